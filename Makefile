@@ -1,0 +1,43 @@
+# `make` lists the targets. Nothing has to be installed first but Python 3.11 or newer: each target creates .venv and puts in what it needs.
+
+PYTHON ?= python3
+# Installed before everything else, so that one build serves all targets. A CPU build is enough for every target here: name one with
+# `make demo TORCH=...` (a version, a wheel file, or both with pip options) if the default would bring gigabytes of CUDA libraries.
+TORCH ?= torch==2.13.0
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# Two OpenMP threads on busy cores are many times slower than one.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed-demo ## load the embedded checkpoint as a Hub user would, read drawn faces and one photograph into outputs/demo/
+	$(PY) -m aullava.demo
+
+test: $(VENV)/.installed-test ## run the tests (no network, no GPU)
+	$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev ## lint and format check; changes nothing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+fix: $(VENV)/.installed-dev ## mend what ruff can mend, and format
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(VENV)/.installed-test ## run every benchmark; the tables go to benchmarks/results/
+	@set -e; for script in $(sort $(wildcard benchmarks/*.py)); do echo "$$script"; $(PY) $$script; done
+
+# One stamp an extra; a changed pyproject.toml makes them all stale.
+$(VENV)/.installed-%: pyproject.toml | $(PY)
+	$(PY) -m pip install $(TORCH)
+	$(PY) -m pip install --editable ".[$*]"
+	@touch $@
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,114 @@
+"""AULlavaConfig: LLaVA's configuration plus the question form, with the mistakes that load but read wrongly refused."""
+
+from dataclasses import field
+from typing import Any, Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers import LlavaConfig
+from transformers.activations import ACT2FN
+
+# Written into every saved config.json, because registering a class with one Auto class adds that one entry only.
+AUTO_MAP = {
+    "AutoConfig": "configuration_aullava.AULlavaConfig",
+    "AutoModel": "modeling_aullava.AULlavaForConditionalGeneration",
+    "AutoModelForImageTextToText": "modeling_aullava.AULlavaForConditionalGeneration",
+}
+CUSTOM_PIPELINES = {
+    "facial-action-units": {
+        "impl": "pipeline_aullava.FacialActionUnitsPipeline",
+        "pt": ["AutoModelForImageTextToText"],
+        "type": "multimodal",
+    }
+}
+
+_MERGING_TOWERS = ("swin", "swinv2")
+_TOWERS_WITHOUT_CLASS_TOKEN = ("siglip_vision_model", *_MERGING_TOWERS)
+
+
+@strict
+class AULlavaConfig(LlavaConfig):
+    """Stock LLaVA fields keep their meaning and their defaults (so a stock checkpoint loads as what it is).
+
+    Args:
+        question_form: "full" or "short", the form of question the checkpoint was trained on most (action_units.question).
+        auto_map: where the Auto classes find this code in a model folder.
+        custom_pipelines: the tasks `transformers.pipeline` finds there.
+
+    The paper's linear projector is `projector_hidden_act="linear"`. Without a `text_config` the language model is the one of
+    llava-1.5-7b, whose vocabulary of 32064 has room for the image token 32000.
+
+    Raises:
+        StrictDataclassError (huggingface_hub), at construction and at save: a field has the wrong type,
+            `image_token_index` lies outside the vocabulary, the projector's activation is unknown,
+            `vision_feature_layer` is no layer of the tower, `vision_feature_select_strategy` would drop a patch, or
+            `image_seq_length` is not what the tower puts out.
+    """
+
+    model_type = "llava"
+
+    question_form: Literal["full", "short"] = "full"
+    auto_map: dict[str, str] = field(default_factory=lambda: dict(AUTO_MAP))
+    custom_pipelines: dict[str, Any] = field(default_factory=lambda: dict(CUSTOM_PIPELINES))
+
+    def __post_init__(self, **kwargs):
+        if self.text_config is None:
+            self.text_config = {"model_type": "llama", "vocab_size": 32064}
+        super().__post_init__(**kwargs)
+
+    def validate_image_token(self):
+        vocab_size = self.text_config.vocab_size
+        if not 0 <= self.image_token_index < vocab_size:
+            raise ValueError(
+                f"image_token_index is {self.image_token_index}, but the language model's vocabulary has {vocab_size} "
+                "entries: set text_config.vocab_size to at least image_token_index + 1"
+            )
+
+    def validate_projector(self):
+        if self.projector_hidden_act not in ACT2FN:
+            raise ValueError(
+                f"projector_hidden_act is {self.projector_hidden_act!r}: expected one of {', '.join(sorted(ACT2FN))}"
+            )
+
+    def validate_feature_layer(self):
+        depth = getattr(self.vision_config, "num_hidden_layers", None)
+        layers = (
+            self.vision_feature_layer if isinstance(self.vision_feature_layer, list) else [self.vision_feature_layer]
+        )
+        wrong = [layer for layer in layers if depth is not None and not -(depth + 1) <= layer <= depth]
+        if wrong:
+            raise ValueError(
+                f"vision_feature_layer is {self.vision_feature_layer}, but the tower has {depth} layers: expected a number "
+                f"from {-(depth + 1)} to {depth}"
+            )
+
+    def validate_image_tokens(self):
+        tower = self.vision_config.model_type
+        if self.vision_feature_select_strategy == "default" and tower in _TOWERS_WITHOUT_CLASS_TOKEN:
+            raise ValueError(
+                f'vision_feature_select_strategy is "default", which drops the first token, but the first token of a '
+                f'{tower} tower is a patch of the image: set it to "full"'
+            )
+        expected = image_token_count(self)
+        if expected is not None and self.image_seq_length != expected:
+            raise ValueError(
+                f"image_seq_length is {self.image_seq_length}, but the {tower} tower puts out {expected} tokens for images of "
+                f"{self.vision_config.image_size} px: set image_seq_length to {expected}"
+            )
+
+
+def image_token_count(config: LlavaConfig) -> int | None:
+    """How many image tokens the tower puts out for one image, or None for a tower this file knows nothing about.
+
+    CLIP and SigLIP: one a patch, and CLIP's class token unless the strategy drops it. Swin: every stage but the last merges
+    2 x 2 patches, rounding odd sides up; the last two hidden states lie behind the last merge.
+    """
+    tower = config.vision_config
+    if tower.model_type in ("clip_vision_model", "siglip_vision_model"):
+        class_token = tower.model_type == "clip_vision_model" and config.vision_feature_select_strategy == "full"
+        return (tower.image_size // tower.patch_size) ** 2 + class_token
+    if tower.model_type in _MERGING_TOWERS and config.vision_feature_layer in (-1, -2):
+        side = -(-tower.image_size // tower.patch_size)
+        for _ in tower.depths[1:]:
+            side = -(-side // 2)
+        return side**2
+    return None

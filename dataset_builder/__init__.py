@@ -1,0 +1,1 @@
+"""Corpora on disk, or drawn, become rows of one schema and chat turns."""

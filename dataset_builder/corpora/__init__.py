@@ -1,0 +1,1 @@
+"""Readers of corpora on disk, one a module, and the faces this project draws itself."""

@@ -1,0 +1,142 @@
+"""Paint what frames the face: hair, ears, neck, clothes, beard and glasses. Nothing here moves with an action but the jaw."""
+
+import numpy as np
+
+from aullava.dataset_builder.corpora.procedural.canvas import Canvas, ellipse, smooth
+from aullava.dataset_builder.corpora.procedural.geometry import Mouth
+from aullava.dataset_builder.corpora.procedural.identity import Identity
+from aullava.dataset_builder.corpora.procedural.palette import Palette, mix
+from aullava.dataset_builder.corpora.procedural.scene import Scene
+
+_HAIR_BACK = {
+    "long": [(0, -1.42), (0.7, -1.3), (1.12, -0.75), (1.2, 0.1), (1.22, 0.9), (1.15, 1.75), (0.6, 1.85), (0, 1.8)],
+    "bob": [(0, -1.42), (0.72, -1.3), (1.15, -0.75), (1.24, 0.1), (1.2, 0.85), (0.95, 1.12), (0.5, 1.0), (0, 1.0)],
+    "curly": [(0, -1.5), (0.75, -1.36), (1.16, -0.9), (1.26, -0.35), (1.16, 0.15), (0.85, 0.3), (0.4, 0.0), (0, 0.0)],
+    "bun": [(0, -1.34), (0.55, -1.24), (0.92, -0.85), (1.0, -0.3), (0.9, 0.1), (0.6, 0.1), (0.3, 0.0), (0, 0.0)],
+}
+_HAIR_BACK_SHORT = [(0, -1.34), (0.58, -1.24), (0.95, -0.85), (1.03, -0.3), (0.97, 0.12), (0.6, 0.0), (0.3, 0.0), (0, 0.0)]
+# The hairline over the forehead, temple to temple; the style decides how deep it comes.
+_HAIRLINE = {
+    "cropped": [(-0.98, -0.1), (-0.86, -0.55), (-0.66, -0.8), (-0.3, -0.88), (0.3, -0.88), (0.66, -0.8), (0.86, -0.55), (0.98, -0.1)],
+    "short": [(-1.0, 0.02), (-0.86, -0.45), (-0.7, -0.74), (-0.3, -0.86), (0.3, -0.82), (0.7, -0.72), (0.86, -0.45), (1.0, 0.02)],
+    "side": [(-1.0, 0.05), (-0.87, -0.42), (-0.72, -0.66), (-0.35, -0.74), (0.1, -0.86), (0.4, -1.0), (0.82, -0.55), (1.0, 0.02)],
+    "curly": [(-1.0, 0.0), (-0.88, -0.42), (-0.7, -0.72), (-0.3, -0.82), (0.3, -0.82), (0.7, -0.72), (0.88, -0.42), (1.0, 0.0)],
+    "long": [(-1.02, 0.35), (-0.9, -0.28), (-0.62, -0.72), (-0.12, -1.0), (0.12, -1.0), (0.62, -0.72), (0.9, -0.28), (1.02, 0.35)],
+    "bob": [(-1.04, 0.5), (-0.92, -0.2), (-0.76, -0.66), (-0.3, -0.76), (0.3, -0.76), (0.76, -0.66), (0.92, -0.2), (1.04, 0.5)],
+    "bun": [(-0.97, -0.05), (-0.87, -0.5), (-0.64, -0.82), (-0.25, -0.96), (0.25, -0.96), (0.64, -0.82), (0.87, -0.5), (0.97, -0.05)],
+}
+_CROWN = [(0.99, -0.45), (0.9, -0.88), (0.6, -1.22), (0.0, -1.36), (-0.6, -1.22), (-0.9, -0.88), (-0.99, -0.45)]
+
+
+def _mirrored(half: list[tuple[float, float]]) -> np.ndarray:
+    points = np.array(half, dtype=float)
+    return smooth(np.concatenate([points, points[-2:0:-1] * (-1, 1)]), closed=True, steps=4)
+
+
+def paint_behind(canvas: Canvas, who: Identity, palette: Palette, scene: Scene, outline: np.ndarray) -> None:
+    """Hair behind the head, neck, shoulders and ears, from back to front."""
+    if who.hair != "bald":
+        if who.hair == "bun":
+            canvas.fill(ellipse(0.05, -1.38, 0.36, 0.28), palette.hair_dark, person=True)
+        back = _mirrored(_HAIR_BACK.get(who.hair, _HAIR_BACK_SHORT))
+        if who.hair == "curly":
+            radial = 1 + 0.035 * np.sin(np.arange(len(back)) * 1.7)
+            back = back * radial[:, None]
+        canvas.fill(back, palette.hair_dark, lift=-0.3, person=True)
+        if who.hair in ("long", "bob"):
+            strands = [np.array([(s * x, -0.6), (s * (x + 0.05), 0.4), (s * (x + 0.02), 1.5)]) for s in (-1, 1) for x in (0.95, 1.02, 1.09)]
+            canvas.lines(strands, palette.hair, 0.02, lift=-0.3)
+    neck = np.array([(-0.5, 0.7), (-0.5, 1.3), (-0.6, 1.62), (-1.0, 2.3), (1.0, 2.3), (0.6, 1.62), (0.5, 1.3), (0.5, 0.7)])
+    canvas.fill(neck * (who.jaw_width, 1.0), palette.neck, lift=-0.35, person=True)
+    cloth = smooth([(-2.4, 2.6), (-1.5, 1.75), (-0.62, 1.56), (0.0, 1.83), (0.62, 1.56), (1.5, 1.75), (2.4, 2.6)], steps=4)
+    canvas.fill(cloth, scene.cloth, lift=-0.35, person=True)
+    if who.hair not in ("long", "bob"):
+        for side in (-1, 1):
+            x = side * 0.965 * who.face_width
+            canvas.fill(ellipse(x, 0.16, 0.115, 0.23, side * 0.15), tuple(c * 0.93 for c in palette.skin), lift=-0.12, person=True)
+            canvas.lines([ellipse(x + side * 0.01, 0.15, 0.06, 0.15, side * 0.15)[3:18]], tuple(c * 0.7 for c in palette.skin), 0.02, lift=-0.12)
+    canvas.fill(outline, palette.skin, person=True)
+
+
+def paint_hair(canvas: Canvas, who: Identity, palette: Palette) -> None:
+    """Hair in front: crown and hairline, with strands."""
+    if who.hair == "bald":
+        return
+    hairline = smooth(np.array(_HAIRLINE[who.hair]) * (who.face_width, 1.0) + (0.0, who.hairline), steps=4)
+    crown = smooth(np.array(_CROWN) * (who.face_width, 1.0), steps=4)
+    shape = np.concatenate([hairline, crown])
+    if who.hair == "cropped":
+        canvas.fill(shape, mix(palette.hair, palette.skin, 0.12), lift=0.02, person=True)
+    else:
+        canvas.fill(shape, palette.hair, lift=0.02, person=True)
+    rng = np.random.Generator(np.random.PCG64(who.texture_seed))
+    count = 22
+    along = np.sort(rng.uniform(0.04, 0.96, count))
+    feet = hairline[(along * (len(hairline) - 1)).astype(int)] + rng.normal(0, 0.012, (count, 2))
+    tips = crown[::-1][(along * (len(crown) - 1)).astype(int)]
+    reach = rng.uniform(0.45, 0.95, (count, 1))
+    parting = -0.35 if who.hair == "side" else 0.0
+    ends = feet + (tips - feet) * reach
+    if who.hair == "curly":
+        for index in range(count):
+            spot = feet[index] + (tips[index] - feet[index]) * rng.uniform(0.05, 0.8)
+            colour = palette.hair_light if index % 2 else palette.hair_dark
+            canvas.lines([ellipse(spot[0], spot[1], 0.06, 0.05, index)[2:14]], colour, 0.018, lift=0.02)
+    else:
+        bend = (feet + ends) / 2 + np.stack([(feet[:, 0] - parting) * 0.14, np.zeros(count)], 1)
+        strands = [smooth(np.stack([feet[i], bend[i], ends[i]]), steps=3) for i in range(count)]
+        canvas.lines(strands[::2], palette.hair_dark, 0.014, lift=0.02)
+        canvas.lines(strands[1::2], palette.hair_light, 0.012, lift=0.02)
+    canvas.groove(hairline, 0.35, 0.05, 0.02, curve=False)
+
+
+def paint_beard(canvas: Canvas, who: Identity, palette: Palette, outline: np.ndarray, shape: Mouth) -> None:
+    """Facial hair; it leaves the lips, the corners and the folds around them to be seen."""
+    if who.beard == "none":
+        return
+    if who.beard in ("stubble", "full"):
+        lower = outline[(outline[:, 1] > 0.62)]
+        order = np.argsort(lower[:, 0])
+        jaw = lower[order]
+        inner = np.array([(0.62, 0.98), (0.42, 1.06 + shape.drop * 0.5), (0.2, 1.13 + shape.drop * 0.8), (0.0, 1.12 + shape.drop * 0.8)])
+        inner = np.concatenate([inner, inner[-2::-1] * (-1, 1)]) + (shape.slide * 0.8, 0.0)
+        colour = mix(palette.beard, palette.skin, 0.75 if who.beard == "stubble" else 0.2)
+        canvas.fill(np.concatenate([jaw, inner]), colour, lift=0.01)
+    if who.beard in ("goatee",):
+        y = 1.22 + shape.drop
+        canvas.fill(smooth([(-0.15, y - 0.03), (0.0, y - 0.06), (0.15, y - 0.03), (0.11, y + 0.13), (0.0, y + 0.17), (-0.11, y + 0.13)], True) + (shape.slide, 0), palette.beard)
+    if who.beard in ("moustache", "goatee", "full"):
+        top = shape.upper_outer
+        y = top[12, 1] - 0.045
+        half = np.array([(0.02, y - 0.04), (0.13, y - 0.045), (0.25, y + 0.01), (0.3, y + 0.055), (0.2, y + 0.05), (0.1, y + 0.035), (0.02, y + 0.02)])
+        for side in (-1, 1):
+            canvas.fill(smooth(half * (side, 1) + (top[12, 0], 0.0), True), palette.beard, lift=0.08)
+
+
+def paint_glasses(canvas: Canvas, who: Identity) -> None:
+    """Thin frames that leave lids and brows to be seen."""
+    if who.glasses == "none":
+        return
+    colour = (48, 42, 44) if who.texture_seed % 3 else (120, 70, 40)
+    x = 0.43 + who.eye_spacing
+    frames = []
+    for side in (-1, 1):
+        if who.glasses == "round":
+            rim = ellipse(side * x, 0.02, 0.31, 0.27, count=28)
+        else:
+            corners = [(-0.3, -0.17), (0.0, -0.2), (0.31, -0.19), (0.32, 0.0), (0.27, 0.24), (0.0, 0.26), (-0.25, 0.22), (-0.31, 0.0)]
+            rim = smooth(np.array(corners) * (side, 1) + (side * x, 0.0), True)
+        frames.append(np.concatenate([rim, rim[:1]]))
+        frames.append(np.array([(side * (x + 0.31), -0.06), (side * 0.98, -0.04)]))
+    frames.append(smooth([(-(x - 0.31), -0.02), (0.0, -0.07), (x - 0.31, -0.02)]))
+    canvas.lines(frames, colour, 0.022, lift=0.12)
+
+
+def paint_freckles(canvas: Canvas, who: Identity, palette: Palette) -> None:
+    """A few brown dots on nose and cheeks."""
+    if not who.freckles:
+        return
+    rng = np.random.Generator(np.random.PCG64(who.texture_seed + 1))
+    spots = rng.normal(0, 1, (int(26 * who.freckles), 2)) * (0.36, 0.1) + (0.0, 0.33)
+    dots = [np.stack([p, p + (0.012, 0.004)]) for p in spots]
+    canvas.lines(dots, mix(palette.skin, (150, 84, 50), 0.4), 0.014)

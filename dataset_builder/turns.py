@@ -1,0 +1,107 @@
+"""Chat turns: one face and its values become one question and one answer.
+
+Conventions
+    A unit without a value (missing, None or NaN: not coded) is left out of question and answer alike, so nothing is learnt
+    about it. A row in which no unit is coded makes no turn.
+    Each turn stands alone: an answer in one format never sees the answer in another format of the same face.
+"""
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aullava.action_units import (
+    SCALES,
+    WORDINGS,
+    Protocol,
+    question,
+    render,
+)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question with its answer, and the protocol over the units that were coded."""
+
+    question: str
+    answer: str
+    protocol: Protocol
+
+
+def make_turn(
+    values: Mapping[str, float | None], protocol: Protocol, form: str = "full", wording: int = 0
+) -> Turn | None:
+    """The turn of one face in one format.
+
+    Args:
+        values: unit code -> value on the protocol's scale; NaN, None or absent where not coded.
+        protocol: what is asked. form, wording: as in `action_units.question`.
+
+    Returns:
+        The turn, or None if no unit of the protocol is coded.
+    """
+    coded = [code for code in protocol.units if not _is_missing(values.get(code))]
+    if not coded:
+        return None
+    asked = protocol if len(coded) == len(protocol.units) else protocol.restricted_to(coded)
+    return Turn(question(asked, form, wording), render(values, asked), asked)
+
+
+def _is_missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)
+
+
+def to_messages(turn: Turn) -> dict[str, list]:
+    """The turn as TRL reads it: `prompt` (image, then question) and `completion`; the picture goes beside it in `images`."""
+    prompt = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": turn.question}]}]
+    return {
+        "prompt": prompt,
+        "completion": [{"role": "assistant", "content": [{"type": "text", "text": turn.answer}]}],
+    }
+
+
+@dataclass(frozen=True)
+class FormatMix:
+    """Which format a training row gets.
+
+    Args:
+        protocols: those to choose from, each as likely as its weight.
+        weights: relative, one a protocol.
+        custom_share: share of rows, 0 to 1, that ask a random selection of `custom_units` on a random scale instead, so that
+            any list of units can be asked later.
+        custom_units: unit codes that every row can answer on every scale.
+        full_share: share of rows, 0 to 1, that ask the full question (in a random wording); the others ask the short one.
+    """
+
+    protocols: tuple[Protocol, ...]
+    weights: tuple[float, ...]
+    custom_share: float = 0.0
+    custom_units: tuple[str, ...] = ()
+    full_share: float = 0.0
+
+    def __post_init__(self):
+        if len(self.protocols) != len(self.weights):
+            raise ValueError(
+                f"{len(self.protocols)} protocols but {len(self.weights)} weights: give one weight a protocol"
+            )
+        if self.custom_share and not self.custom_units:
+            raise ValueError(
+                f"custom_share is {self.custom_share} but custom_units is empty: name the units to choose from"
+            )
+
+    def choose(self, generator: random.Random) -> tuple[Protocol, str, int]:
+        """Protocol, question form and wording of one row."""
+        if generator.random() < self.custom_share:
+            protocol = self._random_selection(generator)
+        else:
+            protocol = generator.choices(self.protocols, self.weights)[0]
+        form = "full" if generator.random() < self.full_share else "short"
+        return protocol, form, generator.randrange(WORDINGS)
+
+    def _random_selection(self, generator: random.Random) -> Protocol:
+        count = generator.randint(1, min(12, len(self.custom_units)))
+        codes = generator.sample(self.custom_units, count)
+        if generator.random() < 0.5:
+            codes.sort(key=self.custom_units.index)
+        return Protocol("custom", tuple(codes), generator.choice(SCALES))

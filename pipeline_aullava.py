@@ -1,0 +1,39 @@
+"""pipeline("facial-action-units", model=..., trust_remote_code=True): faces in, readings as plain dictionaries out."""
+
+from dataclasses import asdict
+from typing import Any
+
+from transformers import Pipeline
+
+OPTIONS = ("protocol", "mode", "batch_size")
+
+
+class FacialActionUnitsPipeline(Pipeline):
+    """One picture or several to a list of dictionaries, one a face, with the fields of an AUReading.
+
+    `protocol`, `mode` and `batch_size` mean what they mean to the model's `recognize`; given to `pipeline(...)` they hold for
+    every call, given to a call they win.
+    """
+
+    _load_processor = True
+    _load_tokenizer = _load_image_processor = _load_video_processor = _load_feature_extractor = False
+
+    def __call__(self, images: Any, **options) -> list[dict[str, Any]]:
+        _, options, _ = self._sanitize_parameters(**options)
+        preset = {"batch_size": self._batch_size} if self._batch_size else {}
+        # All pictures go through as one input: `recognize` batches them itself, with one prompt for all.
+        return self.run_single(images, {}, {**preset, **self._forward_params, **options}, {})
+
+    def _sanitize_parameters(self, **options):
+        if unknown := sorted(options.keys() - set(OPTIONS)):
+            raise ValueError(f"unknown option {', '.join(unknown)}: expected {', '.join(OPTIONS)}")
+        return {}, options, {}
+
+    def preprocess(self, images: Any) -> dict[str, Any]:
+        return {"images": images}
+
+    def _forward(self, inputs: dict[str, Any], **options) -> dict[str, Any]:
+        return {"readings": self.model.recognize(inputs["images"], processor=self.processor, **options)}
+
+    def postprocess(self, outputs: dict[str, Any]) -> list[dict[str, Any]]:
+        return [asdict(reading) for reading in outputs["readings"]]

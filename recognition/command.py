@@ -1,0 +1,117 @@
+"""`aullava recognize`: from command line arguments to files, a table and an exit code."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from aullava.action_units import resolve_protocol
+from aullava.recognition.detection import make_detector
+from aullava.recognition.inputs import Failure, Inputs, collect
+from aullava.recognition.load import load_checkpoint
+from aullava.recognition.outputs import summary_table, writer_for
+from aullava.recognition.overlay import write_overlays
+from aullava.recognition.run import FaceRow, read_faces
+from aullava.release import embedded_checkpoint
+
+ALL_READ, SOME_FAILED = 0, 1
+
+
+class UsageError(ValueError):
+    """What was asked for cannot be done; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `aullava recognize`; `cli.py` explains each."""
+
+    inputs: tuple[str, ...]
+    checkpoint: str | None = None
+    protocol: str = "bp4d"
+    scale: str | None = None
+    mode: str = "joint"
+    faces: str = "auto"
+    batch_size: int = 32
+    device: str = "auto"
+    out: Path | None = None
+    overlay: Path | None = None
+
+
+def recognize(request: Request) -> int:
+    """Read the inputs, write what was asked for, show a table.
+
+    Returns:
+        0 if every input was read, 1 if some failed; those are named on stderr and the rest is written.
+
+    Raises:
+        UsageError: an argument is wrong, or there is no input to read.
+    """
+    say = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        protocol = resolve_protocol(request.protocol, request.scale)
+        write = writer_for(request.out) if request.out else None
+        detector = make_detector(request.faces)
+        _check_targets(request)
+        inputs = _found(request)
+        model, processor = load_checkpoint(request.checkpoint or embedded_checkpoint(), request.device)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise UsageError(str(error)) from error
+
+    failures = list(inputs.failures)
+    found = read_faces(
+        _with_progress(inputs.files, say),
+        model,
+        processor,
+        protocol,
+        mode=request.mode,
+        detector=detector,
+        batch_size=request.batch_size,
+        failures=failures,
+    )
+    rows = list(found)
+    if write:
+        write(rows, request.out, protocol)
+    pictures = sum(1 for _ in write_overlays(rows, request.overlay, protocol)) if request.overlay else 0
+    Console().print(summary_table(rows, protocol))
+    _report(say, request, inputs, rows, failures, pictures)
+    return SOME_FAILED if failures else ALL_READ
+
+
+def _check_targets(request: Request) -> None:
+    """Wrong places to write to are found before the work and not after it."""
+    if request.out and request.out.is_dir():
+        raise UsageError(f"--out {request.out} is a folder: name a file")
+    if request.overlay and request.overlay.exists() and not request.overlay.is_dir():
+        raise UsageError(f"--overlay {request.overlay} is a file: name a folder")
+
+
+def _found(request: Request) -> Inputs:
+    inputs = collect(list(request.inputs))
+    if not inputs.files:
+        raise UsageError("nothing to read:\n" + "\n".join(f"  {failure}" for failure in inputs.failures))
+    return inputs
+
+
+def _with_progress(files: Iterable[Path], console: Console) -> Iterator[Path]:
+    return track(files, "reading", console=console, transient=True, disable=not console.is_terminal)
+
+
+def _report(
+    say: Console, request: Request, inputs: Inputs, rows: list[FaceRow], failures: list[Failure], pictures: int
+) -> None:
+    """One line a failure, then what was read and written."""
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)  # paths may hold what rich takes for markup
+    faces = sum(row.has_face for row in rows)
+    without = sum(not row.has_face for row in rows)
+    read = len({row.input for row in rows})
+    said = [f"{read} of {len(inputs.files)} files read", f"{faces} faces"]
+    said += [f"{without} without a face"] if without else []
+    said += [f"{len(failures)} inputs failed"] if failures else []
+    said += [f"{inputs.skipped} files skipped that are not named like images"] if inputs.skipped else []
+    said += [f"{len(rows)} rows in {request.out}"] if request.out else []
+    said += [f"{pictures} pictures in {request.overlay}"] if request.overlay else []
+    print("; ".join(said), file=sys.stderr)

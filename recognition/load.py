@@ -1,0 +1,34 @@
+"""A checkpoint, from a folder or the Hub, on a device and ready to read."""
+
+from pathlib import Path
+
+import torch
+from transformers.utils import logging
+
+from aullava.modeling_aullava import AULlavaForConditionalGeneration
+from aullava.processing_aullava import AULlavaProcessor
+
+
+def load_checkpoint(checkpoint: str | Path, device: str = "auto"):
+    """Model in evaluation mode and its processor, with the code of this package and none from the checkpoint.
+
+    Args:
+        checkpoint: folder or Hub id.
+        device: "auto" (a GPU where there is one), or what torch.device takes.
+
+    Raises:
+        OSError: no such folder or repository, or files are missing in it.
+        ValueError, RuntimeError: weights are missing, or torch does not know or have the device.
+    """
+    place = torch.device(_best_device() if device == "auto" else device)
+    # Half precision is slow on most CPUs, and the same numbers everywhere are worth the memory there.
+    dtype = torch.float32 if place.type == "cpu" else "auto"
+    logging.disable_progress_bar()
+    model = AULlavaForConditionalGeneration.from_pretrained(checkpoint, dtype=dtype)
+    return model.to(place).eval(), AULlavaProcessor.from_pretrained(checkpoint)
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

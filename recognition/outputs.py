@@ -1,0 +1,190 @@
+"""Rows as files and on the terminal: CSV with OpenFace's column names, JSON lines, a pandas table, a rich table.
+
+Conventions
+    columns     input, frame, timestamp, face_id, success, confidence, box_x, box_y, box_w, box_h, status, then a value
+                a unit (AU01_c 0/1, AU01_r 0-5, AU01_v 0-1), then a probability a unit (AU01_p).
+    AU01_p      probability that the unit is present: of value 1, or of the protocol's threshold level or more. Empty
+                where the mode gives no probability and on the continuous scale, which has no threshold.
+    confidence  the face detector's score, empty where none ran.
+    missing     an empty cell in CSV, null in JSON, NaN or <NA> in pandas. Never 0.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.markup import escape
+from rich.table import Table
+
+from aullava.action_units import CONTINUOUS, INTENSITY, OCCURRENCE, Protocol, format_value, unit
+from aullava.recognition.run import FaceRow
+
+HEAD_COLUMNS = (
+    ("input", "object"),
+    ("frame", "Int64"),
+    ("timestamp", "Float64"),
+    ("face_id", "Int64"),
+    ("success", "Int64"),
+    ("confidence", "Float64"),
+    ("box_x", "Int64"),
+    ("box_y", "Int64"),
+    ("box_w", "Int64"),
+    ("box_h", "Int64"),
+    ("status", "object"),
+)
+_DECIMALS = 4
+
+
+def columns(protocol: Protocol) -> list[str]:
+    """Column names in order."""
+    values = [protocol.column(code) for code in protocol.units]
+    return [name for name, _ in HEAD_COLUMNS] + values + [protocol.column(code, "p") for code in protocol.units]
+
+
+def present_probability(row: FaceRow, code: str, protocol: Protocol) -> float | None:
+    """P(the unit is present), or None where the reading holds none."""
+    given = row.reading.probabilities.get(code)
+    if given is None or protocol.scale == CONTINUOUS:
+        return None
+    if protocol.scale == INTENSITY:
+        return float(sum(given[protocol.occurrence_threshold :]))
+    return float(given)
+
+
+def as_record(row: FaceRow, protocol: Protocol) -> dict:
+    """One row as column name -> value, None where missing."""
+    reading = row.reading
+    box = reading.box or (None, None, None, None)
+    record = {
+        "input": row.input,
+        "frame": row.frame,
+        "timestamp": row.timestamp,
+        "face_id": row.face_id,
+        "success": row.success,
+        "confidence": _rounded(reading.score),
+        **{f"box_{name}": number for name, number in zip("xywh", box, strict=True)},
+        "status": reading.status,
+    }
+    record |= {protocol.column(code): reading.values[code] for code in protocol.units}
+    return record | {
+        protocol.column(code, "p"): _rounded(present_probability(row, code, protocol)) for code in protocol.units
+    }
+
+
+def to_frame(rows: Sequence[FaceRow], protocol: Protocol) -> pd.DataFrame:
+    """Rows as a table; whole numbers stay whole where others are missing (pandas's nullable types)."""
+    number = "Float64" if protocol.scale == CONTINUOUS else "Int64"
+    types = dict(HEAD_COLUMNS) | {protocol.column(code): number for code in protocol.units}
+    types |= {protocol.column(code, "p"): "Float64" for code in protocol.units}
+    frame = pd.DataFrame([as_record(row, protocol) for row in rows], columns=columns(protocol))
+    return frame.astype(types)
+
+
+def write_csv(rows: Sequence[FaceRow], path: Path, protocol: Protocol) -> None:
+    """Write a CSV file, whole or not at all."""
+    _replace(path, lambda temporary: to_frame(rows, protocol).to_csv(temporary, index=False, lineterminator="\n"))
+
+
+def write_jsonl(rows: Sequence[FaceRow], path: Path, protocol: Protocol) -> None:
+    """Write one JSON object a row: the CSV's first columns, protocol, scale, values, probabilities, text."""
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "w", encoding="utf-8") as file:
+            for row in rows:
+                file.write(json.dumps(_as_json(row, protocol), ensure_ascii=False, allow_nan=False) + "\n")
+
+    _replace(path, write)
+
+
+def _as_json(row: FaceRow, protocol: Protocol) -> dict:
+    record = as_record(row, protocol)
+    head = {name: record[name] for name, _ in HEAD_COLUMNS}
+    probabilities = {code: _rounded(row.reading.probabilities.get(code)) for code in protocol.units}
+    about = {"protocol": protocol.name, "scale": protocol.scale}
+    return head | about | {"values": row.reading.values, "probabilities": probabilities, "text": row.reading.text}
+
+
+WRITERS: dict[str, Callable[[Sequence[FaceRow], Path, Protocol], None]] = {".csv": write_csv, ".jsonl": write_jsonl}
+
+
+def writer_for(path: Path) -> Callable[[Sequence[FaceRow], Path, Protocol], None]:
+    """The writer a file name asks for.
+
+    Raises:
+        ValueError: unknown extension.
+    """
+    if path.suffix.lower() not in WRITERS:
+        raise ValueError(f"cannot tell the format of {path}: expected a name that ends in {' or '.join(WRITERS)}")
+    return WRITERS[path.suffix.lower()]
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a file beside `path`, then put it in the place of `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp's files are the owner's alone
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def summary_table(rows: Sequence[FaceRow], protocol: Protocol, limit: int = 30) -> Table:
+    """Which units act in each face, by name; the first `limit` rows."""
+    table = Table(title=f"{protocol.name}, {len(protocol.units)} units, {protocol.scale}", title_justify="left")
+    table.add_column("input", overflow="fold")
+    table.add_column("face", justify="right")
+    table.add_column("status")
+    table.add_column("units that act")
+    for row in rows[:limit]:
+        face = str(row.face_id) if row.has_face else ""
+        table.add_row(escape(Path(row.input).name), face, row.reading.status, describe(row, protocol))
+    if len(rows) > limit:
+        table.caption = f"and {len(rows) - limit} more rows"
+    return table
+
+
+def describe(row: FaceRow, protocol: Protocol) -> str:
+    """The active units of a row in words, strongest first: "AU12 Lip corner puller 4, AU6 Cheek raiser 2"."""
+    if not row.success:
+        return ""
+    values = row.reading.values
+    active = sorted((c for c in protocol.units if values[c]), key=lambda c: -_strength(row, c, protocol))
+    unknown = [code for code in protocol.units if values[code] is None]
+    said = [f"{_label(code)}{_amount(row, code, protocol)}" for code in active] or ["none"]
+    return ", ".join(said) + (f"; undetermined: {', '.join(unknown)}" if unknown else "")
+
+
+def _strength(row: FaceRow, code: str, protocol: Protocol) -> float:
+    probability = present_probability(row, code, protocol)
+    return probability if protocol.scale == OCCURRENCE and probability is not None else row.reading.values[code]
+
+
+def _amount(row: FaceRow, code: str, protocol: Protocol) -> str:
+    if protocol.scale != OCCURRENCE:
+        return f" {format_value(row.reading.values[code], protocol.scale)}"
+    probability = present_probability(row, code, protocol)
+    return "" if probability is None else f" (p {probability:.2f})"
+
+
+def _label(code: str) -> str:
+    found = unit(code)
+    return found.name if found.key == found.name.lower() else f"{found.key} {found.name}"
+
+
+def _rounded(value):
+    if value is None or isinstance(value, int):
+        return value
+    return round(float(value), _DECIMALS) if isinstance(value, float) else [_rounded(float(v)) for v in value]

@@ -1,0 +1,128 @@
+"""A picture of a reading: the image with its boxes, and beside it one panel a face with a bar for every unit."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from aullava.action_units import FEAFA_UNITS, INTENSITY, OCCURRENCE, Protocol, format_value, unit
+from aullava.processing_aullava import load_image
+from aullava.recognition.outputs import present_probability
+from aullava.recognition.run import FaceRow
+
+_PAPER, _INK, _FAINT, _TRACK = (255, 255, 255), (24, 28, 36), (120, 128, 140), (232, 235, 240)
+# Four of Okabe and Ito's colours, which the colour-blind tell apart.
+_COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
+_ROW, _NAME, _BAR, _VALUE, _PAD = 24, 214, 150, 96, 16
+_PANEL = _NAME + _BAR + _VALUE + 2 * _PAD
+_PICTURE_SIDES = (480, 900)  # the longer side of the picture is brought into this range
+
+
+def write_overlays(rows: Sequence[FaceRow], folder: Path, protocol: Protocol) -> Iterator[Path]:
+    """Write one PNG for each input of the rows, named after it, and yield its path.
+
+    Inputs with the same name get "-2", "-3", ... in the order of the rows.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: set[str] = set()
+    for source, group in groupby(rows, key=lambda row: row.input):
+        target = folder / f"{_free_name(Path(source).stem, taken)}.png"
+        draw_overlay(load_image(source), list(group), protocol).save(target)
+        yield target
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    name, count = stem, 1
+    while name.lower() in taken:
+        count += 1
+        name = f"{stem}-{count}"
+    taken.add(name.lower())
+    return name
+
+
+def draw_overlay(image: Image.Image, rows: Sequence[FaceRow], protocol: Protocol) -> Image.Image:
+    """The image with the boxes of all rows, and a panel for every face that was found."""
+    scale = _scale_of(image)
+    picture = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
+    faces = [row for row in rows if row.has_face]
+    height = max(picture.height, _panel_height(protocol)) + 2 * _PAD
+    width = picture.width + 2 * _PAD + _PANEL * max(1, len(faces))
+    canvas = Image.new("RGB", (width, height), _PAPER)
+    canvas.paste(picture, (_PAD, _PAD))
+    pen = ImageDraw.Draw(canvas)
+    for row in faces:
+        _draw_box(pen, row, scale)
+    left = picture.width + 2 * _PAD
+    if not faces:
+        pen.text((left + _PAD, _PAD), "no face found", fill=_INK, font=_font(18))
+    for position, row in enumerate(faces):
+        _draw_panel(pen, left + position * _PANEL, row, protocol)
+    return canvas
+
+
+def _scale_of(image: Image.Image) -> float:
+    longest = max(image.size)
+    return min(max(longest, _PICTURE_SIDES[0]), _PICTURE_SIDES[1]) / longest
+
+
+def _panel_height(protocol: Protocol) -> int:
+    return 2 * _ROW + _ROW * len(protocol.units)
+
+
+def _draw_box(pen: ImageDraw.ImageDraw, row: FaceRow, scale: float) -> None:
+    x, y, w, h = (number * scale for number in row.reading.box)
+    left, top, right, bottom = _PAD + x, _PAD + y, _PAD + x + w - 1, _PAD + y + h - 1
+    colour, score = _colour(row), row.reading.score
+    pen.rectangle((left, top, right, bottom), outline=colour, width=3)
+    label = f"face {row.face_id}" + ("" if score is None else f"  {score:.2f}")
+    text_box = pen.textbbox((left + 6, top + 5), label, font=_font(14))
+    pen.rectangle((left, top, text_box[2] + 6, text_box[3] + 5), fill=colour)
+    pen.text((left + 6, top + 5), label, fill=_PAPER, font=_font(14))
+
+
+def _draw_panel(pen: ImageDraw.ImageDraw, left: int, row: FaceRow, protocol: Protocol) -> None:
+    pen.text((left + _PAD, _PAD), f"face {row.face_id}", fill=_colour(row), font=_font(17))
+    about = f"{protocol.name}, {protocol.scale}" + ("" if row.reading.status == "ok" else f", {row.reading.status}")
+    pen.text((left + _PAD + 70, _PAD + 3), about, fill=_FAINT, font=_font(14))
+    for position, code in enumerate(protocol.units):
+        _draw_unit(pen, left + _PAD, _PAD + _ROW * (position + 1) + _ROW // 2, code, row, protocol)
+
+
+def _draw_unit(pen: ImageDraw.ImageDraw, left: int, top: int, code: str, row: FaceRow, protocol: Protocol) -> None:
+    """One line: name, bar, value. The bar of an occurrence is its probability where there is one."""
+    value = row.reading.values[code]
+    probability = present_probability(row, code, protocol)
+    length = probability if protocol.scale == OCCURRENCE and probability is not None else _share(value, protocol)
+    ink = _INK if value else _FAINT
+    pen.text((left, top + 3), _label(code), fill=ink, font=_font(13))
+    bar = left + _NAME
+    pen.rectangle((bar, top + 4, bar + _BAR, top + _ROW - 7), fill=_TRACK)
+    if length:
+        colour = _colour(row) if value else _FAINT
+        pen.rectangle((bar, top + 4, bar + round(_BAR * length), top + _ROW - 7), fill=colour)
+    pen.text((bar + _BAR + 10, top + 3), _reading(value, probability, protocol), fill=ink, font=_font(13))
+
+
+def _reading(value, probability: float | None, protocol: Protocol) -> str:
+    if value is None:
+        return "undetermined"
+    said = format_value(value, protocol.scale)
+    return said if probability is None else f"{said}   p {probability:.2f}"
+
+
+def _share(value, protocol: Protocol) -> float:
+    return 0.0 if value is None else value / (5 if protocol.scale == INTENSITY else 1)
+
+
+def _label(code: str) -> str:
+    found = unit(code)
+    return found.name if code in FEAFA_UNITS else f"{code}  {found.name}"
+
+
+def _colour(row: FaceRow) -> tuple[int, int, int]:
+    return _COLOURS[row.face_id % len(_COLOURS)]
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)  # Pillow carries this font: no font files are looked for

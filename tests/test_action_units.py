@@ -1,0 +1,280 @@
+"""FACS table, protocols, and the text grammar as exact inverses."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aullava.action_units import (
+    ACTION_UNITS,
+    AU_LISTS,
+    CONTINUOUS,
+    FEAFA_UNITS,
+    INTENSITY,
+    OCCURRENCE,
+    PROTOCOLS,
+    QUESTION_FORMS,
+    SCALES,
+    WORDINGS,
+    Protocol,
+    answer_pieces,
+    canonical_code,
+    level_of,
+    parse,
+    question,
+    render,
+    resolve_protocol,
+    sanitize,
+    unit,
+    value_of,
+    value_strings,
+)
+
+
+@st.composite
+def protocols(draw):
+    """Any protocol: a named one, or a custom list in any order on any scale."""
+    if draw(st.booleans()):
+        return PROTOCOLS[draw(st.sampled_from(sorted(PROTOCOLS)))]
+    pool = draw(st.sampled_from([sorted(ACTION_UNITS), sorted(FEAFA_UNITS)]))
+    codes = draw(st.lists(st.sampled_from(pool), min_size=1, unique=True))
+    return Protocol("custom", tuple(codes), draw(st.sampled_from(SCALES)))
+
+
+@st.composite
+def answered(draw):
+    """A protocol and a valid value for each of its units."""
+    protocol = draw(protocols())
+    strings = st.sampled_from(value_strings(protocol.scale))
+    return protocol, {code: value_of(draw(strings), protocol.scale) for code in protocol.units}
+
+
+@given(answered())
+def test_parse_inverts_render(case):
+    protocol, values = case
+    text = render(values, protocol)
+    for strict in (True, False):
+        read = parse(text, protocol, strict=strict)
+        assert read.status == "ok"
+        assert read.values == values
+        assert list(read.values) == list(protocol.units)
+    assert render(read.values, protocol) == text
+
+
+@given(answered(), st.randoms(use_true_random=False))
+def test_lenient_parse_reads_reordered_items(case, random):
+    protocol, values = case
+    items = [f"{unit(code).key}={value}" for code, value in _rendered(values, protocol).items()]
+    random.shuffle(items)
+    text = "Here you are: " + "; ".join(items) + ". That is all."
+    assert parse(text, protocol).status == "invalid"
+    read = parse(text, protocol, strict=False)
+    assert (read.status, read.values) == ("repaired", values)
+
+
+@given(answered(), st.data())
+def test_lenient_parse_leaves_what_is_missing_undetermined(case, data):
+    protocol, values = case
+    kept = data.draw(st.lists(st.sampled_from(protocol.units), unique=True))
+    text = " and ".join(f"{unit(code).key}={_rendered(values, protocol)[code]}" for code in kept)
+    read = parse(text, protocol, strict=False)
+    assert read.values == {code: values[code] if code in kept else None for code in protocol.units}
+    if not kept:
+        assert read.status == "invalid"
+
+
+@given(st.text(), protocols())
+def test_lenient_parse_of_any_text_stays_on_the_scale(text, protocol):
+    read = parse(text, protocol, strict=False)
+    admissible = {value_of(v, protocol.scale) for v in value_strings(protocol.scale)}
+    assert set(read.values) == set(protocol.units)
+    assert all(value is None or value in admissible for value in read.values.values())
+
+
+def _rendered(values, protocol):
+    return {code: f"{v:.2f}" if protocol.scale == CONTINUOUS else str(v) for code, v in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "status"),
+    [
+        ("AU1=0 AU2=1", {"AU1": 0, "AU2": 1}, "ok"),
+        ("AU2=1 AU1=0", {"AU1": 0, "AU2": 1}, "repaired"),
+        ("AU01: 1, AU 2 = 0.", {"AU1": 1, "AU2": 0}, "repaired"),
+        ("**AU1**: 1", {"AU1": 1, "AU2": None}, "repaired"),
+        ("AU1 (inner brow raiser)=1", {"AU1": 1, "AU2": None}, "repaired"),
+        ("Inner brow raiser: 1, outer brow raiser: 0", {"AU1": 1, "AU2": 0}, "repaired"),
+        ("AU1=1 AU2=0 AU1=1", {"AU1": 1, "AU2": 0}, "repaired"),
+        ("AU1=1 AU2=0 AU1=0", {"AU1": None, "AU2": 0}, "repaired"),  # contradicts itself
+        ("AU1=1 ... AU1=7 AU2=0", {"AU1": None, "AU2": 0}, "repaired"),  # a second value off the scale
+        ("AU1=2 AU2=1", {"AU1": None, "AU2": 1}, "repaired"),  # off the scale
+        ("AU1=1.5 AU2=1/5", {"AU1": None, "AU2": None}, "invalid"),
+        ("AU1=-1 AU2=10", {"AU1": None, "AU2": None}, "invalid"),
+        ("AU11=1 AU21=1 AU12=1", {"AU1": None, "AU2": None}, "invalid"),  # other units' keys
+        ("AU1 and AU2 are present", {"AU1": None, "AU2": None}, "invalid"),
+        ("", {"AU1": None, "AU2": None}, "invalid"),
+    ],
+)
+def test_lenient_parse_by_hand(text, expected, status):
+    read = parse(text, Protocol("two", ("AU1", "AU2"), OCCURRENCE), strict=False)
+    assert (read.values, read.status) == (expected, status)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("AU12=.5", 0.5), ("AU12=0.53", 0.53), ("AU12=1", 1.0), ("AU12=0.534", None), ("AU12=0,5", None)],
+)
+def test_lenient_decimals(text, value):
+    assert parse(text, Protocol("one", ("AU12",), CONTINUOUS), strict=False).values == {"AU12": value}
+
+
+def test_feafa_and_facs_numbers_do_not_mix():
+    read = parse("AU1=0.50", PROTOCOLS["feafa"], strict=False)
+    assert read.status == "invalid"
+
+
+@pytest.mark.parametrize("bad", [-1, 6, 2.5, math.nan, None])
+def test_render_refuses_values_off_the_scale(bad):
+    protocol = Protocol("one", ("AU12",), INTENSITY)
+    with pytest.raises(ValueError, match="0 to 5"):
+        render({"AU12": bad}, protocol)
+    assert render({"AU12": 2.0}, protocol) == "AU12=2"
+
+
+def test_render_names_units_without_a_value():
+    with pytest.raises(ValueError, match="AU2"):
+        render({"AU1": 0}, Protocol("two", ("AU1", "AU2"), OCCURRENCE))
+
+
+def test_continuous_values_are_rounded_to_two_decimals():
+    protocol = Protocol("two", ("AU1", "AU2"), CONTINUOUS)
+    assert render({"AU1": 0.534, "AU2": -0.0}, protocol) == "AU1=0.53, AU2=0.00"
+
+
+def test_answer_is_pieces_and_values():
+    protocol = PROTOCOLS["disfa"]
+    text = render(dict.fromkeys(protocol.units, 3), protocol)
+    assert text == "".join(f"{literal}3" for literal, _ in answer_pieces(protocol))
+    assert text.startswith("AU1=3 AU2=3 AU4=3")
+
+
+def test_protocols_hold_the_published_lists():
+    assert PROTOCOLS["bp4d"].units == tuple(f"AU{n}" for n in (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24))
+    assert PROTOCOLS["disfa"].units == tuple(f"AU{n}" for n in (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26))
+    assert {len(AU_LISTS[name]) for name in ("bp4d_12", "abaw_12", "emotionet_12", "faba_12")} == {12}
+    used = {p.units for p in PROTOCOLS.values()}
+    assert all(tuple(canonical_code(n) for n in numbers) in used for numbers in AU_LISTS.values())
+    assert len(PROTOCOLS["feafa"].units) == 24
+
+
+def test_facs_table_is_complete():
+    numbers = {entry.number for entry in ACTION_UNITS.values()}
+    expected = {0, *range(1, 40), *range(41, 47), *range(51, 59), *range(61, 65)} - {3}
+    assert numbers == expected
+    assert all(entry.name and entry.region for entry in ACTION_UNITS.values())
+    assert ACTION_UNITS["AU12"].sides == ("left", "right")
+    assert ACTION_UNITS["AU26"].sides == ()
+    listed = {canonical_code(n) for numbers in AU_LISTS.values() for n in numbers}
+    assert all(ACTION_UNITS[code].change and ACTION_UNITS[code].muscle for code in listed)
+
+
+def test_feafa_order_and_columns():
+    units = list(FEAFA_UNITS.values())
+    assert units[0].code == "feafa_01_left_eye_close"
+    assert [units[i].side for i in (0, 1, 8, 9, 10, 23)] == ["L", "R", "", "L", "R", ""]
+    assert PROTOCOLS["feafa"].column(units[0].code) == "feafa_01_left_eye_close_v"
+    assert PROTOCOLS["disfa"].column("AU1") == "AU01_r"
+    assert PROTOCOLS["bp4d"].column("AU12", "p") == "AU12_p"
+
+
+def test_mirroring_swaps_sides_and_twice_is_nothing():
+    protocol = PROTOCOLS["feafa"]
+    values = {code: index / 100 for index, code in enumerate(protocol.units)}
+    mirrored = protocol.flip(values)
+    assert mirrored["feafa_01_left_eye_close"] == values["feafa_02_right_eye_close"]
+    assert mirrored["feafa_10_jaw_slide_left"] == values["feafa_11_jaw_slide_right"]
+    assert mirrored["feafa_09_jaw_drop"] == values["feafa_09_jaw_drop"]
+    assert protocol.flip(mirrored) == values
+    assert PROTOCOLS["disfa"].flip({"AU1": 3}) == {"AU1": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("1", "AU1"), ("au01", "AU1"), ("AU 12", "AU12"), (30, "AD30"), ("AU34", "AD34"), ("AU43", "AU43")],
+)
+def test_canonical_code(text, code):
+    assert canonical_code(text) == code
+
+
+@pytest.mark.parametrize("text", ["AU3", "AU99", "", "smile", "AU1.5", "AU-1"])
+def test_canonical_code_refuses(text):
+    with pytest.raises(ValueError, match="no action unit"):
+        canonical_code(text)
+
+
+def test_resolve_protocol():
+    assert resolve_protocol("disfa") is PROTOCOLS["disfa"]
+    custom = resolve_protocol("AU1, au04,12", INTENSITY)
+    assert (custom.units, custom.scale) == (("AU1", "AU4", "AU12"), INTENSITY)
+    assert resolve_protocol("AU1").scale == OCCURRENCE
+    assert resolve_protocol(custom) == custom
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "message"),
+    [
+        ("dista", None, "disfa"),
+        ("AU1,AU1", None, "more than once"),
+        ("disfa", OCCURRENCE, "scale"),
+        ("AU1", "level", "scale"),
+    ],
+)
+def test_resolve_protocol_refuses(name, scale, message):
+    with pytest.raises(ValueError, match=message):
+        resolve_protocol(name, scale)
+
+
+@given(st.floats(0, 1))
+def test_levels_rise_with_strength(strength):
+    level = level_of(strength)
+    assert level in range(6)
+    assert abs(level - 5 * strength) <= 0.5 + 1e-6
+
+
+def test_level_borders():
+    assert [level_of(x) for x in (0, 0.09, 0.1, 0.29, 0.3, 0.5, 0.7, 0.9, 1)] == [0, 0, 1, 1, 2, 3, 4, 5, 5]
+    with pytest.raises(ValueError, match="0 to 1"):
+        level_of(1.2)
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+def test_full_question_has_three_parts_in_every_wording(name):
+    protocol = PROTOCOLS[name]
+    texts = [question(protocol, "full", wording) for wording in range(WORDINGS)]
+    assert len(set(texts)) == WORDINGS
+    for text in texts:
+        purpose, *definitions, answer = text.split("\n")
+        assert "face" in purpose.lower()
+        assert [line.split(":")[0].split(" ")[0] for line in definitions] == [
+            unit(code).key.split(" ")[0] for code in protocol.units
+        ]
+        assert answer.startswith("Answer")
+    short = question(protocol, "short")
+    assert len(short) < len(texts[0]) / 2
+    assert all(unit(code).key in short for code in protocol.units)
+
+
+def test_question_refuses_unknown_forms():
+    assert set(QUESTION_FORMS) == {"full", "short"}
+    with pytest.raises(ValueError, match="long"):
+        question(PROTOCOLS["disfa"], "long")
+    with pytest.raises(ValueError, match="wording"):
+        question(PROTOCOLS["disfa"], "full", WORDINGS)
+
+
+@given(st.text(alphabet="<>/simage|pad[INST] "))
+def test_sanitized_text_holds_no_control_token(text):
+    clean = sanitize(text, ("</s>", "[INST]"))
+    assert not any(token in clean for token in ("<image>", "</s>", "<pad>", "<|user|>", "[INST]"))
+    assert clean.replace(" ", "") == text.replace(" ", "")

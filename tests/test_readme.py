@@ -1,0 +1,71 @@
+"""The README says what is there: its tree, its commands and its Python are those of this checkout."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from checkout import ROOT, tracked_files
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+[TREE] = [text for language, text in BLOCKS if language == "text"]
+[PYTHON] = [text for language, text in BLOCKS if language == "python"]
+COMMANDS = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines()]
+
+
+def tree_paths() -> list[str]:
+    return [line.split()[0] for line in TREE.splitlines() if not line.startswith(" ")]
+
+
+def test_tree_names_what_exists_as_what_it_is():
+    for path in tree_paths():
+        assert (ROOT / path).is_dir() if path.endswith("/") else (ROOT / path).is_file(), f"README's tree names {path}"
+    assert len(tree_paths()) == len(set(tree_paths()))
+
+
+def test_tree_names_every_tracked_file_and_folder_of_the_root():
+    top = {name.partition("/")[0] + ("/" if "/" in name else "") for name in tracked_files()}
+    named = {path.partition("/")[0] + ("/" if "/" in path else "") for path in tree_paths()}
+    assert sorted(top - named) == []
+
+
+def test_tree_lines_say_what_each_is_for():
+    assert [line for line in TREE.splitlines() if len(line.split()) < 2 or len(line) > 119] == []
+
+
+def test_make_targets_exist():
+    used = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
+    assert {"demo", "test"} <= used
+    assert used <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_links_to_files_lead_somewhere():
+    targets = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert targets
+    assert [t for t in targets if not (ROOT / t).exists()] == []
+
+
+def test_command_lines_name_real_verbs_and_options():
+    """Each `aullava` line of the README parses: its verb and flags are in that verb's help."""
+    lines = [line.split("#")[0].split() for line in COMMANDS if line.startswith("aullava ")]
+    assert lines
+    for _, verb, *arguments in lines:
+        done = subprocess.run([sys.executable, "-m", "aullava.cli", verb, "--help"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        unknown = {a for a in arguments if a.startswith("--")} - set(re.findall(r"--[a-z-]+", done.stdout))
+        assert not unknown, f"aullava {verb} has no {sorted(unknown)}"
+
+
+@pytest.mark.skipif(
+    not (ROOT / "checkpoints/au-llava-tiny").is_dir(), reason="no embedded checkpoint in this checkout"
+)
+def test_the_ten_lines_of_python_run(tmp_path: Path):
+    code = [line for line in PYTHON.splitlines() if line.strip()]
+    assert len(code) == 10
+    done = subprocess.run([sys.executable, "-c", PYTHON], cwd=tmp_path, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("ok")

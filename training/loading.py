@@ -1,0 +1,75 @@
+"""The model that a run starts from, and the checkpoint that it ends with."""
+
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import AutoModel
+
+from aullava.modeling_aullava import AULlavaForConditionalGeneration
+from aullava.processing_aullava import AULlavaProcessor
+from aullava.training.arguments import ModelArguments
+from aullava.training.scratch import ScratchArguments, build_from_scratch
+
+
+def load_for_training(
+    arguments: ModelArguments, sizes: ScratchArguments
+) -> tuple[AULlavaForConditionalGeneration, AULlavaProcessor]:
+    """Model in float32 with the chosen parts frozen, and its processor."""
+    if arguments.from_scratch:
+        model, processor = build_from_scratch(sizes, arguments.model_seed)
+        if arguments.tower is not None:
+            warm = AutoModel.from_pretrained(arguments.tower, dtype=torch.float32)
+            _copy_weights(warm, model.model.vision_tower, arguments.tower)
+    else:
+        model = AULlavaForConditionalGeneration.from_pretrained(arguments.checkpoint, dtype=torch.float32)
+        processor = AULlavaProcessor.from_pretrained(arguments.checkpoint)
+    _freeze(model, arguments)
+    return model, processor
+
+
+def _copy_weights(source: torch.nn.Module, target: torch.nn.Module, name: str) -> None:
+    """Copy every tensor of the target from the source; the tower's pooling layer, which LLaVA does not read, may differ."""
+    missing, unexpected = target.load_state_dict(source.state_dict(), strict=False)
+    if missing or unexpected:
+        raise ValueError(
+            f"the tower in {name} does not fit the model: missing {missing[:3]}, unexpected {unexpected[:3]}. Warm it up with the "
+            "same scratch sizes"
+        )
+
+
+def _freeze(model: AULlavaForConditionalGeneration, arguments: ModelArguments) -> None:
+    parts = {
+        "freeze_tower": (model.model.vision_tower,),
+        "freeze_projector": (model.model.multi_modal_projector,),
+        "freeze_language_model": (model.model.language_model, model.lm_head),
+    }
+    for flag, modules in parts.items():
+        for module in modules:
+            module.requires_grad_(not getattr(arguments, flag))
+
+
+def save_checkpoint(
+    model: AULlavaForConditionalGeneration, processor: AULlavaProcessor, folder: str | Path, dtype: str
+) -> Path:
+    """Write weights, configuration and processor, and nothing of the training; the folder appears only when complete.
+
+    Args:
+        dtype: precision of the saved weights; the model itself is left as it is.
+    """
+    folder = Path(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    precision = getattr(torch, dtype)
+    weights = {name: tensor.to(precision) for name, tensor in model.state_dict().items()}
+    original = model.config.dtype
+    model.config.dtype = precision
+    try:
+        model.save_pretrained(partial, state_dict=weights)
+    finally:
+        model.config.dtype = original
+    processor.save_pretrained(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(partial, folder)
+    return folder

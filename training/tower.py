@@ -1,0 +1,145 @@
+"""Warming the vision tower up: it first learns to regress the strengths of drawn actions, then the language model joins.
+
+From random weights a language model on a random tower hardly learns to look; on a warmed-up tower it reads action units after
+minutes (LOG.md). The heads are thrown away: the checkpoint keeps the tower alone.
+
+    python -m aullava.training.tower --config configs/tiny_1_tower.yaml
+"""
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import nn
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+from trl import TrlParser
+
+from aullava.dataset_builder.corpora.procedural import ACTIONS, sample_face
+from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.training.scratch import MEAN, STD, ScratchArguments, build_from_scratch
+
+PRESENT = 0.3  # strength from which an action counts as present: level 2 of action_units.level_of
+
+
+class ActionRegressor(nn.Module):
+    """Tower, and for each action an attention over its tokens that ends in two logits: strength and presence.
+
+    One query an action, so that where an action shows stays apart from where the others do.
+    """
+
+    def __init__(self, tower: nn.Module, width: int, actions: int):
+        super().__init__()
+        self.tower = tower
+        self.norm = nn.LayerNorm(width)
+        self.queries = nn.Parameter(torch.randn(actions, width) * width**-0.5)
+        self.keys = nn.Linear(width, width)
+        self.outputs = nn.Parameter(torch.randn(2, actions, width) * width**-0.5)
+        self.biases = nn.Parameter(torch.zeros(2, actions) - 2.0)  # most actions are at rest
+
+    def forward(self, pixel_values: torch.Tensor, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """Args:
+            pixel_values: (batch, 3, side, side), normalised.
+            labels: (batch, actions), strengths 0..1.
+
+        Returns:
+            `logits` (batch, 2, actions): strength, presence; `loss` where labels are given: binary cross-entropy on the
+            strength as a soft label plus that on presence.
+        """
+        tokens_BNC = self.norm(self.tower(pixel_values, output_hidden_states=True).hidden_states[-1])
+        attention_BAN = torch.einsum("ac,bnc->ban", self.queries, self.keys(tokens_BNC)).softmax(-1)
+        pooled_BAC = torch.einsum("ban,bnc->bac", attention_BAN, tokens_BNC)
+        logits_B2A = torch.einsum("bac,oac->boa", pooled_BAC, self.outputs) + self.biases
+        result = {"logits": logits_B2A}
+        if labels is not None:
+            targets_B2A = torch.stack((labels, (labels >= PRESENT).to(labels)), dim=1)
+            result["loss"] = 2 * nn.functional.binary_cross_entropy_with_logits(logits_B2A.float(), targets_B2A)
+        return result
+
+
+@dataclass
+class TowerArguments:
+    """What the warm-up adds to the sizes, the faces and transformers' own training arguments."""
+
+    validation_faces: int = field(default=500, metadata={"help": "Drawn faces of validation identities to score on."})
+    model_seed: int = field(default=0, metadata={"help": "Seed of the random weights."})
+
+
+def strength_rows(arguments: DrawnFaceArguments, split: str) -> Dataset:
+    """Rows `image_HWC` (uint8) and `strengths` (one float an action), drawn on access."""
+
+    def draw(batch):
+        faces = [
+            sample_face(
+                split,
+                index,
+                seed=arguments.draw_seed,
+                style=arguments.style,
+                rare_boost=arguments.rare_boost,
+                size=arguments.draw_size,
+                frames_per_identity=arguments.frames_per_identity,
+            )
+            for index in batch["index"]
+        ]
+        return {
+            "image_HWC": [face.image_HWC for face in faces],
+            "strengths": [[face.actions[action] for action in ACTIONS] for face in faces],
+        }
+
+    first = arguments.first_face
+    return Dataset.from_dict({"index": list(range(first, first + arguments.faces))}).with_transform(draw)
+
+
+def collate_strengths(rows: list[dict]) -> dict[str, torch.Tensor]:
+    """Batch of `pixel_values` (batch, 3, side, side), normalised as the processor does, and `labels` (batch, actions)."""
+    images_BHWC = np.stack([row["image_HWC"] for row in rows]).astype(np.float32) / 255
+    normalised = (images_BHWC - np.float32(MEAN)) / np.float32(STD)
+    return {
+        "pixel_values": torch.from_numpy(np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))),
+        "labels": torch.tensor([row["strengths"] for row in rows], dtype=torch.float32),
+    }
+
+
+def presence_f1(prediction) -> dict[str, float]:
+    """Macro F1 of presence over the actions that occur in the rows, and the mean absolute error of strength."""
+    strength_BA, presence_BA = torch.as_tensor(prediction.predictions).float().sigmoid().unbind(1)
+    target_BA = torch.as_tensor(prediction.label_ids)
+    said, true = presence_BA >= 0.5, target_BA >= PRESENT
+    hits, wrong = (said & true).sum(0), (said != true).sum(0)
+    occurs = true.any(0)
+    f1 = (2 * hits / (2 * hits + wrong))[occurs]
+    scores = {"macro_f1": f1.mean().item(), "mae": (strength_BA - target_BA).abs().mean().item()}
+    per_action = dict(zip([a for a, o in zip(ACTIONS, occurs, strict=True) if o], f1.tolist(), strict=True))
+    return scores | {f"f1_{action}": round(value, 3) for action, value in per_action.items()}
+
+
+def main() -> None:
+    parser = TrlParser((TowerArguments, ScratchArguments, DrawnFaceArguments, TrainingArguments))
+    arguments, sizes, drawing, training = parser.parse_args_and_config()
+    training.remove_unused_columns = False
+    training.label_names = ["labels"]
+    random.seed(training.seed)
+    model, _ = build_from_scratch(sizes, arguments.model_seed)
+    tower = model.model.vision_tower
+    width = sizes.tower_width * 2 ** (len(sizes.tower_depths) - 1)
+    regressor = ActionRegressor(tower, width, len(ACTIONS))
+    validation = DrawnFaceArguments(**{**vars(drawing), "faces": arguments.validation_faces, "first_face": 0})
+    trainer = Trainer(
+        regressor,
+        training,
+        data_collator=collate_strengths,
+        train_dataset=strength_rows(drawing, "train"),
+        eval_dataset=strength_rows(validation, "validation"),
+        compute_metrics=presence_f1,
+    )
+    output = Path(training.output_dir)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output)) if output.is_dir() else None)
+    tower.save_pretrained(output / "tower")
+    print(f"tower written to {output / 'tower'}")
+
+
+if __name__ == "__main__":
+    main()
