@@ -1,8 +1,9 @@
-# `make` lists the targets. Nothing has to be installed first but Python 3.11 or newer: each target creates .venv and puts in what it needs.
+# `make` lists the targets. Each makes .venv if there is none and installs what it needs into it. Only Python 3.11 or newer
+# must be there before; `make test PYTHON=python3.12` takes another one than python3.
 
 PYTHON ?= python3
-# Installed before everything else, so that one build serves all targets. A CPU build is enough for every target here: name one with
-# `make demo TORCH=...` (a version, a wheel file, or both with pip options) if the default would bring gigabytes of CUDA libraries.
+# Installed first, so that one build serves every target. A CPU build is enough: where the default would bring gigabytes
+# of CUDA libraries, name one with `make demo TORCH=...`, as a version, a wheel file, or with options of pip.
 TORCH ?= torch==2.13.0
 
 VENV := .venv
@@ -16,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed-demo ## load the embedded checkpoint as a Hub user would, read drawn faces and one photograph into outputs/demo/
+demo: $(VENV)/.installed-demo ## read drawn faces and one photograph as a Hub user would; writes outputs/demo/
 	$(PY) -m aullava.demo
 
 test: $(VENV)/.installed-test ## run the tests (no network, no GPU)

@@ -1,4 +1,4 @@
-"""AULlavaConfig: LLaVA's configuration plus the question form, with the mistakes that load but read wrongly refused."""
+"""AULlavaConfig: LLaVA's configuration and the question form, with mistakes that load but read wrongly refused."""
 
 from dataclasses import field
 from typing import Any, Literal
@@ -30,12 +30,12 @@ class AULlavaConfig(LlavaConfig):
     """Stock LLaVA fields keep their meaning and their defaults (so a stock checkpoint loads as what it is).
 
     Args:
-        question_form: "full" or "short", the form of question the checkpoint was trained on most (action_units.question).
+        question_form: "full" or "short": the form the checkpoint was trained on most (see action_units.question).
         auto_map: where the Auto classes find this code in a model folder.
         custom_pipelines: the tasks `transformers.pipeline` finds there.
 
-    The paper's linear projector is `projector_hidden_act="linear"`. Without a `text_config` the language model is the one of
-    llava-1.5-7b, whose vocabulary of 32064 has room for the image token 32000.
+    The paper's linear projector is `projector_hidden_act="linear"`. Without a `text_config` the language model is the
+    one of llava-1.5-7b, whose vocabulary of 32064 has room for the image token 32000.
 
     Raises:
         StrictDataclassError (huggingface_hub), at construction and at save: a field has the wrong type,
@@ -71,14 +71,12 @@ class AULlavaConfig(LlavaConfig):
 
     def validate_feature_layer(self):
         depth = getattr(self.vision_config, "num_hidden_layers", None)
-        layers = (
-            self.vision_feature_layer if isinstance(self.vision_feature_layer, list) else [self.vision_feature_layer]
-        )
-        wrong = [layer for layer in layers if depth is not None and not -(depth + 1) <= layer <= depth]
-        if wrong:
+        layers = self.vision_feature_layer
+        layers = layers if isinstance(layers, list) else [layers]
+        if depth is not None and not all(-(depth + 1) <= layer <= depth for layer in layers):
             raise ValueError(
-                f"vision_feature_layer is {self.vision_feature_layer}, but the tower has {depth} layers: expected a number "
-                f"from {-(depth + 1)} to {depth}"
+                f"vision_feature_layer is {self.vision_feature_layer}, but the tower has {depth} layers: expected a "
+                f"number from {-(depth + 1)} to {depth}"
             )
 
     def validate_image_tokens(self):
@@ -91,16 +89,16 @@ class AULlavaConfig(LlavaConfig):
         expected = image_token_count(self)
         if expected is not None and self.image_seq_length != expected:
             raise ValueError(
-                f"image_seq_length is {self.image_seq_length}, but the {tower} tower puts out {expected} tokens for images of "
-                f"{self.vision_config.image_size} px: set image_seq_length to {expected}"
+                f"image_seq_length is {self.image_seq_length}, but the {tower} tower puts out {expected} tokens for a "
+                f"picture of {self.vision_config.image_size} px: set image_seq_length to {expected}"
             )
 
 
 def image_token_count(config: LlavaConfig) -> int | None:
-    """How many image tokens the tower puts out for one image, or None for a tower this file knows nothing about.
+    """How many image tokens the tower puts out for one picture, or None for a tower this file knows nothing about.
 
-    CLIP and SigLIP: one a patch, and CLIP's class token unless the strategy drops it. Swin: every stage but the last merges
-    2 x 2 patches, rounding odd sides up; the last two hidden states lie behind the last merge.
+    CLIP and SigLIP: one a patch, and CLIP's class token unless the strategy drops it. Swin: every stage but the last
+    merges 2 x 2 patches, rounding odd sides up; the last two hidden states lie behind the last merge.
     """
     tower = config.vision_config
     if tower.model_type in ("clip_vision_model", "siglip_vision_model"):

@@ -1,9 +1,8 @@
-"""AULlavaForConditionalGeneration: stock LLaVA, unchanged in what it computes, with `recognize` and with loading and saving that
-lose no weight.
+"""AULlavaForConditionalGeneration: stock LLaVA, unchanged in what it computes, that reads action units.
 
 transformers renames checkpoint keys only for its own classes. For a subclass defined elsewhere, a llava-hf style file
-("language_model.lm_head.weight") would leave the language model's head random and say so in a log line only. So the stock
-renaming is registered for this class, and a checkpoint that leaves any parameter random is refused.
+("language_model.lm_head.weight") would leave the language model's head random and say so in a log line only. So the
+stock renaming is registered for this class, and a checkpoint that leaves any parameter random is refused.
 """
 
 import os
@@ -27,7 +26,7 @@ _SLACK = 16  # tokens beyond the canonical answer that plain generation may writ
 
 
 class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
-    """LLaVA that reads facial action units."""
+    """Stock LLaVA with `recognize`, and with loading and saving that lose no weight."""
 
     config_class = AULlavaConfig
 
@@ -42,15 +41,18 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
         if missing := sorted(info["missing_keys"]):
             shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
             raise ValueError(
-                f"{pretrained_model_name_or_path} holds no weights for {len(missing)} parameters of {cls.__name__}, which would "
-                f"be random: {shown}. Expected a complete LLaVA checkpoint: check that its files are all there and that its "
-                f"config.json belongs to them (keys it holds beyond the model's: {len(info['unexpected_keys'])})"
+                f"{pretrained_model_name_or_path} holds no weights for {len(missing)} parameters of {cls.__name__}, "
+                f"which would be random: {shown}. Expected a complete LLaVA checkpoint: check that all its files are "
+                f"there and that its config.json belongs to them (it holds {len(info['unexpected_keys'])} unknown keys)"
             )
         return (model, info) if output_loading_info else model
 
     def save_pretrained(self, save_directory, *args, save_original_format: bool = False, **kwargs):
-        """As in transformers, but keys keep the names they have in the model, which this class, stock LLaVA and vLLM read. The
-        library's default renames them, and a trainer that resumes from such a file goes on from the initial weights."""
+        """As in transformers, but keys keep the names they have in the model: stock LLaVA reads those too.
+
+        The library's default renames them, and a trainer that resumes from such a file goes on from its initial
+        weights (transformers issue 43701).
+        """
         return super().save_pretrained(save_directory, *args, save_original_format=save_original_format, **kwargs)
 
     @torch.no_grad()
@@ -65,41 +67,34 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
         """Read the action units of faces.
 
         Args:
-            images: one picture or several: paths, bytes, PIL images or (H, W, 3) uint8 arrays. Each is one face, cropped;
-                nothing is detected here.
+            images: one picture or several: paths, bytes, PIL images or (H, W, 3) uint8 arrays. Each is one cropped
+                face; nothing is detected here.
             processor: the checkpoint's AULlavaProcessor.
             protocol: a name of action_units.PROTOCOLS, codes such as "AU1,AU4", or a Protocol.
-            mode: "joint" chooses each value among the admissible ones, given those before it. "generate" lets the model write
-                greedily and parses what it wrote.
+            mode: "joint" chooses each value among the admissible ones, given those before it. "generate" lets the
+                model write greedily and parses what it wrote.
             batch_size: pictures read at a time.
 
         Returns:
-            One reading a picture, in order. Probabilities come with mode "joint" on the scales occurrence and intensity.
+            One reading a picture, in order, with probabilities in mode "joint" (see AUReading).
 
         Raises:
             ImageReadError: a picture cannot be read.
             ValueError: unknown mode or protocol, a batch size below 1, or a processor without this project's methods.
         """
-        if mode not in MODES:
-            raise ValueError(f"mode is {mode!r}: expected one of {', '.join(MODES)}")
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}: expected at least 1")
-        if not hasattr(processor, "decode_answer"):
-            raise ValueError(
-                f"processor is a {type(processor).__name__}: expected the checkpoint's AULlavaProcessor, as "
-                "AutoProcessor.from_pretrained(..., trust_remote_code=True) loads it"
-            )
         protocol = resolve_protocol(protocol)
+        _check_arguments(processor, mode, batch_size)
         text = question(protocol, self.config.question_form)
         read = self._read_joint if mode == "joint" else self._read_generated
         pictures = iter([images] if isinstance(images, (str, os.PathLike, bytes, np.ndarray, Image.Image)) else images)
-        was_training = self.training
+        readings, was_training = [], self.training
         self.eval()  # dropout would make readings random
-        readings = []
-        while batch := list(islice(pictures, batch_size)):
-            inputs = processor.encode(batch, text).to(self.device, self.dtype)
-            readings += read(inputs, processor, protocol, text)
-        self.train(was_training)
+        try:
+            while batch := list(islice(pictures, batch_size)):
+                inputs = processor.encode(batch, text).to(self.device, self.dtype)
+                readings += read(inputs, processor, protocol, text)
+        finally:
+            self.train(was_training)
         return readings
 
     def _read_joint(self, inputs, processor, protocol: Protocol, text: str) -> list[AUReading]:
@@ -107,8 +102,8 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
 
     def _read_generated(self, inputs, processor, protocol: Protocol, text: str) -> list[AUReading]:
         tokenizer = processor.tokenizer
-        longest = value_of(value_strings(protocol.scale)[-1], protocol.scale)
-        answer = render(dict.fromkeys(protocol.units, longest), protocol)
+        highest = value_of(value_strings(protocol.scale)[-1], protocol.scale)
+        answer = render(dict.fromkeys(protocol.units, highest), protocol)
         generated = self.generate(
             **inputs,
             do_sample=False,
@@ -118,10 +113,23 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
             pad_token_id=tokenizer.pad_token_id,
         )
         readings = []
-        for written in generated[:, inputs["input_ids"].shape[1] :]:
-            wrote, parsed = processor.decode_answer(written, protocol)
-            readings.append(AUReading(dict(parsed.values), text=wrote, status=parsed.status))
+        for tokens in generated[:, inputs["input_ids"].shape[1] :]:
+            written, parsed = processor.decode_answer(tokens, protocol)
+            readings.append(AUReading(dict(parsed.values), text=written, status=parsed.status))
         return readings
+
+
+def _check_arguments(processor: Any, mode: str, batch_size: int) -> None:
+    if mode not in MODES:
+        raise ValueError(f"mode is {mode!r}: expected one of {', '.join(MODES)}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}: expected at least 1")
+    # By its methods, not its class: remote code loads this processor into a module tree of its own.
+    if not hasattr(processor, "decode_answer"):
+        raise ValueError(
+            f"processor is a {type(processor).__name__}: expected the checkpoint's AULlavaProcessor, as "
+            "AutoProcessor.from_pretrained(..., trust_remote_code=True) loads it"
+        )
 
 
 # Idempotent: remote code may import this file several times.

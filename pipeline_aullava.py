@@ -11,7 +11,7 @@ OPTIONS = ("protocol", "mode", "batch_size")
 class FacialActionUnitsPipeline(Pipeline):
     """One picture or several to a list of dictionaries, one a face, with the fields of an AUReading.
 
-    `protocol`, `mode` and `batch_size` mean what they mean to the model's `recognize`; given to `pipeline(...)` they hold for
+    `protocol`, `mode` and `batch_size` are those of the model's `recognize`; given to `pipeline(...)` they hold for
     every call, given to a call they win.
     """
 

@@ -1,14 +1,15 @@
 """Structured read-out: fixed answer text is fed, values are chosen among the admissible ones.
 
-A model that answers "AU1=0 AU2=3" only ever decides the digits. `compile_plan` cuts the answer of a protocol into runs of
-literal tokens and slots, and `read_joint` fills the slots one after the other over a key-value cache: each value sees all
-values before it. The result is greedy generation restricted to well-formed answers, with the distribution over the admissible
-values of every slot kept. A value may take several tokens ("0", ".", "5", "3"): the slot walks down the tree of their sequences.
+A model that answers "AU1=0 AU2=3" only ever decides the digits. `compile_plan` cuts the answer of a protocol into
+literal token runs and slots; `read_joint` fills the slots one after the other over a key-value cache, so that each
+value sees all values before it. This is greedy generation restricted to well-formed answers, and it keeps the
+distribution over the admissible values of every slot. A value may take several tokens ("0", ".", "5", "3"): then the
+slot is walked down the tree of its token sequences.
 
 Conventions
-    B rows, T tokens, V vocabulary entries; log-probabilities are natural and normalised over the admissible values only.
-    Continuous values are the median of their distribution, because the likeliest value is biased to 0.00 when most rows rest;
-    where values take several tokens the distribution is not known in full, and the greedy value is taken.
+    B rows, T tokens, V vocabulary entries, N admissible values; log-probabilities are normalised over the N only.
+    Continuous values are the median of their distribution, because the likeliest value is biased to 0.00 when most
+    faces rest. Where values take several tokens the distribution is not known in full, and the greedy value is taken.
 """
 
 import math
@@ -31,10 +32,13 @@ class AUReading:
     """What was read from one face.
 
     values: code -> int (occurrence, intensity) or float (continuous), None where undetermined.
-    probabilities: code -> P(active) on the occurrence scale, the six probabilities of levels 0..5 on the intensity scale.
-        Empty on the continuous scale, after plain generation, and for a unit whose distribution is not known in full.
-    text: the answer as the model writes it. status: "ok", "repaired", "invalid" or "no_face".
-    box, score: where the face was found, (x, y, width, height) in pixels, and how surely; None for a picture that is a face.
+    probabilities: code -> P(active) on the occurrence scale, the probabilities of the levels 0..5 on the intensity
+        scale. Empty on the continuous scale and after plain generation; a unit is left out where its values take
+        several tokens and the walk did not come by all of them.
+    text: the answer as the model writes it.
+    status: "ok", "repaired", "invalid" or "no_face".
+    box, score: where the face was found, (x, y, width, height) in pixels, and how surely, 0..1; None where the whole
+        picture is the face.
     """
 
     values: dict[str, int | float | None]
@@ -47,21 +51,21 @@ class AUReading:
 
 @dataclass(frozen=True)
 class Slot:
-    """A unit's place in the answer: the tokens before it, and the tokens of each admissible value in ascending order."""
+    """A unit's place in the answer: the tokens before it, and those of each admissible value in ascending order."""
 
     code: str
     literal: Run
     sequences: tuple[Run, ...]
 
     def continuations(self, walked: Run) -> list[int]:
-        """The tokens that may follow `walked` inside this slot; empty when a value is complete. In ascending order of value."""
+        """The tokens that may follow `walked` inside this slot, in ascending order of value; none behind a value."""
         depth = len(walked)
         return list(dict.fromkeys(s[depth] for s in self.sequences if len(s) > depth and s[:depth] == walked))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An answer as literal runs and slots. `closing`: the tokens after the last value, which end with the end token."""
+    """An answer as literal runs and slots. `closing`: what follows the last value, the end token included."""
 
     protocol: Protocol
     slots: tuple[Slot, ...]
@@ -78,8 +82,8 @@ def compile_plan(tokenizer: Any, prompt: str, protocol: Protocol) -> Plan:
         protocol: the units and the scale.
 
     Raises:
-        ValueError: a token reaches over the border of a value or of the prompt, fixed text changes its tokens with the values
-            beside it, or one value's tokens begin another's. Such a tokenizer needs mode "generate".
+        ValueError: a token reaches over the border of a value or of the prompt, fixed text changes its tokens with the
+            values beside it, or one value's tokens begin another's. Such a tokenizer needs mode "generate".
     """
     strings = value_strings(protocol.scale)
     cut = [_cut(tokenizer, prompt, protocol, [string] * len(protocol.units)) for string in strings]
@@ -87,7 +91,7 @@ def compile_plan(tokenizer: Any, prompt: str, protocol: Protocol) -> Plan:
     slots = tuple(
         Slot(code, fixed[i + 1], tuple(values[i] for _, values in cut)) for i, code in enumerate(protocol.units)
     )
-    # Equal values everywhere could hide that a value changes its neighbours: check an answer in which they differ, too.
+    # Equal values everywhere could hide that a value changes its neighbours: an answer in which they differ, too.
     mixed = [i % len(strings) for i in range(len(slots))]
     cut_mixed = _cut(tokenizer, prompt, protocol, [strings[i] for i in mixed])
     expected = fixed, [slot.sequences[i] for slot, i in zip(slots, mixed, strict=True)]
@@ -100,7 +104,7 @@ def compile_plan(tokenizer: Any, prompt: str, protocol: Protocol) -> Plan:
 
 
 def _cut(tokenizer, prompt: str, protocol: Protocol, strings: list[str]) -> tuple[list[Run], list[Run]]:
-    """Tokens of an answer with the given value strings: fixed runs (prompt, literals, closing) and the runs of the values."""
+    """Token runs of an answer with the given value strings: the fixed ones (prompt, literals, closing), the values."""
     pieces = [prompt]
     for (literal, _), string in zip(answer_pieces(protocol), strings, strict=True):
         pieces += [literal, string]
@@ -127,8 +131,8 @@ def _check_slot(tokenizer, slot: Slot) -> None:
 
 def _refusal(tokenizer, reason: str) -> str:
     return (
-        f'the answer cannot be read slot by slot with this {type(tokenizer).__name__}: {reason}. Use mode "generate", or a '
-        "tokenizer in which digits and signs are tokens of their own"
+        f"the answer cannot be read slot by slot with this {type(tokenizer).__name__}: {reason}. "
+        'Use mode "generate", or a tokenizer in which digits and signs are tokens of their own'
     )
 
 
@@ -198,8 +202,8 @@ def _fill(
     """Choose a value of one slot in every row, walking down the tree of its token sequences level by level.
 
     Returns:
-        The index of the chosen value per row; log-probabilities (B, N) of the N values, NaN where the walk did not come by;
-        and per row the token of the last level, which is not in the cache yet.
+        The index of the chosen value per row; log-probabilities (B, N) of the values, NaN where the walk did not come
+        by; and per row the token of the last level, which is not in the cache yet.
     """
     index_of = {sequence: index for index, sequence in enumerate(slot.sequences)}
     pick = _median if scale == CONTINUOUS and all(len(sequence) == 1 for sequence in index_of) else _likeliest
@@ -215,8 +219,8 @@ def _fill(
             tokens = slot.continuations(path)
             log_probs_RK = stream.logits_BV[rows][:, tokens].log_softmax(-1).cpu() + reached_B[rows, None]
             for k, token in enumerate(tokens):
-                if (*path, token) in index_of:
-                    known_BN[rows, index_of[*path, token]] = log_probs_RK[:, k]
+                if (index := index_of.get((*path, token))) is not None:
+                    known_BN[rows, index] = log_probs_RK[:, k]
             picked_R = pick(log_probs_RK)
             reached_B[rows] = log_probs_RK.gather(1, picked_R[:, None])[:, 0]
             for row, k in zip(rows, picked_R.tolist(), strict=True):

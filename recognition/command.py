@@ -1,5 +1,6 @@
 """`aullava recognize`: from command line arguments to files, a table and an exit code."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -84,8 +85,12 @@ def _check_targets(request: Request) -> None:
     """Wrong places to write to are found before the work and not after it."""
     if request.out and request.out.is_dir():
         raise UsageError(f"--out {request.out} is a folder: name a file")
-    if request.overlay and request.overlay.exists() and not request.overlay.is_dir():
-        raise UsageError(f"--overlay {request.overlay} is a file: name a folder")
+    for option, folder in (("--out", request.out and request.out.parent), ("--overlay", request.overlay)):
+        if folder is None:
+            continue
+        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            raise UsageError(f"{option}: cannot write to {folder}: {existing} is no folder that may be written to")
 
 
 def _found(request: Request) -> Inputs:
@@ -108,10 +113,14 @@ def _report(
     faces = sum(row.has_face for row in rows)
     without = sum(not row.has_face for row in rows)
     read = len({row.input for row in rows})
-    said = [f"{read} of {len(inputs.files)} files read", f"{faces} faces"]
-    said += [f"{without} without a face"] if without else []
-    said += [f"{len(failures)} inputs failed"] if failures else []
-    said += [f"{inputs.skipped} files skipped that are not named like images"] if inputs.skipped else []
-    said += [f"{len(rows)} rows in {request.out}"] if request.out else []
-    said += [f"{pictures} pictures in {request.overlay}"] if request.overlay else []
+    said = [f"read {_count(read, 'file')} of {len(inputs.files)}", _count(faces, "face")]
+    said += [f"{_count(without, 'picture')} without a face"] if without else []
+    said += [f"{_count(len(failures), 'input')} failed"] if failures else []
+    said += [f"skipped {_count(inputs.skipped, 'file')} not named like an image"] if inputs.skipped else []
+    said += [f"{_count(len(rows), 'row')} in {request.out}"] if request.out else []
+    said += [f"{_count(pictures, 'picture')} in {request.overlay}"] if request.overlay else []
     print("; ".join(said), file=sys.stderr)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,5 +1,6 @@
 """A checkpoint, from a folder or the Hub, on a device and ready to read."""
 
+import re
 from pathlib import Path
 
 import torch
@@ -18,8 +19,10 @@ def load_checkpoint(checkpoint: str | Path, device: str = "auto"):
 
     Raises:
         OSError: no such folder or repository, or files are missing in it.
-        ValueError, RuntimeError: weights are missing, or torch does not know or have the device.
+        ValueError, RuntimeError: neither a folder nor a Hub id, weights are missing, or torch does not have the device.
     """
+    if not Path(checkpoint).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", str(checkpoint)):
+        raise ValueError(f"no checkpoint {checkpoint}: expected an existing folder, or a Hub id such as organisation/name")
     place = torch.device(_best_device() if device == "auto" else device)
     # Half precision is slow on most CPUs, and the same numbers everywhere are worth the memory there.
     dtype = torch.float32 if place.type == "cpu" else "auto"

@@ -4,7 +4,7 @@ Conventions
     columns     input, frame, timestamp, face_id, success, confidence, box_x, box_y, box_w, box_h, status, then a value
                 a unit (AU01_c 0/1, AU01_r 0-5, AU01_v 0-1), then a probability a unit (AU01_p).
     AU01_p      probability that the unit is present: of value 1, or of the protocol's threshold level or more. Empty
-                where the mode gives no probability and on the continuous scale, which has no threshold.
+                where the mode gives none. The continuous scale has no threshold and no such columns.
     confidence  the face detector's score, empty where none ran.
     missing     an empty cell in CSV, null in JSON, NaN or <NA> in pandas. Never 0.
 """
@@ -41,13 +41,18 @@ _DECIMALS = 4
 def columns(protocol: Protocol) -> list[str]:
     """Column names in order."""
     values = [protocol.column(code) for code in protocol.units]
-    return [name for name, _ in HEAD_COLUMNS] + values + [protocol.column(code, "p") for code in protocol.units]
+    return [name for name, _ in HEAD_COLUMNS] + values + [protocol.column(c, "p") for c in _judged(protocol)]
+
+
+def _judged(protocol: Protocol) -> tuple[str, ...]:
+    """The units that are present or absent, and so have a probability."""
+    return () if protocol.scale == CONTINUOUS else protocol.units
 
 
 def present_probability(row: FaceRow, code: str, protocol: Protocol) -> float | None:
     """P(the unit is present), or None where the reading holds none."""
     given = row.reading.probabilities.get(code)
-    if given is None or protocol.scale == CONTINUOUS:
+    if given is None:
         return None
     if protocol.scale == INTENSITY:
         return float(sum(given[protocol.occurrence_threshold :]))
@@ -70,7 +75,7 @@ def as_record(row: FaceRow, protocol: Protocol) -> dict:
     }
     record |= {protocol.column(code): reading.values[code] for code in protocol.units}
     return record | {
-        protocol.column(code, "p"): _rounded(present_probability(row, code, protocol)) for code in protocol.units
+        protocol.column(code, "p"): _rounded(present_probability(row, code, protocol)) for code in _judged(protocol)
     }
 
 
@@ -78,7 +83,7 @@ def to_frame(rows: Sequence[FaceRow], protocol: Protocol) -> pd.DataFrame:
     """Rows as a table; whole numbers stay whole where others are missing (pandas's nullable types)."""
     number = "Float64" if protocol.scale == CONTINUOUS else "Int64"
     types = dict(HEAD_COLUMNS) | {protocol.column(code): number for code in protocol.units}
-    types |= {protocol.column(code, "p"): "Float64" for code in protocol.units}
+    types |= {protocol.column(code, "p"): "Float64" for code in _judged(protocol)}
     frame = pd.DataFrame([as_record(row, protocol) for row in rows], columns=columns(protocol))
     return frame.astype(types)
 

@@ -16,6 +16,7 @@ _PAPER, _INK, _FAINT, _TRACK = (255, 255, 255), (24, 28, 36), (120, 128, 140), (
 _COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
 _ROW, _NAME, _BAR, _VALUE, _PAD = 24, 214, 150, 96, 16
 _PANEL = _NAME + _BAR + _VALUE + 2 * _PAD
+_LABEL = 22
 _PICTURE_SIDES = (480, 900)  # the longer side of the picture is brought into this range
 
 
@@ -52,7 +53,8 @@ def draw_overlay(image: Image.Image, rows: Sequence[FaceRow], protocol: Protocol
     canvas.paste(picture, (_PAD, _PAD))
     pen = ImageDraw.Draw(canvas)
     for row in faces:
-        _draw_box(pen, row, scale)
+        if row.reading.score is not None:  # without a detector the box is the picture's border
+            _draw_box(pen, row, scale)
     left = picture.width + 2 * _PAD
     if not faces:
         pen.text((left + _PAD, _PAD), "no face found", fill=_INK, font=_font(18))
@@ -75,10 +77,12 @@ def _draw_box(pen: ImageDraw.ImageDraw, row: FaceRow, scale: float) -> None:
     left, top, right, bottom = _PAD + x, _PAD + y, _PAD + x + w - 1, _PAD + y + h - 1
     colour, score = _colour(row), row.reading.score
     pen.rectangle((left, top, right, bottom), outline=colour, width=3)
-    label = f"face {row.face_id}" + ("" if score is None else f"  {score:.2f}")
-    text_box = pen.textbbox((left + 6, top + 5), label, font=_font(14))
-    pen.rectangle((left, top, text_box[2] + 6, text_box[3] + 5), fill=colour)
-    pen.text((left + 6, top + 5), label, fill=_PAPER, font=_font(14))
+    label_top = top - _LABEL if top - _LABEL >= _PAD else top  # above the face where there is room
+    label = f"face {row.face_id}  {score:.2f}"
+    pen.rectangle(
+        (left, label_top, left + pen.textlength(label, font=_font(14)) + 12, label_top + _LABEL), fill=colour
+    )
+    pen.text((left + 6, label_top + 3), label, fill=_PAPER, font=_font(14))
 
 
 def _draw_panel(pen: ImageDraw.ImageDraw, left: int, row: FaceRow, protocol: Protocol) -> None:

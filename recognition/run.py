@@ -107,7 +107,8 @@ def _faces(files: Iterable[Path], detector: Detector, failures: list[Failure]) -
 
 def _read(faces: list[_Face], model, processor, protocol: Protocol, mode: str) -> Iterator[FaceRow]:
     crops = [face.crop for face in faces if face.crop is not None]
-    readings = iter(model.recognize(crops, processor=processor, protocol=protocol, mode=mode) if crops else ())
+    options = {"processor": processor, "protocol": protocol, "mode": mode, "batch_size": len(crops)}
+    readings = iter(model.recognize(crops, **options) if crops else ())
     for face in faces:
         if face.crop is None:
             reading = AUReading(dict.fromkeys(protocol.units), status="no_face")

@@ -8,6 +8,7 @@ repeatable); a value token and the end token always do.
 import zlib
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -43,7 +44,7 @@ class TurnCollator:
                 [IGNORED] * len(prompt_ids)
                 + [token if keep else IGNORED for token, keep in zip(answer_ids, learnt, strict=True)]
             )
-        pixel_values = torch.as_tensor(prompts["pixel_values"])
+        pixel_values = torch.from_numpy(np.stack(prompts["pixel_values"]))
         return {**self._pad(sequences, labels), "pixel_values": pixel_values}
 
     def _answer(self, text: str) -> tuple[list[int], list[bool]]:

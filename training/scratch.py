@@ -38,7 +38,7 @@ class ScratchArguments:
         metadata={"help": "Blocks of each Swin stage; every stage but the first halves the grid."},
     )
     language_width: int = field(default=192, metadata={"help": "Hidden size of the language model."})
-    language_layers: int = field(default=4, metadata={"help": "Layers of the language model."})
+    language_layers: int = field(default=3, metadata={"help": "Layers of the language model."})
     vocabulary_size: int = field(default=1536, metadata={"help": "Upper bound of the tokenizer's vocabulary."})
 
 

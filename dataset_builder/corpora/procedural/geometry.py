@@ -15,13 +15,13 @@ EYE_X, EYE_HALF_WIDTH = 0.42, 0.215
 MOUTH_Y, MOUTH_HALF_WIDTH = 0.87, 0.37
 NOSE_Y = 0.50
 CHIN_Y = 1.36
-JAW_DROP = 0.30  # how far a fully stretched mouth (AU27) lowers the chin; AU26 goes half as far
-JAW_SLIDE = 0.21
+JAW_DROP = 0.27  # how far a fully stretched mouth (AU27) lowers the chin; AU26 goes half as far
+JAW_SLIDE = 0.25
 
 _BROW_X = np.array([0.15, 0.28, 0.43, 0.58, 0.72])
 _BROW_Y = np.array([-0.255, -0.305, -0.335, -0.325, -0.265])
 _INNER = np.array([1.0, 0.72, 0.26, 0.0, 0.0])  # how much of AU1 and AU4 reaches each brow point
-_OUTER = np.array([0.0, 0.12, 0.62, 1.0, 1.0])
+_OUTER = np.array([0.16, 0.46, 0.92, 1.08, 0.82])
 _EYE_T = np.linspace(0.0, 1.0, 15)
 _EYE_UPPER = np.sin(np.pi * _EYE_T**0.92) ** 0.75
 _EYE_LOWER = np.sin(np.pi * _EYE_T**1.15) ** 0.85

@@ -70,11 +70,11 @@ def paint_hair(canvas: Canvas, who: Identity, palette: Palette) -> None:
     else:
         canvas.fill(shape, palette.hair, lift=0.02, person=True)
     rng = np.random.Generator(np.random.PCG64(who.texture_seed))
-    count = 22
+    count = 40
     along = np.sort(rng.uniform(0.04, 0.96, count))
-    feet = hairline[(along * (len(hairline) - 1)).astype(int)] + rng.normal(0, 0.012, (count, 2))
+    feet = hairline[(along * (len(hairline) - 1)).astype(int)] + rng.normal(0, 0.01, (count, 2))
     tips = crown[::-1][(along * (len(crown) - 1)).astype(int)]
-    reach = rng.uniform(0.45, 0.95, (count, 1))
+    reach = rng.uniform(0.6, 1.0, (count, 1))
     parting = -0.35 if who.hair == "side" else 0.0
     ends = feet + (tips - feet) * reach
     if who.hair == "curly":
@@ -83,10 +83,10 @@ def paint_hair(canvas: Canvas, who: Identity, palette: Palette) -> None:
             colour = palette.hair_light if index % 2 else palette.hair_dark
             canvas.lines([ellipse(spot[0], spot[1], 0.06, 0.05, index)[2:14]], colour, 0.018, lift=0.02)
     else:
-        bend = (feet + ends) / 2 + np.stack([(feet[:, 0] - parting) * 0.14, np.zeros(count)], 1)
+        bend = (feet + ends) / 2 + np.stack([(feet[:, 0] - parting) * 0.05, np.zeros(count)], 1)
         strands = [smooth(np.stack([feet[i], bend[i], ends[i]]), steps=3) for i in range(count)]
-        canvas.lines(strands[::2], palette.hair_dark, 0.014, lift=0.02)
-        canvas.lines(strands[1::2], palette.hair_light, 0.012, lift=0.02)
+        canvas.lines(strands[::2], mix(palette.hair, palette.hair_dark, 0.7), 0.014, lift=0.02)
+        canvas.lines(strands[1::2], mix(palette.hair, palette.hair_light, 0.6), 0.012, lift=0.02)
     canvas.groove(hairline, 0.35, 0.05, 0.02, curve=False)
 
 

@@ -24,7 +24,7 @@ def paint_mouth(canvas: Canvas, palette: Palette, actions: Mapping[str, float], 
         inside = np.concatenate([shape.upper_inner, shape.lower_inner[::-1]])
         canvas.clipped(inside, lambda: _paint_inside(canvas, shape), _LIFT)
         canvas.lines([shape.upper_inner[1:-1], shape.lower_inner[1:-1]], palette.lip_dark, 0.012, _LIFT)
-    pressed = max(actions["AU24"], actions["AU23"], actions["AU28U"], actions["AU28L"])
+    pressed = max(actions["AU24"], 0.6 * actions["AU23"], 0.3 * actions["AU28U"], 0.3 * actions["AU28L"])
     if shape.gap < 0.03:
         line = (shape.upper_inner + shape.lower_inner) / 2
         canvas.fill(ribbon(line, _LIP_LINE_WIDTH * (1 + 0.7 * pressed)), palette.lip_dark, _LIFT)
@@ -78,11 +78,11 @@ def _paint_corner(canvas: Canvas, side: int, corner: np.ndarray, strength: Mappi
     x, y = float(corner[0]), float(corner[1])
     dimple, down, stretch, smile = strength["AU14"], strength["AU15"], strength["AU20"], strength["AU12"]
     canvas.bump(x + side * 0.03, y + 0.005, 0.045, 0.05, height=-0.03, tone=-0.12, lift=_LIFT)
-    canvas.bump(x + side * 0.055, y - 0.01, 0.05, 0.07, height=-0.07 * dimple, tone=-0.42 * dimple, lift=_LIFT)
+    canvas.bump(x + side * 0.055, y - 0.01, 0.05, 0.07, height=-0.06 * dimple, tone=-0.3 * dimple, lift=_LIFT)
     canvas.bump(x + side * 0.16, y, 0.06, 0.1, height=0.06 * dimple, tone=0.08 * dimple, lift=_LIFT)
     arc = [(x + side * 0.03, y - 0.13), (x + side * 0.095, y - 0.06), (x + side * 0.1, y + 0.03), (x + side * 0.04, y + 0.1)]
-    canvas.groove(arc, 0.95 * dimple, 0.042, _LIFT)
-    pouch = [(x + side * 0.015, y + 0.02), (x + side * 0.04, y + 0.1), (x + side * 0.02, y + 0.2), (x - side * 0.04, y + 0.27)]
+    canvas.groove(arc, 0.95 * dimple, 0.036, _LIFT)
+    pouch = [(x + side * 0.01, y + 0.01), (x + side * 0.05, y + 0.07), (x + side * 0.065, y + 0.15), (x + side * 0.05, y + 0.24)]
     canvas.groove(pouch, 0.95 * down, 0.045, _LIFT)
     canvas.bump(x - side * 0.05, y + 0.12, 0.06, 0.05, height=0.04 * down, lift=_LIFT)
     for step in (0.05, 0.12):
@@ -101,5 +101,5 @@ def _paint_rays(canvas: Canvas, shape: Mouth, strength: float, count: int) -> No
         lean = (index - 12) / 12
         for edge, direction in ((shape.upper_outer[index], -1.0), (shape.lower_outer[index], 1.0)):
             start = edge + (0.012 * lean, direction * 0.015)
-            end = edge + (0.07 * lean, direction * 0.105)
-            canvas.groove(np.array([start, (start + end) / 2, end]), 0.75 * strength, 0.028, _LIFT, curve=False)
+            end = edge + (0.07 * lean, direction * 0.095)
+            canvas.groove(np.array([start, (start + end) / 2, end]), 0.6 * strength, 0.026, _LIFT, curve=False)

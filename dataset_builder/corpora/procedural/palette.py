@@ -38,7 +38,9 @@ def palette_of(who: Identity) -> Palette:
     skin = who.skin
     # A camera exposes for the face: without it the darkest tones would keep no shading to read.
     brightness = sum(skin) / 3 / 255
-    skin = tuple(min(252.0, c * (1 + 0.85 * (1 - brightness) ** 2)) for c in skin)
+    skin = tuple(c * (1 + 0.85 * (1 - brightness) ** 2) for c in skin)
+    # The printed tones are greyer than lit skin: blood below it warms the light ones, melanin the dark ones.
+    skin = mix(mix(skin, (232.0, 176.0, 144.0), 0.34 * brightness), (128.0, 74.0, 48.0), 0.34 * (1 - brightness))
     rosy = np.array(skin) * (0.93, 0.66, 0.64) + (6, 2, 4)
     pale = np.array(skin) * (0.9, 0.76, 0.73)
     lip = mix(pale, rosy, who.lip_red)

@@ -68,7 +68,7 @@ class Scene:
         yaw, pitch, roll = np.clip(rng.normal(0.0, 0.42, 3), -1, 1) * (MAX_YAW, MAX_PITCH, MAX_ROLL)
         shift_x, shift_y = rng.uniform(-0.025, 0.025, 2)
         warmth, ambient_warmth = rng.normal(0.0, 0.035, 2)
-        background = rng.uniform(40.0, 215.0, 3) + rng.normal(0.0, 24.0, (4, 3))
+        background = rng.uniform(50.0, 205.0) + rng.normal(0.0, 18.0, 3) + rng.normal(0.0, 15.0, (4, 3))
         return Scene(
             yaw=float(yaw),
             pitch=float(pitch),
@@ -83,5 +83,5 @@ class Scene:
             blur=float(rng.uniform(0.0, 0.55)),
             noise=float(rng.uniform(0.0, 4.0)),
             noise_seed=int(rng.integers(2**31)),
-            cloth=tuple(float(v) for v in rng.uniform(30, 200, 3)),
+            cloth=tuple(float(v) for v in np.clip(rng.uniform(40, 170) + rng.normal(0, 28, 3), 10, 230)),
         )

@@ -3,69 +3,66 @@
 import cv2
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural.canvas import FIXED_POINT_BITS, UNITS_PER_IMAGE, Canvas
+from aullava.dataset_builder.corpora.procedural.canvas import UNITS_PER_IMAGE, Canvas
 from aullava.dataset_builder.corpora.procedural.scene import Scene
 
-AMBIENT = 0.50
-GROOVE_HEIGHT = 0.055  # face units of the deepest crease
-GROOVE_DARKENING = 0.50
+AMBIENT, DIFFUSE = 0.43, 0.66
+GROOVE_HEIGHT = 0.03  # face units of the deepest crease
+GROOVE_DARKENING = (0.46, 0.60, 0.64)  # RGB: light that leaves a crease is reddened by the skin
+SHADOW_WARMTH = (0.0, 0.05, 0.07)  # RGB: how much faster the channels fall into shadow
 
 
 def light(canvas: Canvas, scene: Scene) -> np.ndarray:
     """The finished image, uint8 RGB (size, size, 3)."""
     size = canvas.size
-    relief_HW = _grooves(canvas)
+    painting = canvas.render()
+    relief_HW = cv2.resize(painting.depth_HW, (size, size), interpolation=cv2.INTER_AREA)
+    relief_HW = cv2.GaussianBlur(relief_HW, (0, 0), 0.6 * size / 96).astype(np.float32) / 255.0
     slope_x_HW, slope_y_HW, tone_HW, red_HW = _bumps(canvas)
     pixel = UNITS_PER_IMAGE / (size * scene.scale)  # face units a pixel
     slope_x_HW -= cv2.Sobel(relief_HW, cv2.CV_32F, 1, 0, scale=GROOVE_HEIGHT / (8 * pixel))
     slope_y_HW -= cv2.Sobel(relief_HW, cv2.CV_32F, 0, 1, scale=GROOVE_HEIGHT / (8 * pixel))
     lambert_HW, shine_HW = _light_on(slope_x_HW, slope_y_HW, canvas, scene)
+    lambert_HW *= DIFFUSE
     tone_HW += 1.0
-    tone_HW *= 1.0 - GROOVE_DARKENING * relief_HW
-    lambert_HW *= tone_HW
-    tone_HW *= AMBIENT
-    albedo_HWC = cv2.resize(canvas.albedo_HWC, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
-    image_HWC = np.empty_like(albedo_HWC)
-    for channel in range(3):
-        lit_HW = lambert_HW * scene.light_colour[channel] + tone_HW * scene.ambient_colour[channel]
+    # The person was painted over black, so edges are already weighted by their coverage: "over" is one addition.
+    person_HW = cv2.resize(painting.person_HW, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
+    person_HW *= 1.0 / 255.0
+    shine_HW *= person_HW
+    behind_HW = 1.0 - person_HW
+    albedo_HWC = cv2.resize(painting.albedo_HWC, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
+    planes = []
+    for channel, albedo_HW in enumerate(cv2.split(albedo_HWC)):
+        warm = SHADOW_WARMTH[channel]
+        lit_HW = lambert_HW * np.float32(scene.light_colour[channel] * (1 + warm))
+        lit_HW += np.float32((AMBIENT - warm) * scene.ambient_colour[channel])
+        lit_HW *= tone_HW
+        lit_HW *= 1.0 - np.float32(GROOVE_DARKENING[channel]) * relief_HW
         if channel:
             lit_HW *= 1.0 - red_HW
-        image_HWC[..., channel] = albedo_HWC[..., channel] * lit_HW + shine_HW
-    person_HW = cv2.resize(canvas.person_HW, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
-    background_HWC = _background(scene, size)
-    image_HWC -= background_HWC
-    image_HWC *= person_HW[..., None]
-    image_HWC += background_HWC
-    return _lens(image_HWC, scene, size)
-
-
-def _grooves(canvas: Canvas) -> np.ndarray:
-    """Depth of the creases, float32 0..1, (size, size); the deepest is drawn last."""
-    depth_HW = np.zeros((canvas.side, canvas.side), np.uint8)
-    for depth, polygon in sorted(canvas.grooves, key=lambda groove: groove[0]):
-        cv2.fillPoly(depth_HW, [polygon], depth, cv2.LINE_AA, FIXED_POINT_BITS)
-    small_HW = cv2.resize(depth_HW, (canvas.size, canvas.size), interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(small_HW, (0, 0), 0.55 * canvas.size / 96).astype(np.float32) / 255.0
+        lit_HW *= albedo_HW
+        lit_HW += shine_HW
+        lit_HW += behind_HW * _background(scene, size, channel)
+        planes.append(lit_HW)
+    return _lens(cv2.merge(planes), scene, size)
 
 
 def _bumps(canvas: Canvas) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Slopes of the Gaussian relief along x and y, and its tone and red, each float32 (size, size)."""
     table = np.array(canvas.bumps)
-    pixels = canvas.project(table[:, :2], table[:, 7])
     unit = canvas.unit * canvas.size / canvas.side
-    centre = pixels * (canvas.size / canvas.side) / unit
+    centre = canvas.project(table[:, :2], table[:, 7]) / canvas.unit
     axis = (np.arange(canvas.size) + 0.5) / unit
-    dx_KN = axis[None] - centre[:, :1]
-    dy_KN = axis[None] - centre[:, 1:2]
-    gx_KN = np.exp(-0.5 * (dx_KN / table[:, 2:3]) ** 2)
-    gy_KN = np.exp(-0.5 * (dy_KN / table[:, 3:4]) ** 2)
-    height = table[:, 4:5]
-    # numpy's einsum-free form: each map is a sum of outer products, so one small matrix product.
-    slope_x = gy_KN.T @ (height * gx_KN * -dx_KN / table[:, 2:3] ** 2)
-    slope_y = (height * gy_KN * -dy_KN / table[:, 3:4] ** 2).T @ gx_KN
-    tone = gy_KN.T @ (table[:, 5:6] * gx_KN)
-    red = gy_KN.T @ (table[:, 6:7] * gx_KN)
-    return tuple(m.astype(np.float32) for m in (slope_x, slope_y, tone, red))
+    table = table.astype(np.float32)
+    # In units of each bump's own width, so that a Gaussian's slope is -u exp(-u * u / 2) / width.
+    u_KN = ((axis[None] - centre[:, :1]) / table[:, 2:3]).astype(np.float32)
+    v_KN = ((axis[None] - centre[:, 1:2]) / table[:, 3:4]).astype(np.float32)
+    gx_KN, gy_KN = np.exp(-0.5 * u_KN * u_KN), np.exp(-0.5 * v_KN * v_KN)
+    height, tone, red = table[:, 4:5], table[:, 5:6], table[:, 6:7]
+    # Each map is a sum of outer products, so one small matrix product.
+    slope_x_HW = gy_KN.T @ (gx_KN * u_KN * (-height / table[:, 2:3]))
+    slope_y_HW = (gy_KN * v_KN * (-height / table[:, 3:4])).T @ gx_KN
+    return slope_x_HW, slope_y_HW, gy_KN.T @ (gx_KN * tone), gy_KN.T @ (gx_KN * red)
 
 
 def _light_on(slope_x_HW, slope_y_HW, canvas: Canvas, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -89,22 +86,25 @@ def _light_on(slope_x_HW, slope_y_HW, canvas: Canvas, scene: Scene) -> tuple[np.
     shine_HW *= shine_HW
     shine_HW *= shine_HW
     shine_HW *= 16.0
-    return cosine_HW * (0.66 / 0.85), shine_HW
+    return cosine_HW, shine_HW
 
 
-def _background(scene: Scene, size: int) -> np.ndarray:
-    corners = np.array(scene.background, np.float32).reshape(2, 2, 3)
+def _background(scene: Scene, size: int, channel: int) -> np.ndarray:
+    """One channel of the background, float32 (size, size): four corner colours blended over the image."""
     t = np.linspace(0.0, 1.0, size, dtype=np.float32)
-    top = corners[0, 0] + (corners[0, 1] - corners[0, 0]) * t[:, None]
-    bottom = corners[1, 0] + (corners[1, 1] - corners[1, 0]) * t[:, None]
-    return top[None] + (bottom - top)[None] * t[:, None, None]
+    top_left, top_right, bottom_left, bottom_right = (np.float32(corner[channel]) for corner in scene.background)
+    top, bottom = top_left + (top_right - top_left) * t, bottom_left + (bottom_right - bottom_left) * t
+    return top[None] + (bottom - top)[None] * t[:, None]
 
 
 def _lens(image_HWC: np.ndarray, scene: Scene, size: int) -> np.ndarray:
+    """Blur, grain, and the rounding to uint8."""
     sigma = scene.blur * size / 96
     if sigma > 0.15:
         image_HWC = cv2.GaussianBlur(image_HWC, (0, 0), sigma)
     if scene.noise > 0:
         rng = np.random.Generator(np.random.PCG64(scene.noise_seed))
-        image_HWC = image_HWC + (scene.noise * rng.standard_normal((size, size), dtype=np.float32))[..., None]
-    return np.clip(image_HWC + 0.5, 0, 255).astype(np.uint8)
+        grain_HW = rng.standard_normal((size, size), dtype=np.float32)
+        grain_HW *= np.float32(scene.noise)
+        image_HWC += cv2.merge((grain_HW, grain_HW, grain_HW))
+    return cv2.add(image_HWC, (0.0, 0.0, 0.0, 0.0), dtype=cv2.CV_8U)  # rounds and clips

@@ -44,7 +44,7 @@ def paint_brow(canvas: Canvas, who: Identity, palette: Palette, actions: Mapping
     thickness = 0.92 * who.brow_thickness
     canvas.fill(ribbon(line, _BROW_WIDTH * thickness), palette.brow, lift=0.03)
     hairs = []
-    for i in range(0, len(line) - 2, 2):
+    for i in range(0, len(line) - 6, 2):
         half = _BROW_WIDTH[i] * thickness * 0.62
         foot = line[i] + (0.0, half * 0.8)
         hairs.append(np.array([foot, foot + (side * (0.025 + 0.004 * i), -half * (1.9 - 0.08 * i))]))

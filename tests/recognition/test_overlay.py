@@ -1,0 +1,92 @@
+"""Pictures of readings: the boxes and bars are where the numbers say."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aullava.action_units import PROTOCOLS
+from aullava.readout_aullava import AUReading
+from aullava.recognition.overlay import draw_overlay, write_overlays
+from aullava.recognition.run import FaceRow
+
+BLUE, ORANGE = (0, 114, 178), (213, 94, 0)
+
+
+def face(protocol, values, face_id=0, box=(100, 50, 200, 200), score=0.8, name="face.png", probabilities=None):
+    full = dict.fromkeys(protocol.units, 0) | values
+    return FaceRow(name, face_id, AUReading(full, probabilities or {}, box=box, score=score))
+
+
+def grey(width=600, height=480) -> Image.Image:
+    return Image.new("RGB", (width, height), (90, 90, 90))
+
+
+def painted(picture: Image.Image, colour) -> np.ndarray:
+    return (np.asarray(picture) == colour).all(axis=-1)
+
+
+def bar_length(picture: Image.Image, colour=BLUE, panel_left: int = 632) -> int:
+    """Longest run of a colour right of the picture, in pixels."""
+    return int(painted(picture, colour)[:, panel_left:].sum(axis=1).max())
+
+
+def test_box_is_drawn_around_the_face():
+    protocol = PROTOCOLS["bp4d"]
+    picture = draw_overlay(grey(), [face(protocol, {})], protocol)
+    rows, columns = np.nonzero(painted(picture, BLUE)[:, :632])
+    border = 16
+    assert (columns.min(), columns.max()) == (100 + border, 299 + border)
+    assert rows.max() == 249 + border
+    assert 0 <= 50 + border - rows.min() <= 22  # the label stands on the box
+
+
+def test_bars_are_as_long_as_the_values():
+    protocol = PROTOCOLS["disfa"]
+    lengths = [bar_length(draw_overlay(grey(), [face(protocol, {"AU12": level})], protocol)) for level in range(1, 6)]
+    assert lengths == pytest.approx([lengths[-1] * level / 5 for level in range(1, 6)], abs=2)
+    feafa = PROTOCOLS["feafa"]
+    half = bar_length(draw_overlay(grey(), [face(feafa, {"feafa_09_jaw_drop": 0.5})], feafa))
+    assert half == pytest.approx(lengths[-1] / 2, abs=2)
+
+
+def test_bar_of_an_occurrence_is_its_probability():
+    protocol = PROTOCOLS["bp4d"]
+    sure = draw_overlay(grey(), [face(protocol, {"AU12": 1})], protocol)
+    likely = draw_overlay(grey(), [face(protocol, {"AU12": 1}, probabilities={"AU12": 0.6})], protocol)
+    assert bar_length(likely) == pytest.approx(0.6 * bar_length(sure), abs=2)
+
+
+def test_every_face_has_a_panel_and_a_colour():
+    protocol = PROTOCOLS["bp4d"]
+    rows = [face(protocol, {"AU12": 1}), face(protocol, {"AU4": 1}, face_id=1, box=(350, 50, 100, 100))]
+    one, two = draw_overlay(grey(), rows[:1], protocol), draw_overlay(grey(), rows, protocol)
+    assert two.width > one.width
+    assert bar_length(two, ORANGE) == bar_length(two, BLUE) == bar_length(one, BLUE)
+
+
+def test_all_units_fit_and_small_pictures_are_enlarged():
+    protocol = PROTOCOLS["feafa"]
+    values = dict.fromkeys(protocol.units, 1.0)
+    picture = draw_overlay(grey(96, 96), [face(protocol, values, box=(0, 0, 96, 96), score=None)], protocol)
+    bars = painted(picture, BLUE)[:, 512:].sum(axis=1) > 100
+    assert np.diff(bars.astype(int)).tolist().count(1) == 24
+    assert not painted(picture, BLUE)[:, :512].any()  # no detector, no box
+    assert painted(picture, (90, 90, 90)).sum() == 480 * 480
+
+
+def test_one_picture_an_input_with_names_of_their_own(tmp_path):
+    protocol = PROTOCOLS["bp4d"]
+    sources = [tmp_path / "a" / "face.png", tmp_path / "b" / "face.jpg", tmp_path / "c" / "wall.png"]
+    for source in sources:
+        source.parent.mkdir()
+        grey(64, 64).save(source)
+    first, second, wall = map(str, sources)
+    rows = [
+        face(protocol, {}, name=first, box=(0, 0, 30, 30)),
+        face(protocol, {}, name=first, box=(30, 30, 30, 30), face_id=1),
+        face(protocol, {}, name=second, box=(0, 0, 30, 30)),
+        FaceRow(wall, -1, AUReading(dict.fromkeys(protocol.units), status="no_face")),
+    ]
+    written = list(write_overlays(rows, tmp_path / "out", protocol))
+    assert [path.name for path in written] == ["face.png", "face-2.png", "wall.png"]
+    assert all(Image.open(path).width > 480 for path in written)

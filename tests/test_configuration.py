@@ -1,0 +1,84 @@
+"""AULlavaConfig: stock LLaVA reads what it writes, and configurations that would read wrongly are refused."""
+
+import json
+
+import pytest
+from huggingface_hub.errors import StrictDataclassError
+from PIL import Image
+from transformers import LlavaConfig, SiglipVisionConfig, SwinConfig
+
+from aullava.configuration_aullava import AUTO_MAP, AULlavaConfig, image_token_count
+
+from tiny import TOWERS, tiny_config, tiny_model
+
+SWIN = SwinConfig(image_size=96, patch_size=4, embed_dim=8, depths=[1, 1, 1], num_heads=[1, 1, 1])
+SWIN_ODD = SwinConfig(image_size=100, patch_size=4, embed_dim=8, depths=[1, 1, 1], num_heads=[1, 1, 1])
+SIGLIP = SiglipVisionConfig(image_size=32, patch_size=8)
+
+
+def test_defaults_are_those_of_stock_llava_with_room_for_the_image_token():
+    ours, stock = AULlavaConfig().to_dict(), LlavaConfig().to_dict()
+    assert ours["text_config"].pop("vocab_size") == 32064
+    assert stock["text_config"].pop("vocab_size") == 32000
+    added = {key: ours.pop(key) for key in ("question_form", "auto_map", "custom_pipelines")}
+    assert ours == stock
+    assert added["question_form"] == "full"
+    assert added["auto_map"] == AUTO_MAP
+
+
+@pytest.mark.parametrize("config", [AULlavaConfig(), *map(tiny_config, TOWERS)], ids=["default", *TOWERS])
+def test_stock_and_own_class_read_the_saved_file_alike(config, tmp_path):
+    config.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "llava"
+    assert AULlavaConfig.from_pretrained(tmp_path).to_dict() == config.to_dict()
+    assert LlavaConfig.from_pretrained(tmp_path).to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize("tower", TOWERS)
+def test_image_token_count_is_what_the_tower_puts_out(tower):
+    model, processor = tiny_model(tower)
+    inputs = processor.image_processor(images=[Image.new("RGB", (40, 50))], return_tensors="pt")
+    features = model.get_image_features(**inputs).pooler_output[0]
+    assert len(features) == image_token_count(model.config) == model.config.image_seq_length
+
+
+def test_image_token_count_rounds_odd_grids_up_and_knows_its_limits():
+    full = {"vision_feature_select_strategy": "full"}
+    assert (
+        image_token_count(AULlavaConfig(vision_config=SWIN_ODD, image_seq_length=49, vision_feature_layer=-1, **full))
+        == 49
+    )
+    assert image_token_count(AULlavaConfig(vision_config=SIGLIP, image_seq_length=16, **full)) == 16
+    assert image_token_count(AULlavaConfig(image_seq_length=577, **full)) == 577
+    assert (
+        image_token_count(AULlavaConfig(vision_config=SWIN, image_seq_length=1, vision_feature_layer=1, **full))
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"image_token_index": 32064}, "image_token_index is 32064, but .* 32064 entries"),
+        ({"image_token_index": -1}, "image_token_index is -1"),
+        ({"projector_hidden_act": "straight"}, "projector_hidden_act is 'straight'"),
+        ({"image_seq_length": 577}, "image_seq_length is 577, but .* 576 tokens"),
+        ({"vision_feature_layer": 25}, "vision_feature_layer is 25, but the tower has 24 layers"),
+        ({"vision_feature_layer": [-2, -26]}, "but the tower has 24 layers"),
+        ({"vision_config": SWIN, "image_seq_length": 36}, "the first token of a swin tower is a patch"),
+        ({"vision_config": SIGLIP, "image_seq_length": 16}, "the first token of a siglip_vision_model tower"),
+        ({"question_form": "long"}, "question_form"),
+        ({"image_seq_length": "576"}, "image_seq_length"),
+    ],
+)
+def test_refuses_what_would_read_wrongly(fields, reason):
+    with pytest.raises(StrictDataclassError, match=reason):
+        AULlavaConfig(**fields)
+
+
+def test_refuses_to_save_what_was_changed_to_be_wrong(tmp_path):
+    config = tiny_config()
+    config.image_seq_length = 35
+    with pytest.raises(StrictDataclassError, match="36 tokens"):
+        config.save_pretrained(tmp_path)
+    assert not (tmp_path / "config.json").exists()
