@@ -121,10 +121,10 @@ def _faces(args: argparse.Namespace) -> int:
     from aullava.dataset_builder.corpora.procedural.sheets import write_faces, write_sheets
 
     try:
-        written = write_sheets(args.out_dir) if args.sheet else write_faces(args.out_dir, args.count, args.seed)
+        written = write_sheets(args.out_dir) if args.sheet else [write_faces(args.out_dir, args.count, args.seed)]
     except (ValueError, OSError) as error:
         return _bad_usage("faces", error)
-    print(f"wrote {written} to {args.out_dir}")
+    print(*written, sep="\n")
     return 0
 
 

@@ -40,10 +40,11 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
         model, info = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
         if missing := sorted(info["missing_keys"]):
             shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
+            source = pretrained_model_name_or_path or "the given state_dict"
             raise ValueError(
-                f"{pretrained_model_name_or_path} holds no weights for {len(missing)} parameters of {cls.__name__}, "
-                f"which would be random: {shown}. Expected a complete LLaVA checkpoint: check that all its files are "
-                f"there and that its config.json belongs to them (it holds {len(info['unexpected_keys'])} unknown keys)"
+                f"{source} holds no weights for {len(missing)} parameters of {cls.__name__}, which would be random: {shown}. "
+                "Expected a complete LLaVA checkpoint: check that all its files are there and that its config.json "
+                f"belongs to them (keys the model does not know: {len(info['unexpected_keys'])})"
             )
         return (model, info) if output_loading_info else model
 

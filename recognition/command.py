@@ -113,7 +113,7 @@ def _report(
     faces = sum(row.has_face for row in rows)
     without = sum(not row.has_face for row in rows)
     read = len({row.input for row in rows})
-    said = [f"read {_count(read, 'file')} of {len(inputs.files)}", _count(faces, "face")]
+    said = [f"read {read} of {_count(len(inputs.files), 'file')}", _count(faces, "face")]
     said += [f"{_count(without, 'picture')} without a face"] if without else []
     said += [f"{_count(len(failures), 'input')} failed"] if failures else []
     said += [f"skipped {_count(inputs.skipped, 'file')} not named like an image"] if inputs.skipped else []

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 # OpenCV's frontal cascade "alt2" boxes a face from the middle of the forehead to below the lips. A quarter of its side more
-# on each side frames a photograph like a drawn face: chin at nine tenths of the height, eyes three tenths of the width apart.
+# on each side frames a photograph like a drawn face: chin at nine tenths of the height, eyes a third of the width apart.
 HAAR_MARGIN = 0.25
 HAAR_CASCADE = "haarcascade_frontalface_alt2.xml"
 
@@ -95,8 +95,6 @@ class HaarDetector:
             grey_HW = cv2.resize(grey_HW, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         # Stretching the grey levels finds more dark faces: 26 became 32 of the 42 faces of the reference sheet.
         grey_HW = cv2.equalizeHist(grey_HW)
-        if min(grey_HW.shape) < _SMALLEST_FACE:
-            return []
         boxes, hits = self._cascade.detectMultiScale2(
             grey_HW, scaleFactor=1.1, minNeighbors=self.min_neighbors, minSize=(_SMALLEST_FACE, _SMALLEST_FACE)
         )

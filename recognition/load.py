@@ -22,12 +22,13 @@ def load_checkpoint(checkpoint: str | Path, device: str = "auto"):
         ValueError, RuntimeError: neither a folder nor a Hub id, weights are missing, or torch does not have the device.
     """
     if not Path(checkpoint).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", str(checkpoint)):
-        raise ValueError(f"no checkpoint {checkpoint}: expected an existing folder, or a Hub id such as organisation/name")
+        raise ValueError(
+            f"no checkpoint {checkpoint}: expected an existing folder, or a Hub id such as organisation/name"
+        )
     place = torch.device(_best_device() if device == "auto" else device)
-    # Half precision is slow on most CPUs, and the same numbers everywhere are worth the memory there.
-    dtype = torch.float32 if place.type == "cpu" else "auto"
     logging.disable_progress_bar()
-    model = AULlavaForConditionalGeneration.from_pretrained(checkpoint, dtype=dtype)
+    # In the precision the checkpoint asks for, as any user's from_pretrained: the same numbers from Python and from here.
+    model = AULlavaForConditionalGeneration.from_pretrained(checkpoint)
     return model.to(place).eval(), AULlavaProcessor.from_pretrained(checkpoint)
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
-from aullava.action_units import CONTINUOUS, INTENSITY, OCCURRENCE, Protocol, format_value, unit
+from aullava.action_units import CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE, Protocol, format_value, unit
 from aullava.recognition.run import FaceRow
 
 HEAD_COLUMNS = (
@@ -168,7 +168,7 @@ def describe(row: FaceRow, protocol: Protocol) -> str:
     values = row.reading.values
     active = sorted((c for c in protocol.units if values[c]), key=lambda c: -_strength(row, c, protocol))
     unknown = [code for code in protocol.units if values[code] is None]
-    said = [f"{_label(code)}{_amount(row, code, protocol)}" for code in active] or ["none"]
+    said = [f"{unit_label(code)}{_amount(row, code, protocol)}" for code in active] or ["none"]
     return ", ".join(said) + (f"; undetermined: {', '.join(unknown)}" if unknown else "")
 
 
@@ -184,9 +184,10 @@ def _amount(row: FaceRow, code: str, protocol: Protocol) -> str:
     return "" if probability is None else f" (p {probability:.2f})"
 
 
-def _label(code: str) -> str:
+def unit_label(code: str) -> str:
+    """Code and name of a unit; FEAFA's codes hold the name already."""
     found = unit(code)
-    return found.name if found.key == found.name.lower() else f"{found.key} {found.name}"
+    return found.name if code in FEAFA_UNITS else f"{code} {found.name}"
 
 
 def _rounded(value):

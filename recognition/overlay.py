@@ -4,16 +4,14 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from aullava.action_units import FEAFA_UNITS, INTENSITY, OCCURRENCE, Protocol, format_value, unit
+from aullava.action_units import OCCURRENCE, Protocol, format_value
 from aullava.processing_aullava import load_image
-from aullava.recognition.outputs import present_probability
+from aullava.recognition.drawing import COLOURS, FAINT, INK, PAPER, draw_bar, font, share
+from aullava.recognition.outputs import present_probability, unit_label
 from aullava.recognition.run import FaceRow
 
-_PAPER, _INK, _FAINT, _TRACK = (255, 255, 255), (24, 28, 36), (120, 128, 140), (232, 235, 240)
-# Four of Okabe and Ito's colours, which the colour-blind tell apart.
-_COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
 _ROW, _NAME, _BAR, _VALUE, _PAD = 24, 214, 150, 96, 16
 _PANEL = _NAME + _BAR + _VALUE + 2 * _PAD
 _LABEL = 22
@@ -49,7 +47,7 @@ def draw_overlay(image: Image.Image, rows: Sequence[FaceRow], protocol: Protocol
     faces = [row for row in rows if row.has_face]
     height = max(picture.height, _panel_height(protocol)) + 2 * _PAD
     width = picture.width + 2 * _PAD + _PANEL * max(1, len(faces))
-    canvas = Image.new("RGB", (width, height), _PAPER)
+    canvas = Image.new("RGB", (width, height), PAPER)
     canvas.paste(picture, (_PAD, _PAD))
     pen = ImageDraw.Draw(canvas)
     for row in faces:
@@ -57,7 +55,7 @@ def draw_overlay(image: Image.Image, rows: Sequence[FaceRow], protocol: Protocol
             _draw_box(pen, row, scale)
     left = picture.width + 2 * _PAD
     if not faces:
-        pen.text((left + _PAD, _PAD), "no face found", fill=_INK, font=_font(18))
+        pen.text((left + _PAD, _PAD), "no face found", fill=INK, font=font(18))
     for position, row in enumerate(faces):
         _draw_panel(pen, left + position * _PANEL, row, protocol)
     return canvas
@@ -79,16 +77,14 @@ def _draw_box(pen: ImageDraw.ImageDraw, row: FaceRow, scale: float) -> None:
     pen.rectangle((left, top, right, bottom), outline=colour, width=3)
     label_top = top - _LABEL if top - _LABEL >= _PAD else top  # above the face where there is room
     label = f"face {row.face_id}  {score:.2f}"
-    pen.rectangle(
-        (left, label_top, left + pen.textlength(label, font=_font(14)) + 12, label_top + _LABEL), fill=colour
-    )
-    pen.text((left + 6, label_top + 3), label, fill=_PAPER, font=_font(14))
+    pen.rectangle((left, label_top, left + pen.textlength(label, font=font(14)) + 12, label_top + _LABEL), fill=colour)
+    pen.text((left + 6, label_top + 3), label, fill=PAPER, font=font(14))
 
 
 def _draw_panel(pen: ImageDraw.ImageDraw, left: int, row: FaceRow, protocol: Protocol) -> None:
-    pen.text((left + _PAD, _PAD), f"face {row.face_id}", fill=_colour(row), font=_font(17))
+    pen.text((left + _PAD, _PAD), f"face {row.face_id}", fill=_colour(row), font=font(17))
     about = f"{protocol.name}, {protocol.scale}" + ("" if row.reading.status == "ok" else f", {row.reading.status}")
-    pen.text((left + _PAD + 70, _PAD + 3), about, fill=_FAINT, font=_font(14))
+    pen.text((left + _PAD + 70, _PAD + 3), about, fill=FAINT, font=font(14))
     for position, code in enumerate(protocol.units):
         _draw_unit(pen, left + _PAD, _PAD + _ROW * (position + 1) + _ROW // 2, code, row, protocol)
 
@@ -97,15 +93,11 @@ def _draw_unit(pen: ImageDraw.ImageDraw, left: int, top: int, code: str, row: Fa
     """One line: name, bar, value. The bar of an occurrence is its probability where there is one."""
     value = row.reading.values[code]
     probability = present_probability(row, code, protocol)
-    length = probability if protocol.scale == OCCURRENCE and probability is not None else _share(value, protocol)
-    ink = _INK if value else _FAINT
-    pen.text((left, top + 3), _label(code), fill=ink, font=_font(13))
-    bar = left + _NAME
-    pen.rectangle((bar, top + 4, bar + _BAR, top + _ROW - 7), fill=_TRACK)
-    if length:
-        colour = _colour(row) if value else _FAINT
-        pen.rectangle((bar, top + 4, bar + round(_BAR * length), top + _ROW - 7), fill=colour)
-    pen.text((bar + _BAR + 10, top + 3), _reading(value, probability, protocol), fill=ink, font=_font(13))
+    length = probability if protocol.scale == OCCURRENCE and probability is not None else share(value, protocol)
+    ink = INK if value else FAINT
+    pen.text((left, top + 3), unit_label(code), fill=ink, font=font(13))
+    draw_bar(pen, left + _NAME, top + 4, (_BAR, _ROW - 10), length, _colour(row) if value else FAINT)
+    pen.text((left + _NAME + _BAR + 10, top + 3), _reading(value, probability, protocol), fill=ink, font=font(13))
 
 
 def _reading(value, probability: float | None, protocol: Protocol) -> str:
@@ -115,18 +107,5 @@ def _reading(value, probability: float | None, protocol: Protocol) -> str:
     return said if probability is None else f"{said}   p {probability:.2f}"
 
 
-def _share(value, protocol: Protocol) -> float:
-    return 0.0 if value is None else value / (5 if protocol.scale == INTENSITY else 1)
-
-
-def _label(code: str) -> str:
-    found = unit(code)
-    return found.name if code in FEAFA_UNITS else f"{code}  {found.name}"
-
-
 def _colour(row: FaceRow) -> tuple[int, int, int]:
-    return _COLOURS[row.face_id % len(_COLOURS)]
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)  # Pillow carries this font: no font files are looked for
+    return COLOURS[row.face_id % len(COLOURS)]

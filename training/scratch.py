@@ -34,7 +34,7 @@ class ScratchArguments:
         default=48, metadata={"help": "Channels of the Swin tower's first stage; doubled each stage."}
     )
     tower_depths: list[int] = field(
-        default_factory=lambda: [2, 2, 4],
+        default_factory=lambda: [1, 2, 3],
         metadata={"help": "Blocks of each Swin stage; every stage but the first halves the grid."},
     )
     language_width: int = field(default=192, metadata={"help": "Hidden size of the language model."})
@@ -56,6 +56,7 @@ def build_config(sizes: ScratchArguments, tokenizer: PreTrainedTokenizerFast) ->
         num_heads=[max(1, sizes.tower_width * 2**stage // 24) for stage in range(stages)],
         window_size=6,
         drop_path_rate=0.0,
+        use_absolute_embeddings=True,  # an eye is left or right by its place alone
     )
     text = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -86,6 +87,11 @@ def build_config(sizes: ScratchArguments, tokenizer: PreTrainedTokenizerFast) ->
 def token_side(sizes: ScratchArguments) -> int:
     """Pixels a side of the picture that one image token covers."""
     return PATCH * 2 ** (len(sizes.tower_depths) - 1)
+
+
+def tower_output_width(sizes: ScratchArguments) -> int:
+    """Channels of an image token: the first stage's, doubled at every further stage."""
+    return sizes.tower_width * 2 ** (len(sizes.tower_depths) - 1)
 
 
 def build_processor(sizes: ScratchArguments, tokenizer: PreTrainedTokenizerFast) -> AULlavaProcessor:
@@ -119,6 +125,8 @@ def build_from_scratch(
     set_seed(seed)
     with torch.device("cpu"):
         model = AULlavaForConditionalGeneration(build_config(sizes, tokenizer))
+    # The library starts the place embeddings at zero, where they are slow to matter beside patches of unit scale.
+    torch.nn.init.normal_(model.model.vision_tower.embeddings.position_embeddings, std=0.5)
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )

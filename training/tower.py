@@ -20,25 +20,25 @@ from trl import TrlParser
 
 from aullava.dataset_builder.corpora.procedural import ACTIONS, sample_face
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
-from aullava.training.scratch import MEAN, STD, ScratchArguments, build_from_scratch
+from aullava.training.scratch import MEAN, STD, ScratchArguments, build_from_scratch, tower_output_width
 
 PRESENT = 0.3  # strength from which an action counts as present: level 2 of action_units.level_of
 
 
 class ActionRegressor(nn.Module):
-    """Tower, and for each action an attention over its tokens that ends in two logits: strength and presence.
+    """Tower, and one linear map from all of its tokens to two logits an action: strength and presence.
 
-    One query an action, so that where an action shows stays apart from where the others do.
+    Every place of the face has weights of its own. Pooling the tokens first, or attending to them, hid a single action's few
+    tokens among the others: such heads stood still for hundreds of steps (LOG.md).
     """
 
-    def __init__(self, tower: nn.Module, width: int, actions: int):
+    def __init__(self, tower: nn.Module, tokens: int, width: int, actions: int):
         super().__init__()
         self.tower = tower
         self.norm = nn.LayerNorm(width)
-        self.queries = nn.Parameter(torch.randn(actions, width) * width**-0.5)
-        self.keys = nn.Linear(width, width)
-        self.outputs = nn.Parameter(torch.randn(2, actions, width) * width**-0.5)
-        self.biases = nn.Parameter(torch.zeros(2, actions) - 2.0)  # most actions are at rest
+        self.output = nn.Linear(tokens * width, 2 * actions)
+        nn.init.normal_(self.output.weight, std=1e-3)
+        nn.init.constant_(self.output.bias, -2.0)  # most actions are at rest
 
     def forward(self, pixel_values: torch.Tensor, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         """Args:
@@ -50,9 +50,7 @@ class ActionRegressor(nn.Module):
             strength as a soft label plus that on presence.
         """
         tokens_BNC = self.norm(self.tower(pixel_values, output_hidden_states=True).hidden_states[-1])
-        attention_BAN = torch.einsum("ac,bnc->ban", self.queries, self.keys(tokens_BNC)).softmax(-1)
-        pooled_BAC = torch.einsum("ban,bnc->bac", attention_BAN, tokens_BNC)
-        logits_B2A = torch.einsum("bac,oac->boa", pooled_BAC, self.outputs) + self.biases
+        logits_B2A = self.output(tokens_BNC.flatten(1)).unflatten(1, (2, -1))
         result = {"logits": logits_B2A}
         if labels is not None:
             targets_B2A = torch.stack((labels, (labels >= PRESENT).to(labels)), dim=1)
@@ -124,8 +122,7 @@ def main() -> None:
     random.seed(training.seed)
     model, _ = build_from_scratch(sizes, arguments.model_seed)
     tower = model.model.vision_tower
-    width = sizes.tower_width * 2 ** (len(sizes.tower_depths) - 1)
-    regressor = ActionRegressor(tower, width, len(ACTIONS))
+    regressor = ActionRegressor(tower, model.config.image_seq_length, tower_output_width(sizes), len(ACTIONS))
     validation = DrawnFaceArguments(**{**vars(drawing), "faces": arguments.validation_faces, "first_face": 0})
     trainer = Trainer(
         regressor,

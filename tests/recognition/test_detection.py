@@ -21,7 +21,7 @@ def haar() -> HaarDetector:
 
 def test_haar_finds_the_one_face_of_a_photograph(haar, astronaut_HWC):
     (face,) = haar.detect(astronaut_HWC)
-    inside = (EYES_XY > (face.x, face.y)) & (EYES_XY < (face.x + face.w, face.y + face.h))
+    inside = ((face.x, face.y) < EYES_XY) & ((face.x + face.w, face.y + face.h) > EYES_XY)
     assert inside.all()
     assert 0.5 < face.score < 1
 

@@ -13,7 +13,19 @@ from aullava.readout_aullava import AUReading
 from aullava.recognition import outputs
 from aullava.recognition.run import FaceRow
 
-HEAD = "input frame timestamp face_id success confidence box_x box_y box_w box_h status".split()
+HEAD = [
+    "input",
+    "frame",
+    "timestamp",
+    "face_id",
+    "success",
+    "confidence",
+    "box_x",
+    "box_y",
+    "box_w",
+    "box_h",
+    "status",
+]
 BOX = (10, 20, 30, 30)
 
 
@@ -74,7 +86,9 @@ def test_probability_of_an_intensity_is_that_of_the_threshold_or_more():
 def test_json_lines_keep_the_whole_distribution(tmp_path):
     protocol = PROTOCOLS["disfa"]
     levels = [0.1, 0.2, 0.3, 0.15, 0.15, 0.1]
-    outputs.write_jsonl([row(protocol, {"AU12": 2}, {"AU12": levels}), no_face(protocol)], tmp_path / "r.jsonl", protocol)
+    outputs.write_jsonl(
+        [row(protocol, {"AU12": 2}, {"AU12": levels}), no_face(protocol)], tmp_path / "r.jsonl", protocol
+    )
     face, blank = map(json.loads, (tmp_path / "r.jsonl").read_text().splitlines())
     assert list(face)[:11] == HEAD
     assert (face["protocol"], face["scale"]) == ("disfa", "intensity")

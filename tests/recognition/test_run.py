@@ -7,6 +7,7 @@ from PIL import Image
 from aullava.action_units import PROTOCOLS
 from aullava.recognition.detection import FaceBox, NoDetector, crop_face
 from aullava.recognition.run import read_faces
+
 from tiny import tiny_model
 
 BP4D = PROTOCOLS["bp4d"]
@@ -105,9 +106,7 @@ def test_rows_come_while_later_files_are_unread(checkpoint, pictures):
             yield path
 
     model, processor = checkpoint
-    rows = read_faces(
-        files(), model, processor, BP4D, mode="joint", detector=NoDetector(), batch_size=2, failures=[]
-    )
+    rows = read_faces(files(), model, processor, BP4D, mode="joint", detector=NoDetector(), batch_size=2, failures=[])
     next(rows)
     assert len(asked) == 2
 

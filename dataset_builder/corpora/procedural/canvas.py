@@ -28,25 +28,24 @@ def _spline_matrix(count: int, closed: bool, steps: int) -> np.ndarray:
     for position in np.arange(spans * steps + (not closed)) / steps:
         span = min(int(position), spans - 1)
         u = position - span
-        weights = (
-            0.5 * np.array([-u + 2 * u**2 - u**3, 2 - 5 * u**2 + 3 * u**3, u + 4 * u**2 - 3 * u**3, -(u**2) + u**3]) * 1.0
-        )
+        weights = (-u + 2 * u**2 - u**3, 2 - 5 * u**2 + 3 * u**3, u + 4 * u**2 - 3 * u**3, -(u**2) + u**3)
         row = np.zeros(count)
         for offset, weight in zip((-1, 0, 1, 2), weights, strict=True):
             index = span + offset
-            row[index % count if closed else min(max(index, 0), count - 1)] += weight
+            row[index % count if closed else min(max(index, 0), count - 1)] += weight / 2
         rows.append(row)
     return np.array(rows)
 
 
 def smooth(points_N2, closed: bool = False, steps: int = 5) -> np.ndarray:
-    """A smooth curve (M, 2) through the points (N, 2)."""
+    """A smooth curve (M, 2) through the points (N, 2), or many curves through points (..., N, 2)."""
     points_N2 = np.asarray(points_N2, dtype=np.float64)
-    return _spline_matrix(len(points_N2), closed, steps) @ points_N2
+    return _spline_matrix(points_N2.shape[-2], closed, steps) @ points_N2
 
 
 @lru_cache(maxsize=64)
-def _taper_profile(count: int, power: float) -> np.ndarray:
+def taper(count: int, power: float = 0.7) -> np.ndarray:
+    """Relative width (count,) of a stroke that thins out to both ends."""
     return np.sin(np.linspace(0.0, np.pi, count)) ** power
 
 
@@ -61,16 +60,18 @@ def _differences(count: int) -> np.ndarray:
 
 
 def ribbon(curve_N2: np.ndarray, width: float | np.ndarray, power: float = 0.7) -> np.ndarray:
-    """The outline (2N, 2) of a stroke along a curve: a number tapers to both ends, an array gives the width at each point."""
-    count = len(curve_N2)
+    """The outline (2N, 2) of a stroke along a curve, or the outlines (..., 2N, 2) of many curves (..., N, 2).
+
+    Args:
+        width: face units; a number tapers to both ends, an array (..., N) gives the width at each point.
+        power: how bluntly a tapered stroke ends; smaller is blunter.
+    """
+    count = curve_N2.shape[-2]
     tangent = _differences(count) @ curve_N2
-    half = 0.5 * (width if isinstance(width, np.ndarray) else width * _taper_profile(count, power))
-    half = half / (np.hypot(tangent[:, 0], tangent[:, 1]) + 1e-9)
-    offset = tangent[:, ::-1] * (half[:, None] * _LEFT_NORMAL)
-    outline = np.empty((2 * count, 2))
-    np.add(curve_N2, offset, out=outline[:count])
-    np.subtract(curve_N2, offset, out=outline[: count - 1 : -1])
-    return outline
+    half = 0.5 * (width if isinstance(width, np.ndarray) else width * taper(count, power))
+    half = half / (np.hypot(tangent[..., 0], tangent[..., 1]) + 1e-9)
+    offset = tangent[..., ::-1] * (half[..., None] * _LEFT_NORMAL)
+    return np.concatenate([curve_N2 + offset, (curve_N2 - offset)[..., ::-1, :]], axis=-2)
 
 
 _LEFT_NORMAL = np.array([-1.0, 1.0])
@@ -122,6 +123,7 @@ class Canvas:
         self._outlines: list[np.ndarray] = []
         self._lifts: list[float] = []
         self._steps: list[tuple] = []  # (what, index of the outline or several, colour, more)
+        self._creases: dict[tuple[int, bool], list[tuple]] = {}  # by number of points: outlined many at a time
         self._grooves: list[tuple[float, int]] = []
         self._centre = (self.side * (0.5 + scene.shift_x), self.side * (0.5 + scene.shift_y) - CENTRE_Y * self.unit)
         self._yaw = (np.cos(scene.yaw), np.sin(scene.yaw))
@@ -170,8 +172,7 @@ class Canvas:
     def groove(self, points_N2, depth: float, width: float = 0.035, lift: float = 0.0, curve: bool = True) -> None:
         """A crease along the points: dark in its bottom and lit on the side that faces the light. `depth` 0..1."""
         if depth > 0.02:
-            line = smooth(points_N2, steps=4) if curve else np.asarray(points_N2)
-            self.pit(ribbon(line, width), depth, lift)
+            self._creases.setdefault((len(points_N2), curve), []).append((points_N2, depth, width, lift))
 
     def pit(self, outline_N2: np.ndarray, depth: float, lift: float = 0.0) -> None:
         """A hole of this outline, as `groove`."""
@@ -182,8 +183,20 @@ class Canvas:
         if height or tone or red:
             self.bumps.append((x, y, sx, sy, height, tone, red, lift))
 
+    def _outline_creases(self) -> None:
+        for (count, curve), creases in self._creases.items():
+            points_GN2, depths, widths, lifts = zip(*creases, strict=True)
+            lines_GN2 = np.array(points_GN2)
+            if curve:
+                lines_GN2 = _spline_matrix(count, False, 4) @ lines_GN2
+            outlines_GN2 = ribbon(lines_GN2, np.outer(widths, taper(lines_GN2.shape[1])))
+            for outline_N2, depth, lift in zip(outlines_GN2, depths, lifts, strict=True):
+                self.pit(outline_N2, depth, lift)
+        self._creases = {}
+
     def render(self) -> Painting:
         """Project every shape and paint them in the order they were given; creases from the shallowest to the deepest."""
+        self._outline_creases()
         lengths = [len(outline) for outline in self._outlines]
         fixed = self.fixed(np.concatenate(self._outlines), np.repeat(self._lifts, lengths))
         ends = np.cumsum(lengths).tolist()
@@ -213,7 +226,10 @@ class Canvas:
 def _keep_inside(below_HWC: np.ndarray, above_HWC: np.ndarray, polygon: np.ndarray) -> None:
     """Copy the upper layer into the lower one inside the polygon."""
     x, y, w, h = cv2.boundingRect(polygon >> FIXED_POINT_BITS)
-    rows, columns = slice(max(y - 1, 0), max(y + h + 2, 0)), slice(max(x - 1, 0), max(x + w + 2, 0))
-    inside_HW = np.zeros(below_HWC.shape[:2], np.uint8)
-    cv2.fillPoly(inside_HW, [polygon], 255, cv2.LINE_8, FIXED_POINT_BITS)
-    np.copyto(below_HWC[rows, columns], above_HWC[rows, columns], where=inside_HW[rows, columns, None] > 0)
+    x, y, right, bottom = max(x - 1, 0), max(y - 1, 0), x + w + 2, y + h + 2
+    below_hwC, above_hwC = below_HWC[y:bottom, x:right], above_HWC[y:bottom, x:right]
+    if below_hwC.size:
+        inside_hw = np.zeros(below_hwC.shape[:2], np.uint8)
+        corner = np.array([x << FIXED_POINT_BITS, y << FIXED_POINT_BITS], np.int32)
+        cv2.fillPoly(inside_hw, [polygon - corner], 255, cv2.LINE_8, FIXED_POINT_BITS)
+        cv2.copyTo(above_hwC, inside_hw, below_hwC)

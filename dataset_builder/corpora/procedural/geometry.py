@@ -16,12 +16,12 @@ MOUTH_Y, MOUTH_HALF_WIDTH = 0.87, 0.37
 NOSE_Y = 0.50
 CHIN_Y = 1.36
 JAW_DROP = 0.27  # how far a fully stretched mouth (AU27) lowers the chin; AU26 goes half as far
-JAW_SLIDE = 0.25
+JAW_SLIDE = 0.26
 
 _BROW_X = np.array([0.15, 0.28, 0.43, 0.58, 0.72])
 _BROW_Y = np.array([-0.255, -0.305, -0.335, -0.325, -0.265])
 _INNER = np.array([1.0, 0.72, 0.26, 0.0, 0.0])  # how much of AU1 and AU4 reaches each brow point
-_OUTER = np.array([0.16, 0.46, 0.92, 1.08, 0.82])
+_OUTER = np.array([0.26, 0.55, 0.94, 1.06, 0.82])
 _EYE_T = np.linspace(0.0, 1.0, 15)
 _EYE_UPPER = np.sin(np.pi * _EYE_T**0.92) ** 0.75
 _EYE_LOWER = np.sin(np.pi * _EYE_T**1.15) ** 0.85
@@ -29,7 +29,7 @@ _MOUTH_T = np.linspace(-1.0, 1.0, 25)
 _MOUTH_A = np.abs(_MOUTH_T)
 _CUPID = (1 - _MOUTH_A**1.8) * (1 - 0.26 * np.exp(-((_MOUTH_T / 0.13) ** 2)))
 _LIFT = np.exp(-(((_MOUTH_A - 0.45) / 0.3) ** 2))
-_CHIN_REACH = np.array([0.0, 0.0, 0.0, 0.0, 0.06, 0.42, 0.82, 1.0, 1.0])  # jaw share of the half outline, top to chin
+_CHIN_REACH = np.array([0.0, 0.0, 0.0, 0.0, 0.06, 0.46, 0.85, 1.0, 1.0])  # jaw share of the half outline, top to chin
 _HALF_OUTLINE = np.array(
     [
         [0.0, -1.2],
@@ -125,13 +125,13 @@ def mouth(who: Identity, a: Mapping[str, float]) -> Mouth:
     """The four lip contours."""
     drop, slide = jaw(a)
     y0 = MOUTH_Y + who.mouth_height
-    middle = y0 + 0.25 * drop - 0.065 * a["AU17"] - 0.012 * a["AU24"]
+    middle = y0 + 0.25 * drop - 0.065 * a["AU17"] - 0.012 * a["AU24"] + 0.025 * a["AU28U"] - 0.025 * a["AU28L"]
     squeeze = (1 - 0.5 * a["AU18"]) * (1 - 0.27 * a["AU23"]) * (1 - 0.2 * a["AU27"])
     x, line, lift = np.empty(25), np.empty(25), np.empty(25)
     for side in (-1, 1):
         s = side_letter(side)
         half = MOUTH_HALF_WIDTH * who.mouth_width * squeeze * (1 + 0.04 * a["AU24"])
-        half += 0.1 * a["AU12" + s] + 0.17 * a["AU20" + s] - 0.035 * a["AU14" + s]
+        half += 0.1 * a["AU12" + s] + 0.2 * a["AU20" + s] - 0.035 * a["AU14" + s]
         corner_y = y0 + 0.3 * drop - who.corner - 0.175 * a["AU12" + s] + 0.15 * a["AU15" + s] + 0.03 * a["AU20" + s]
         here = _MOUTH_T >= 0 if side > 0 else _MOUTH_T < 0
         x[here] = _MOUTH_T[here] * half
@@ -145,14 +145,15 @@ def mouth(who: Identity, a: Mapping[str, float]) -> Mouth:
     low_gap = 0.05 * parted + 0.7 * jaw_gap + 0.075 * a["AU16"] * parted
     opening = 1 - _MOUTH_A**2.4
     upper_inner = line - up_gap * opening - lift * (0.3 + 0.35 * parted)
-    lower_inner = line + low_gap * opening + 0.012 * a["AU16"] * opening - 0.02 * a["AD29"] * opening
+    lower_inner = line + low_gap * opening + 0.012 * a["AU16"] * opening - 0.03 * a["AD29"] * opening
     thin = (1 - 0.66 * a["AU23"]) * (1 - 0.6 * a["AU24"])
     upper = 0.095 * who.upper_lip * thin * (1 - 0.93 * a["AU28U"]) * (1 - 0.25 * stretch) * (1 + 0.4 * a["AU18"])
     lower = 0.125 * who.lower_lip * thin * (1 - 0.93 * a["AU28L"]) * (1 - 0.3 * stretch) * (1 + 0.35 * a["AU18"])
-    lower *= 1 + 0.2 * a["AU17"] + 0.3 * a["AD29"]
+    lower *= 1 + 0.2 * a["AU17"] + 0.4 * a["AD29"]
+    upper *= 1 - 0.3 * a["AD29"]  # the lower lip stands before the upper one
     upper_outer = upper_inner - upper * _CUPID - lift * 0.55
-    lower_outer = lower_inner + lower * (1 - _MOUTH_A**2.2) ** 0.8 + 0.085 * a["AU16"] * (1 - _MOUTH_A**2)
-    shift_up, shift_low = x + slide * 0.35 * (1 - 0.3 * _MOUTH_A), x + slide * (0.35 + 0.5 * (1 - _MOUTH_A**2))
+    lower_outer = lower_inner + lower * (1 - _MOUTH_A**2.2) ** 0.8 + 0.1 * a["AU16"] * (1 - _MOUTH_A**2)
+    shift_up, shift_low = x + slide * 0.45 * (1 - 0.3 * _MOUTH_A), x + slide * (0.45 + 0.45 * (1 - _MOUTH_A**2))
     return Mouth(
         np.stack([shift_up, upper_outer], 1),
         np.stack([shift_up, upper_inner], 1),
@@ -174,13 +175,13 @@ def outline(who: Identity, actions: Mapping[str, float]) -> np.ndarray:
     half[7, 0] *= who.chin_width
     half[5:, 1] *= who.face_length
     half[5, 0] += 0.11 * actions["AD34"] - 0.05 * actions["AU27"] - 0.03 * actions["AU18"]
-    half[6, 0] += 0.09 * actions["AD34"] - 0.05 * actions["AU27"] + 0.05 * actions["AD29"]
-    half[7, 0] += 0.06 * actions["AD29"]
-    half[:, 1] += _CHIN_REACH * (drop - 0.035 * actions["AU17"] + 0.035 * actions["AD29"])
+    half[6, 0] += 0.09 * actions["AD34"] - 0.05 * actions["AU27"] + 0.07 * actions["AD29"]
+    half[7, 0] += 0.1 * actions["AD29"]
+    half[:, 1] += _CHIN_REACH * (drop - 0.035 * actions["AU17"] + 0.055 * actions["AD29"])
     left, right = half.copy(), half.copy()
     right[:, 0] *= -1
     for points, side in ((left, 1), (right, -1)):
         s = side_letter(side)
-        points[4:6, 0] += side * 0.05 * np.array([0.6, 1.0]) * max(actions["AU20" + s], 0.7 * actions["AU12" + s])
+        points[4:6, 0] += side * 0.06 * np.array([0.6, 1.0]) * max(actions["AU20" + s], 0.7 * actions["AU12" + s])
         points[:, 0] += slide * _CHIN_REACH
     return smooth(np.concatenate([left, right[-2:0:-1]]), closed=True)

@@ -19,7 +19,7 @@ GLASSES_RATES = (0.84, 0.08, 0.08)
 
 HAIR_DARK = ((28, 22, 20), (40, 28, 22), (58, 38, 26), (20, 18, 20))
 HAIR_LIGHT = ((92, 60, 36), (128, 84, 48), (176, 134, 82), (206, 172, 116), (140, 62, 34))
-HAIR_GREY = (188, 186, 184)
+HAIR_GREY = (190, 182, 172)
 IRIS_DARK = ((58, 36, 22), (78, 48, 26), (44, 28, 20))
 IRIS_LIGHT = ((92, 118, 142), (76, 108, 84), (118, 104, 62), (108, 134, 160))
 
@@ -124,7 +124,7 @@ class Identity:
             upper_lip=(1 + 0.18 * z[15]) * (1.08 - 0.25 * age),
             lower_lip=(1 + 0.15 * z[16]) * (1.05 - 0.15 * age),
             lip_red=float(rng.uniform(0.35, 1.0)),
-            corner=0.012 * z[17],
+            corner=0.012 + 0.01 * z[17],
             hair=hair,
             hair_colour=tuple(float(v) for v in hair_colour * (1 - grey) + np.array(HAIR_GREY) * grey),
             hairline=float(rng.normal(0, 0.03)),

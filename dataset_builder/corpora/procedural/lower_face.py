@@ -10,6 +10,11 @@ from aullava.dataset_builder.corpora.procedural.identity import Identity
 from aullava.dataset_builder.corpora.procedural.palette import Palette
 
 _NOSE_LIFT = 0.16
+# Pits of the wrinkled chin (the "orange peel" of AU17), around the boss.
+_DIMPLES = (
+    *((-0.13, -0.01), (-0.065, -0.05), (0.0, -0.01), (0.065, -0.05)),
+    *((0.13, -0.01), (-0.07, 0.035), (0.065, 0.04), (0.0, 0.07)),
+)
 
 
 def paint_nose(canvas: Canvas, who: Identity, palette: Palette, actions: Mapping[str, float]) -> None:
@@ -49,8 +54,11 @@ def paint_cheeks(canvas: Canvas, who: Identity, actions: Mapping[str, float], sh
         cheek, smile, lip_up = actions["AU6" + s], actions["AU12" + s], actions["AU10" + s]
         puff, wrinkle = actions["AD34"], actions["AU9"]
         apple = max(cheek, 0.6 * smile)
-        canvas.bump(side * (0.56 + 0.02 * smile), 0.4 - 0.1 * cheek, 0.17, 0.12, height=0.045 + 0.075 * apple, tone=0.06 * apple, red=0.07 + 0.06 * apple)
-        canvas.bump(side * 0.58, 0.62 - 0.08 * cheek, 0.16, 0.07, height=-0.02 - 0.02 * apple, tone=-0.06 - 0.05 * apple)
+        glow = {"height": 0.045 + 0.075 * apple, "tone": 0.06 * apple, "red": 0.05 + 0.06 * apple}
+        canvas.bump(side * (0.56 + 0.02 * smile), 0.41 - 0.1 * cheek, 0.17, 0.14, **glow)
+        canvas.bump(
+            side * 0.58, 0.62 - 0.08 * cheek, 0.16, 0.07, height=-0.02 - 0.02 * apple, tone=-0.04 - 0.06 * apple
+        )
         canvas.bump(side * 0.66, 0.84, 0.16, 0.19, height=0.19 * puff, tone=0.12 * puff, red=0.14 * puff)
         canvas.bump(side * 0.5, 0.9, 0.05, 0.2, tone=-0.22 * puff)
         hollow = max(actions["AU27"], actions["AU18"])
@@ -71,8 +79,16 @@ def paint_chin(canvas: Canvas, who: Identity, actions: Mapping[str, float], shap
     x = shape.slide
     lip = float(shape.lower_outer[12, 1])
     y = CHIN_Y * who.face_length + shape.drop - 0.17 - 0.045 * boss + 0.03 * thrust
-    canvas.bump(x, y, 0.15 + 0.04 * thrust, 0.085, height=0.06 + 0.05 * boss + 0.09 * thrust, tone=0.05 * boss + 0.12 * thrust)
-    fold = [(x - 0.2, lip + 0.075), (x - 0.1, lip + 0.045), (x, lip + 0.035), (x + 0.1, lip + 0.045), (x + 0.2, lip + 0.075)]
+    canvas.bump(
+        x, y, 0.15 + 0.04 * thrust, 0.085, height=0.06 + 0.05 * boss + 0.09 * thrust, tone=0.05 * boss + 0.12 * thrust
+    )
+    fold = [
+        (x - 0.2, lip + 0.075),
+        (x - 0.1, lip + 0.045),
+        (x, lip + 0.035),
+        (x + 0.1, lip + 0.045),
+        (x + 0.2, lip + 0.075),
+    ]
     canvas.groove(fold, max(0.1 + 0.1 * who.age, 0.9 * boss, 0.55 * thrust), 0.04, 0.04)
     if thrust > 0.02:
         for side in (-1, 1):
@@ -80,17 +96,13 @@ def paint_chin(canvas: Canvas, who: Identity, actions: Mapping[str, float], shap
             canvas.groove(edge, 0.7 * thrust, 0.045, 0.02)
     if boss > 0.02:
         for px, py in _DIMPLES:
-            pit = ellipse(x + px, y + py, 0.02, 0.026, px * 3, 8)
-            canvas.pit(pit, 0.9 * boss, 0.03)
+            pit = ellipse(x + px, y + py, 0.03, 0.024, px * 4, 10)
+            canvas.pit(pit, 0.7 * boss, 0.03)
     # A slid jaw stretches the far cheek and folds the near one.
     slid = shape.slide
     if abs(slid) > 0.005:
         side = np.sign(slid)
         amount = abs(slid) / JAW_SLIDE
-        corner = shape.corners[int(side)]
-        near = [(corner[0] + side * 0.06, corner[1] + 0.02), (corner[0] + side * 0.1, corner[1] + 0.13), (corner[0] + side * 0.06, corner[1] + 0.25)]
+        x, y = shape.corners[int(side)]
+        near = [(x + side * 0.06, y + 0.02), (x + side * 0.1, y + 0.13), (x + side * 0.06, y + 0.25)]
         canvas.groove(near, 0.8 * amount, 0.045)
-
-
-# Pits of the wrinkled chin (the "orange peel" of AU17), around the boss.
-_DIMPLES = ((-0.13, -0.01), (-0.065, -0.05), (0.0, -0.01), (0.065, -0.05), (0.13, -0.01), (-0.07, 0.035), (0.065, 0.04), (0.0, 0.07))

@@ -65,13 +65,20 @@ def paint_mouth_folds(canvas: Canvas, actions: Mapping[str, float], shape: Mouth
     canvas.bump(bottom[0], bottom[1] + 0.06, half * 0.7, 0.035, height=0.045 * press, tone=0.16 * press, lift=_LIFT)
     canvas.groove(shape.lower_outer[2:-2:4] + (0.0, 0.115), 0.8 * press, 0.034, _LIFT)
     _paint_rays(canvas, shape, max(tight, 0.75 * pucker), 9 if tight >= pucker else 7)
-    suck_up, suck_low = actions["AU28U"], actions["AU28L"]
-    canvas.bump(top[0], top[1] - 0.05, half * 0.75, 0.035, height=-0.05 * suck_up, tone=-0.2 * suck_up, lift=_LIFT)
-    canvas.bump(bottom[0], bottom[1] + 0.045, half * 0.75, 0.035, height=-0.05 * suck_low, tone=-0.22 * suck_low, lift=_LIFT)
+    suck_up, suck_low = actions["AU28U"] ** 2, actions["AU28L"] ** 2
+    for suck, y in ((suck_up, top[1] - 0.075), (suck_low, bottom[1] + 0.085)):
+        bow = 0.03 if y > bottom[1] else -0.03
+        canvas.groove(
+            [(top[0] - half * 0.8, y - bow), (top[0], y), (top[0] + half * 0.8, y - bow)], 0.5 * suck, 0.04, _LIFT
+        )
+    canvas.bump(top[0], top[1] - 0.05, half * 0.75, 0.045, height=-0.07 * suck_up, tone=-0.3 * suck_up, lift=_LIFT)
+    canvas.bump(
+        bottom[0], bottom[1] + 0.045, half * 0.75, 0.035, height=-0.06 * suck_low, tone=-0.25 * suck_low, lift=_LIFT
+    )
     # Philtrum: two soft ridges between nose and lip.
     for side in (-1, 1):
-        canvas.bump(top[0] + side * 0.055, top[1] - 0.08, 0.022, 0.06, height=0.012, lift=_LIFT)
-    canvas.bump(top[0], top[1] - 0.08, 0.028, 0.06, height=-0.012, tone=-0.07, lift=_LIFT)
+        canvas.bump(top[0] + side * 0.055, top[1] - 0.08, 0.022, 0.06, height=0.008, lift=_LIFT)
+    canvas.bump(top[0], top[1] - 0.08, 0.028, 0.06, height=-0.01, tone=-0.04, lift=_LIFT)
 
 
 def _paint_corner(canvas: Canvas, side: int, corner: np.ndarray, strength: Mapping[str, float]) -> None:
@@ -80,17 +87,35 @@ def _paint_corner(canvas: Canvas, side: int, corner: np.ndarray, strength: Mappi
     canvas.bump(x + side * 0.03, y + 0.005, 0.045, 0.05, height=-0.03, tone=-0.12, lift=_LIFT)
     canvas.bump(x + side * 0.055, y - 0.01, 0.05, 0.07, height=-0.06 * dimple, tone=-0.3 * dimple, lift=_LIFT)
     canvas.bump(x + side * 0.16, y, 0.06, 0.1, height=0.06 * dimple, tone=0.08 * dimple, lift=_LIFT)
-    arc = [(x + side * 0.03, y - 0.13), (x + side * 0.095, y - 0.06), (x + side * 0.1, y + 0.03), (x + side * 0.04, y + 0.1)]
+    arc = [
+        (x + side * 0.03, y - 0.13),
+        (x + side * 0.095, y - 0.06),
+        (x + side * 0.1, y + 0.03),
+        (x + side * 0.04, y + 0.1),
+    ]
     canvas.groove(arc, 0.95 * dimple, 0.036, _LIFT)
-    pouch = [(x + side * 0.01, y + 0.01), (x + side * 0.05, y + 0.07), (x + side * 0.065, y + 0.15), (x + side * 0.05, y + 0.24)]
-    canvas.groove(pouch, 0.95 * down, 0.045, _LIFT)
-    canvas.bump(x - side * 0.05, y + 0.12, 0.06, 0.05, height=0.04 * down, lift=_LIFT)
+    pouch = [
+        (x + side * 0.01, y + 0.01),
+        (x + side * 0.05, y + 0.07),
+        (x + side * 0.065, y + 0.15),
+        (x + side * 0.05, y + 0.24),
+    ]
+    canvas.groove(pouch, 0.8 * down, 0.045, _LIFT)
+    canvas.bump(x - side * 0.05, y + 0.12, 0.06, 0.06, height=0.02 * down, lift=_LIFT)
+    canvas.bump(x + side * 0.17, y + 0.02, 0.05, 0.13, height=0.05 * stretch, tone=0.06 * stretch)
     for step in (0.05, 0.12):
         pull = [(x + side * step, y - 0.09), (x + side * (step + 0.03), y), (x + side * step, y + 0.11)]
         canvas.groove(pull, stretch * (1.0 if step < 0.1 else 0.7), 0.036, _LIFT)
-    tail = [(x + side * 0.02, y + 0.04), (x + side * 0.0, y + 0.16), (x - side * 0.04, y + 0.3), (x - side * 0.06, y + 0.42)]
+    tail = [
+        (x + side * 0.02, y + 0.04),
+        (x + side * 0.0, y + 0.16),
+        (x - side * 0.04, y + 0.3),
+        (x - side * 0.06, y + 0.42),
+    ]
     canvas.groove(tail, 0.5 * stretch, 0.04, _LIFT)
-    canvas.groove([(x, y - 0.05), (x + side * 0.035, y - 0.025), (x + side * 0.035, y + 0.03)], 0.6 * smile, 0.03, _LIFT)
+    canvas.groove(
+        [(x, y - 0.05), (x + side * 0.035, y - 0.025), (x + side * 0.035, y + 0.03)], 0.6 * smile, 0.03, _LIFT
+    )
 
 
 def _paint_rays(canvas: Canvas, shape: Mouth, strength: float, count: int) -> None:

@@ -47,7 +47,9 @@ class DrawnFace:
         return region_masks(self.scene, self.image_HWC.shape[0])
 
 
-def draw_face(identity: Identity, actions: Mapping[str, float], scene: Scene, size: int = 96, subject: str = "") -> DrawnFace:
+def draw_face(
+    identity: Identity, actions: Mapping[str, float], scene: Scene, size: int = 96, subject: str = ""
+) -> DrawnFace:
     """Draw a face.
 
     Contradictory actions (an eye shut and wide) are resolved as in `actions.resolve`; the face's `actions` are the drawn ones.
@@ -83,7 +85,7 @@ def paint(who: Identity, actions: Mapping[str, float], scene: Scene, size: int) 
     mouth.paint_mouth_folds(canvas, actions, lips)
     upper_face.paint_forehead(canvas, who, actions)
     for side in (-1, 1):
-        upper_face.paint_eye(canvas, who, palette, actions, side)
+        upper_face.paint_eye(canvas, who, palette, actions, side, (scene.gaze_x, scene.gaze_y))
         upper_face.paint_brow(canvas, who, palette, actions, side)
     head.paint_hair(canvas, who, palette)
     head.paint_glasses(canvas, who)

@@ -43,7 +43,9 @@ def sample_face(
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
     if index < 0 or seed < 0 or frames_per_identity < 1:
-        raise ValueError(f"index {index} and seed {seed} must be 0 or more and frames_per_identity {frames_per_identity} 1 or more")
+        raise ValueError(
+            f"index {index} and seed {seed} must be 0 or more and frames_per_identity {frames_per_identity} 1 or more"
+        )
     number, frame = divmod(index, frames_per_identity)
     if number >= IDENTITIES_PER_SPLIT:
         raise ValueError(f"identity {number} is out of range: a split has {IDENTITIES_PER_SPLIT} identities")

@@ -15,7 +15,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural.actions import CONFLICTS, PARTS, SIDED_CODES, resolve
+from aullava.dataset_builder.corpora.procedural.actions import CONFLICTS, PARTS, resolve
 
 STYLES = ("mixed", "bp4d", "disfa", "uniform")
 UNITS = tuple(PARTS)
@@ -81,7 +81,9 @@ def draw_actions(rng: np.random.Generator, style: str = "mixed", rare_boost: flo
     for index, unit in enumerate(UNITS):
         first, second, third = (float(v) for v in strengths[:, index])
         if unit in present:
-            actions |= _part_strengths(unit, PRESENT_FROM + (1 - PRESENT_FROM) * first, second, third, bool(asymmetric))
+            actions |= _part_strengths(
+                unit, PRESENT_FROM + (1 - PRESENT_FROM) * first, second, third, bool(asymmetric)
+            )
         elif second < TRACE_RATE and not _contradicts(unit, present):
             trace = TRACE_RANGE[0] + (TRACE_RANGE[1] - TRACE_RANGE[0]) * first
             actions |= _part_strengths(unit, trace, 1.0, third, False)
@@ -117,7 +119,9 @@ def _drop_contradictions(present: set[str], reported: set[str]) -> None:
 
 
 def _contradicts(unit: str, present: set[str]) -> bool:
-    return any((unit == a and b in present) or (unit == b and a in present) for a, b in _UNIT_CONFLICTS) or unit == "AU27"
+    return (
+        any((unit == a and b in present) or (unit == b and a in present) for a, b in _UNIT_CONFLICTS) or unit == "AU27"
+    )
 
 
 _ACTION_UNIT = {part: unit for unit, parts in PARTS.items() for part in parts}

@@ -17,6 +17,7 @@ class Scene:
         roll: radians, positive tilts the head clockwise on the image.
         scale: size of the face relative to the usual crop.
         shift_x, shift_y: translation as a fraction of the image's side.
+        gaze_x, gaze_y: offset of the irises in face units.
         light: direction to the light (x right, y down, z to the viewer); normalised where used.
         light_colour, ambient_colour: RGB, about 1.
         background: four corner colours, RGB 0..255, blended over the image.
@@ -32,6 +33,8 @@ class Scene:
     scale: float
     shift_x: float
     shift_y: float
+    gaze_x: float
+    gaze_y: float
     light: tuple[float, float, float]
     light_colour: tuple[float, float, float]
     ambient_colour: tuple[float, float, float]
@@ -52,6 +55,8 @@ class Scene:
             scale=1.0,
             shift_x=0.0,
             shift_y=0.0,
+            gaze_x=0.0,
+            gaze_y=0.0,
             light=(-0.42, -0.55, 1.0),
             light_colour=(1.0, 0.98, 0.95),
             ambient_colour=(0.97, 0.99, 1.03),
@@ -67,6 +72,7 @@ class Scene:
         """Draw a scene; poses are mostly near frontal."""
         yaw, pitch, roll = np.clip(rng.normal(0.0, 0.42, 3), -1, 1) * (MAX_YAW, MAX_PITCH, MAX_ROLL)
         shift_x, shift_y = rng.uniform(-0.025, 0.025, 2)
+        gaze_x, gaze_y = np.clip(rng.normal(0.0, 0.5, 2), -1, 1) * (0.055, 0.025)
         warmth, ambient_warmth = rng.normal(0.0, 0.035, 2)
         background = rng.uniform(50.0, 205.0) + rng.normal(0.0, 18.0, 3) + rng.normal(0.0, 15.0, (4, 3))
         return Scene(
@@ -76,12 +82,14 @@ class Scene:
             scale=float(rng.uniform(0.93, 1.06)),
             shift_x=float(shift_x),
             shift_y=float(shift_y),
+            gaze_x=float(gaze_x),
+            gaze_y=float(gaze_y),
             light=(float(rng.uniform(-0.8, 0.8)), float(rng.uniform(-0.8, -0.2)), 1.0),
             light_colour=(float(1 + warmth), 1.0, float(1 - warmth)),
             ambient_colour=(float(1 + ambient_warmth), 1.0, float(1 - ambient_warmth)),
             background=tuple(tuple(float(v) for v in row) for row in np.clip(background, 8, 247)),
             blur=float(rng.uniform(0.0, 0.55)),
-            noise=float(rng.uniform(0.0, 4.0)),
+            noise=float(rng.uniform(0.0, 3.0)),
             noise_seed=int(rng.integers(2**31)),
             cloth=tuple(float(v) for v in np.clip(rng.uniform(40, 170) + rng.normal(0, 28, 3), 10, 230)),
         )

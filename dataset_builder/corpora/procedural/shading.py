@@ -1,12 +1,14 @@
 """Light on the painted face: the relief's slopes, a soft shadow side, shine, background, lens and grain."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
 from aullava.dataset_builder.corpora.procedural.canvas import UNITS_PER_IMAGE, Canvas
 from aullava.dataset_builder.corpora.procedural.scene import Scene
 
-AMBIENT, DIFFUSE = 0.43, 0.66
+AMBIENT, DIFFUSE = 0.45, 0.66
 GROOVE_HEIGHT = 0.03  # face units of the deepest crease
 GROOVE_DARKENING = (0.46, 0.60, 0.64)  # RGB: light that leaves a crease is reddened by the skin
 SHADOW_WARMTH = (0.0, 0.05, 0.07)  # RGB: how much faster the channels fall into shadow
@@ -30,7 +32,8 @@ def light(canvas: Canvas, scene: Scene) -> np.ndarray:
     person_HW *= 1.0 / 255.0
     shine_HW *= person_HW
     behind_HW = 1.0 - person_HW
-    albedo_HWC = cv2.resize(painting.albedo_HWC, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
+    albedo_HWC = cv2.resize(painting.albedo_HWC, (size, size), interpolation=cv2.INTER_AREA)
+    background_CHW = _background(scene, size)
     planes = []
     for channel, albedo_HW in enumerate(cv2.split(albedo_HWC)):
         warm = SHADOW_WARMTH[channel]
@@ -42,7 +45,7 @@ def light(canvas: Canvas, scene: Scene) -> np.ndarray:
             lit_HW *= 1.0 - red_HW
         lit_HW *= albedo_HW
         lit_HW += shine_HW
-        lit_HW += behind_HW * _background(scene, size, channel)
+        lit_HW += behind_HW * background_CHW[channel]
         planes.append(lit_HW)
     return _lens(cv2.merge(planes), scene, size)
 
@@ -89,12 +92,17 @@ def _light_on(slope_x_HW, slope_y_HW, canvas: Canvas, scene: Scene) -> tuple[np.
     return cosine_HW, shine_HW
 
 
-def _background(scene: Scene, size: int, channel: int) -> np.ndarray:
-    """One channel of the background, float32 (size, size): four corner colours blended over the image."""
+def _background(scene: Scene, size: int) -> np.ndarray:
+    """The background, float32 (3, size, size): four corner colours blended over the image."""
+    return (np.array(scene.background, np.float32).T @ _corner_weights(size)).reshape(3, size, size)
+
+
+@lru_cache(maxsize=4)
+def _corner_weights(size: int) -> np.ndarray:
+    """Bilinear weights (4, size * size) of the top left, top right, bottom left and bottom right corners."""
     t = np.linspace(0.0, 1.0, size, dtype=np.float32)
-    top_left, top_right, bottom_left, bottom_right = (np.float32(corner[channel]) for corner in scene.background)
-    top, bottom = top_left + (top_right - top_left) * t, bottom_left + (bottom_right - bottom_left) * t
-    return top[None] + (bottom - top)[None] * t[:, None]
+    sides = np.stack([1 - t, t])
+    return np.einsum("ay,bx->abyx", sides, sides).reshape(4, size * size)
 
 
 def _lens(image_HWC: np.ndarray, scene: Scene, size: int) -> np.ndarray:

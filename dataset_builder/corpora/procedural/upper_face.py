@@ -10,25 +10,40 @@ from aullava.dataset_builder.corpora.procedural.geometry import Eye, side_letter
 from aullava.dataset_builder.corpora.procedural.identity import Identity
 from aullava.dataset_builder.corpora.procedural.palette import Palette, mix
 
-_BROW_WIDTH = np.array([0.075, 0.095, 0.10, 0.098, 0.092, 0.088, 0.082, 0.075, 0.068, 0.06, 0.052, 0.045, 0.036, 0.028, 0.02, 0.012, 0.004])
+_BROW_WIDTH = (
+    np.array(
+        (75, 95, 100, 98, 92, 88, 82, 75, 68, 60, 52, 45, 36, 28, 20, 12, 4)  # thousandths, from the nose outwards
+    )
+    / 1000
+)
 _LID_WIDTH = np.linspace(0.020, 0.042, 15)
 
 
 def paint_forehead(canvas: Canvas, who: Identity, actions: Mapping[str, float]) -> None:
     """Relief of the forehead: the folds of AU1 and AU2, the furrow of AU4, the lines of age."""
     canvas.bump(0.0, -0.58, 0.42, 0.22, height=0.06)
-    inner = max(actions["AU1L"], actions["AU1R"])
-    for row, (y, reach) in enumerate(((-0.55, 0.30), (-0.66, 0.33), (-0.77, 0.29))):
-        y = y - 0.03 * inner
-        depth = max(0.95 * inner * (1.0, 0.9, 0.7)[row], 0.22 * max(0.0, who.age - 0.4))
-        canvas.groove([(-reach, y - 0.025), (-reach / 2, y), (0.0, y + 0.02), (reach / 2, y), (reach, y - 0.025)], depth, 0.032)
     for side in (-1, 1):
         s = side_letter(side)
-        outer = actions["AU2" + s]
+        inner, outer = actions["AU1" + s], actions["AU2" + s]
+        for row, (y, reach) in enumerate(((-0.55, 0.30), (-0.66, 0.34), (-0.77, 0.29))):
+            y -= 0.03 * inner
+            depth = max(0.95 * inner * (1.0, 0.9, 0.7)[row], 0.22 * max(0.0, who.age - 0.4))
+            fold = [
+                (-side * 0.04, y + 0.018),
+                (side * 0.1, y + 0.012),
+                (side * 0.2, y - 0.008),
+                (side * reach, y - 0.03),
+            ]
+            canvas.groove(fold, depth, 0.036)
         for y in (-0.56, -0.65, -0.74):
-            y = y - 0.03 * outer
-            curve = [(side * 0.34, y + 0.03), (side * 0.48, y - 0.035), (side * 0.62, y - 0.045), (side * 0.75, y + 0.02)]
-            canvas.groove(curve, 0.9 * outer, 0.032)
+            y -= 0.03 * outer
+            fold = [
+                (side * 0.34, y + 0.03),
+                (side * 0.48, y - 0.035),
+                (side * 0.62, y - 0.045),
+                (side * 0.75, y + 0.02),
+            ]
+            canvas.groove(fold, 0.9 * outer, 0.034)
         lower = actions["AU4" + s]
         x = 0.06 - 0.015 * lower
         furrow = [(side * (x + 0.02), -0.36), (side * x, -0.27), (side * x * 0.9, -0.19), (side * (x + 0.02), -0.12)]
@@ -53,13 +68,15 @@ def paint_brow(canvas: Canvas, who: Identity, palette: Palette, actions: Mapping
     canvas.bump(centre[0], centre[1], 0.22, 0.06, height=0.035)
 
 
-def paint_eye(canvas: Canvas, who: Identity, palette: Palette, actions: Mapping[str, float], side: int) -> None:
+def paint_eye(
+    canvas: Canvas, who: Identity, palette: Palette, actions: Mapping[str, float], side: int, gaze: tuple[float, float]
+) -> None:
     """The eyeball in its opening, the lids, the lashes and the folds around them."""
     shape = geometry.eye(who, actions, side)
     _paint_lid(canvas, palette, shape)
     opening = np.concatenate([shape.upper, shape.lower[::-1]])
     if (shape.lower[7, 1] - shape.upper[7, 1]) > 0.012:
-        canvas.clipped(opening, lambda: _paint_eyeball(canvas, who, palette, shape))
+        canvas.clipped(opening, lambda: _paint_eyeball(canvas, who, palette, shape, gaze))
     canvas.lines([shape.lower[2:-1]], mix(palette.line, palette.skin, 0.25), 0.012)
     lash = shape.upper.copy()
     lash[-1] += (side * 0.03, -0.012)
@@ -76,11 +93,9 @@ def _paint_lid(canvas: Canvas, palette: Palette, shape: Eye) -> None:
     canvas.fill(lid, palette.lid)
 
 
-def _paint_eyeball(canvas: Canvas, who: Identity, palette: Palette, shape: Eye) -> None:
-    x, _ = shape.centre
-    y = -0.012
-    r = shape.iris_radius
-    canvas.fill(ellipse(x, y, 0.34, 0.3), palette.sclera)
+def _paint_eyeball(canvas: Canvas, who: Identity, palette: Palette, shape: Eye, gaze: tuple[float, float]) -> None:
+    canvas.fill(ellipse(*shape.centre, 0.34, 0.3), palette.sclera)
+    x, y, r = shape.centre[0] + gaze[0], -0.012 + gaze[1], shape.iris_radius
     pink = shape.upper[1]
     canvas.fill(ellipse(pink[0], shape.lower[1, 1], 0.035, 0.03), mix(palette.sclera, (205, 120, 110), 0.6))
     canvas.fill(ellipse(x, y, r, r), tuple(c * 0.35 for c in who.iris))
@@ -104,7 +119,12 @@ def _paint_folds(canvas: Canvas, who: Identity, actions: Mapping[str, float], sh
     canvas.bump(side * 0.2, -0.02, 0.07, 0.09, height=-0.035, tone=-0.12)
     canvas.bump(x, -0.04, 0.17, 0.1, height=0.05 + 0.05 * shut)
     inner, outer = shape.lower[0], shape.lower[-1]
-    bag = [(inner[0] + side * 0.03, 0.11), (x - side * 0.03, 0.165), (x + side * 0.1, 0.155), (outer[0] - side * 0.01, 0.09)]
+    bag = [
+        (inner[0] + side * 0.03, 0.11),
+        (x - side * 0.03, 0.165),
+        (x + side * 0.1, 0.155),
+        (outer[0] - side * 0.01, 0.09),
+    ]
     canvas.groove(bag, max(0.12 + 0.3 * who.age, 0.9 * cheek), 0.034)
     canvas.bump(x, 0.105, 0.15, 0.035, height=0.025 * cheek + 0.03 * tight, tone=0.06 * tight)
     lid = shape.lower[1:-1:3] + (0.0, 0.042)

@@ -1,0 +1,165 @@
+"""The command line: exit codes, what is named, what is written. A real tiny checkpoint reads real files."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aullava.action_units import PROTOCOLS
+from aullava.cli import main
+from aullava.recognition import outputs
+
+from tiny import make_tiny_checkpoint
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return make_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture
+def album(tmp_path):
+    """20 good pictures of four formats in two folders, and 5 files that are none."""
+    folder = tmp_path / "album"
+    (folder / "more").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(20):
+        place = folder / "more" if i >= 15 else folder
+        pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / f"good{i}.{('png', 'jpg', 'webp', 'bmp')[i % 4]}")
+    (folder / "text.png").write_text("I am no picture")
+    (folder / "noise.jpg").write_bytes(rng.bytes(500))
+    (folder / "empty.webp").touch()
+    (folder / "truncated.png").write_bytes((folder / "good0.png").read_bytes()[:2000])
+    Image.new("RGB", (20000, 10)).save(folder / "long.png")
+    return folder
+
+
+BROKEN = {"text.png", "noise.jpg", "empty.webp", "truncated.png", "long.png"}
+
+
+def recognize(*arguments) -> int:
+    return main(["recognize", *map(str, arguments)])
+
+
+def test_twenty_good_and_five_broken_pictures(album, checkpoint, tmp_path, capsys):
+    out = tmp_path / "rows.csv"
+    code = recognize(album, "--checkpoint", checkpoint, "--faces", "none", "--out", out, "--batch-size", 7)
+    printed = capsys.readouterr()
+    assert code == 1
+    named = {line for line in printed.err.splitlines() if line.startswith("failed: ")}
+    assert len(named) == 5 and all(any(name in line for line in named) for name in BROKEN)
+    with open(out, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20 and {row["status"] for row in rows} == {"ok"}
+    assert [row["input"] for row in rows[:2]] == [str(album / "good0.png"), str(album / "good1.jpg")]
+    assert list(rows[0]) == outputs.columns(PROTOCOLS["bp4d"])
+    assert "bp4d" in printed.out and "good0.png" in printed.out
+
+
+def test_all_read_exits_0_and_writes_json_lines_and_overlays(album, checkpoint, tmp_path):
+    out, overlay = tmp_path / "rows.jsonl", tmp_path / "overlays"
+    inputs = [album / "good0.png", album / "more"]
+    more = ["--faces", "none", "--protocol", "AU12,AU1", "--scale", "intensity", "--mode", "joint", "--device", "cpu"]
+    assert recognize(*inputs, "--checkpoint", checkpoint, *more, "--out", out, "--overlay", overlay) == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(rows) == 6 == len(list(overlay.glob("*.png")))
+    assert list(rows[0]["values"]) == ["AU12", "AU1"] and rows[0]["scale"] == "intensity"
+    assert len(rows[0]["probabilities"]["AU1"]) == 6
+
+
+def test_a_picture_without_a_face_is_a_row_and_no_failure(album, checkpoint, tmp_path):
+    out = tmp_path / "rows.csv"
+    assert recognize(album / "good0.png", "--checkpoint", checkpoint, "--out", out) == 0
+    (row,) = csv.DictReader(out.open(newline=""))
+    assert (row["success"], row["status"], row["AU12_c"]) == ("0", "no_face", "")
+
+
+def test_a_missing_input_among_others_is_a_failure(album, checkpoint, tmp_path, capsys):
+    gone = tmp_path / "gone.png"
+    assert recognize(gone, album / "good0.png", "--checkpoint", checkpoint, "--faces", "none") == 1
+    assert f"failed: {gone}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--protocol", "bp5d"], "bp4d"),
+        (["--protocol", "AU1,AU99"], "AU99"),
+        (["--protocol", "disfa", "--scale", "occurrence"], "intensity"),
+        (["--out", "rows.xlsx"], ".csv or .jsonl"),
+        (["--out", "album.csv"], "is a folder"),
+        (["--out", "album/good0.png/rows.csv"], "cannot write"),
+        (["--overlay", "album/good0.png"], "cannot write"),
+        (["--checkpoint", "nowhere"], "no checkpoint nowhere"),
+        (["--checkpoint", "album"], "album"),
+        (["--device", "abacus"], "abacus"),
+    ],
+)
+def test_bad_usage_exits_2_says_why_and_writes_nothing(arguments, said, album, checkpoint, monkeypatch, capsys):
+    monkeypatch.chdir(album.parent)
+    (album.parent / "album.csv").mkdir()
+    before = sorted(album.parent.rglob("*"))
+    defaults = [] if "--checkpoint" in arguments else ["--checkpoint", checkpoint]
+    assert recognize("album", *defaults, *arguments) == 2
+    assert said in capsys.readouterr().err
+    assert sorted(album.parent.rglob("*")) == before
+
+
+def test_nothing_to_read_exits_2_and_names_what_was_given(tmp_path, checkpoint, capsys):
+    assert recognize(tmp_path / "gone", tmp_path, "--checkpoint", checkpoint) == 2
+    printed = capsys.readouterr().err
+    assert str(tmp_path / "gone") in printed and "no image in this folder" in printed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["recognise", "x"],
+        ["recognize"],
+        ["recognize", "x", "--batch-size", "0"],
+        ["recognize", "x", "--batch-size", "many"],
+        ["recognize", "x", "--mode", "parallel"],
+        ["recognize", "x", "--faces", "all"],
+        ["faces", "x", "--count", "-1"],
+        ["release", "x"],
+    ],
+)
+def test_arguments_argparse_refuses_exit_2(arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+
+
+def test_release_writes_a_folder_and_says_what_stayed_behind(tmp_path, capsys):
+    source = make_tiny_checkpoint(tmp_path / "training")
+    (source / "training_args.bin").write_bytes(b"a pickle")
+    arguments = ["release", str(tmp_path / "hub"), "--checkpoint", str(source)]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "modeling_aullava.py" in printed
+    assert "left behind" in printed and "training_args.bin" in printed
+    (tmp_path / "hub" / "notes.txt").write_text("mine")
+    assert main(arguments) == 2
+    assert "notes.txt" in capsys.readouterr().err
+
+
+def test_faces_draws_the_same_faces_for_the_same_seed(tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        assert main(["faces", str(tmp_path / name), "--count", "3", "--seed", str(seed)]) == 0
+    pictures = {name: [p.read_bytes() for p in sorted((tmp_path / name).rglob("*.png"))] for name in "abc"}
+    assert len(pictures["a"]) == 3
+    assert pictures["a"] == pictures["b"] != pictures["c"]
+    assert len((tmp_path / "a" / "labels.csv").read_text().splitlines()) == 4
+
+
+def test_help_needs_no_torch_and_the_module_runs():
+    code = "import sys, aullava.cli as c; assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    shown = subprocess.run([sys.executable, "-m", "aullava.cli", "--help"], check=True, capture_output=True, text=True)
+    assert all(verb in shown.stdout for verb in ("recognize", "release", "faces"))

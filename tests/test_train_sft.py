@@ -1,0 +1,139 @@
+"""train_sft.py as a user runs it: real SFTTrainer, real files, a few steps of a very small model on drawn faces."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from aullava.modeling_aullava import AULlavaForConditionalGeneration
+from aullava.processing_aullava import AULlavaProcessor
+from aullava.training.report import count_parameters
+
+from checkout import ROOT
+
+SMALL = {
+    "from_scratch": True,
+    "tower_width": 24,
+    "tower_depths": [1, 1],
+    "language_width": 32,
+    "language_layers": 1,
+    "image_size": 48,
+    "draw_size": 48,
+    "faces": 16,
+    "validation_faces": 4,
+    "per_device_train_batch_size": 4,
+    "max_steps": 4,
+    "save_steps": 2,
+    "logging_steps": 1,
+    "learning_rate": 1e-3,
+    "gradient_checkpointing": False,
+    "bf16": False,
+    "use_cpu": True,
+    "report_to": "none",
+    "disable_tqdm": True,
+    "seed": 0,
+}
+
+
+def train(folder: Path, *flags: str, **changes) -> subprocess.CompletedProcess:
+    config = folder / "config.yaml"
+    settings = {key: value for key, value in {**SMALL, **changes}.items() if value is not None}
+    config.write_text(yaml.safe_dump({"output_dir": str(folder / "run"), **settings}))
+    return subprocess.run(
+        [sys.executable, str(ROOT / "train_sft.py"), "--config", str(config), *flags],
+        cwd=folder,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    result = train(folder)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return folder, result.stdout
+
+
+def test_prints_what_trains(trained):
+    _, printed = trained
+    assert "What trains" in printed
+    assert "vision tower" in printed
+
+
+def test_the_final_checkpoint_is_complete_and_holds_nothing_of_the_training(trained):
+    folder, _ = trained
+    final = folder / "run" / "model"
+    names = {path.name for path in final.iterdir()}
+    assert {"model.safetensors", "config.json", "processor_config.json", "tokenizer.json", "chat_template.jinja"} <= names
+    assert not names & {"training_args.bin", "optimizer.pt", "trainer_state.json", "README.md"}
+    assert not any(path.suffix == ".py" for path in final.iterdir())
+    model = AULlavaForConditionalGeneration.from_pretrained(final, dtype=torch.float32)
+    processor = AULlavaProcessor.from_pretrained(final)
+    (reading,) = model.recognize(torch.zeros(48, 48, 3, dtype=torch.uint8).numpy(), processor=processor, protocol="bp4d")
+    assert reading.status == "ok"
+    assert {tensor.dtype for tensor in load_file(final / "model.safetensors").values()} == {torch.bfloat16}
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(trained, tmp_path):
+    """Two steps, then a second call that finds checkpoint-2 and goes on to step 4: the weights are equal bit for bit."""
+    whole, _ = trained
+    assert train(tmp_path, max_steps=4, faces=16).returncode == 0
+    interrupted = tmp_path / "run"
+    for late in ("checkpoint-4", "model"):
+        _remove(interrupted / late)
+    result = train(tmp_path)
+    assert result.returncode == 0, result.stderr[-3000:]
+    ours = load_file(interrupted / "checkpoint-4" / "model.safetensors")
+    theirs = load_file(whole / "run" / "checkpoint-4" / "model.safetensors")
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    log = json.loads((interrupted / "checkpoint-4" / "trainer_state.json").read_text())["log_history"]
+    assert [entry["step"] for entry in log if "loss" in entry] == [1, 2, 3, 4]
+
+
+def test_frozen_parts_stay_and_the_others_move(trained, tmp_path):
+    folder, _ = trained
+    start = folder / "run" / "model"
+    result = train(tmp_path, from_scratch=None, checkpoint=str(start), freeze_tower=True, saved_dtype="float32", max_steps=2)
+    assert result.returncode == 0, result.stderr[-3000:]
+    before, after = (load_file(f / "model.safetensors") for f in (start, tmp_path / "run" / "model"))
+    moved = {name for name in before if not torch.equal(before[name].float(), after[name])}
+    tower = {name for name in before if "vision_tower" in name}
+    assert tower
+    assert not moved & tower
+    still = set(before) - moved - tower
+    assert not {name for name in still if "norm" not in name}, still
+
+
+def test_a_flag_wins_over_the_file_and_an_unknown_key_is_an_error(tmp_path):
+    wrong = train(tmp_path, learnin_rate=1e-3)
+    assert wrong.returncode != 0
+    assert "learnin_rate" in wrong.stderr
+    refused = train(tmp_path, "--literal_share", "3")
+    assert refused.returncode != 0
+    assert "literal_share is 3.0" in refused.stderr
+
+
+def test_every_parameter_is_counted_once(trained):
+    folder, _ = trained
+    model = AULlavaForConditionalGeneration.from_pretrained(folder / "run" / "model")
+    model.model.vision_tower.requires_grad_(False)
+    counts = count_parameters(model)
+    assert "other" not in counts
+    assert sum(learning + frozen for learning, frozen in counts.values()) == sum(p.numel() for p in model.parameters())
+    assert counts["vision tower"][0] == 0
+
+
+def _remove(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    folder.rmdir()
