@@ -20,7 +20,7 @@ class FacialActionUnitsPipeline(Pipeline):
 
     def __call__(self, images: Any, **options) -> list[dict[str, Any]]:
         _, options, _ = self._sanitize_parameters(**options)
-        preset = {"batch_size": self._batch_size} if self._batch_size else {}
+        preset = {} if self._batch_size is None else {"batch_size": self._batch_size}
         # All pictures go through as one input: `recognize` batches them itself, with one prompt for all.
         return self.run_single(images, {}, {**preset, **self._forward_params, **options}, {})
 

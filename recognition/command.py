@@ -55,8 +55,8 @@ def recognize(request: Request) -> int:
         protocol = resolve_protocol(request.protocol, request.scale)
         write = writer_for(request.out) if request.out else None
         detector = make_detector(request.faces)
-        _check_targets(request)
         inputs = _found(request)
+        _check_targets(request, inputs)
         model, processor = load_checkpoint(request.checkpoint or embedded_checkpoint(), request.device)
     except (ValueError, RuntimeError, OSError) as error:
         raise UsageError(str(error)) from error
@@ -81,8 +81,10 @@ def recognize(request: Request) -> int:
     return SOME_FAILED if failures else ALL_READ
 
 
-def _check_targets(request: Request) -> None:
+def _check_targets(request: Request, inputs: Inputs) -> None:
     """Wrong places to write to are found before the work and not after it."""
+    if request.overlay and request.overlay.resolve() in {file.resolve().parent for file in inputs.files}:
+        raise UsageError(f"--overlay {request.overlay} holds inputs, which would be overwritten: name another folder")
     if request.out and request.out.is_dir():
         raise UsageError(f"--out {request.out} is a folder: name a file")
     for option, folder in (("--out", request.out and request.out.parent), ("--overlay", request.overlay)):

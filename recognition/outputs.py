@@ -90,7 +90,7 @@ def to_frame(rows: Sequence[FaceRow], protocol: Protocol) -> pd.DataFrame:
 
 def write_csv(rows: Sequence[FaceRow], path: Path, protocol: Protocol) -> None:
     """Write a CSV file, whole or not at all."""
-    _replace(path, lambda temporary: to_frame(rows, protocol).to_csv(temporary, index=False, lineterminator="\n"))
+    replace_file(path, lambda temporary: to_frame(rows, protocol).to_csv(temporary, index=False, lineterminator="\n"))
 
 
 def write_jsonl(rows: Sequence[FaceRow], path: Path, protocol: Protocol) -> None:
@@ -101,7 +101,7 @@ def write_jsonl(rows: Sequence[FaceRow], path: Path, protocol: Protocol) -> None
             for row in rows:
                 file.write(json.dumps(_as_json(row, protocol), ensure_ascii=False, allow_nan=False) + "\n")
 
-    _replace(path, write)
+    replace_file(path, write)
 
 
 def _as_json(row: FaceRow, protocol: Protocol) -> dict:
@@ -126,7 +126,7 @@ def writer_for(path: Path) -> Callable[[Sequence[FaceRow], Path, Protocol], None
     return WRITERS[path.suffix.lower()]
 
 
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a file beside `path`, then put it in the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -1,6 +1,7 @@
 """A picture of a reading: the image with its boxes, and beside it one panel a face with a bar for every unit."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -9,12 +10,13 @@ from PIL import Image, ImageDraw
 from aullava.action_units import OCCURRENCE, Protocol, format_value
 from aullava.processing_aullava import load_image
 from aullava.recognition.drawing import COLOURS, FAINT, INK, PAPER, draw_bar, font, share
-from aullava.recognition.outputs import present_probability, unit_label
+from aullava.recognition.outputs import present_probability, replace_file, unit_label
 from aullava.recognition.run import FaceRow
 
 _ROW, _NAME, _BAR, _VALUE, _PAD = 24, 214, 150, 96, 16
 _PANEL = _NAME + _BAR + _VALUE + 2 * _PAD
 _LABEL = 22
+_ABREAST = 3  # panels beside each other
 _PICTURE_SIDES = (480, 900)  # the longer side of the picture is brought into this range
 
 
@@ -27,7 +29,8 @@ def write_overlays(rows: Sequence[FaceRow], folder: Path, protocol: Protocol) ->
     taken: set[str] = set()
     for source, group in groupby(rows, key=lambda row: row.input):
         target = folder / f"{_free_name(Path(source).stem, taken)}.png"
-        draw_overlay(load_image(source), list(group), protocol).save(target)
+        picture = draw_overlay(load_image(source), list(group), protocol)
+        replace_file(target, partial(picture.save, format="PNG"))
         yield target
 
 
@@ -45,8 +48,9 @@ def draw_overlay(image: Image.Image, rows: Sequence[FaceRow], protocol: Protocol
     scale = _scale_of(image)
     picture = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
     faces = [row for row in rows if row.has_face]
-    height = max(picture.height, _panel_height(protocol)) + 2 * _PAD
-    width = picture.width + 2 * _PAD + _PANEL * max(1, len(faces))
+    panel_height = _ROW * (len(protocol.units) + 2)
+    height = max(picture.height, panel_height * -(-len(faces) // _ABREAST)) + 2 * _PAD
+    width = picture.width + 2 * _PAD + _PANEL * min(max(1, len(faces)), _ABREAST)
     canvas = Image.new("RGB", (width, height), PAPER)
     canvas.paste(picture, (_PAD, _PAD))
     pen = ImageDraw.Draw(canvas)
@@ -57,17 +61,14 @@ def draw_overlay(image: Image.Image, rows: Sequence[FaceRow], protocol: Protocol
     if not faces:
         pen.text((left + _PAD, _PAD), "no face found", fill=INK, font=font(18))
     for position, row in enumerate(faces):
-        _draw_panel(pen, left + position * _PANEL, row, protocol)
+        down, right = divmod(position, _ABREAST)
+        _draw_panel(pen, left + right * _PANEL, _PAD + down * panel_height, row, protocol)
     return canvas
 
 
 def _scale_of(image: Image.Image) -> float:
     longest = max(image.size)
     return min(max(longest, _PICTURE_SIDES[0]), _PICTURE_SIDES[1]) / longest
-
-
-def _panel_height(protocol: Protocol) -> int:
-    return 2 * _ROW + _ROW * len(protocol.units)
 
 
 def _draw_box(pen: ImageDraw.ImageDraw, row: FaceRow, scale: float) -> None:
@@ -81,12 +82,12 @@ def _draw_box(pen: ImageDraw.ImageDraw, row: FaceRow, scale: float) -> None:
     pen.text((left + 6, label_top + 3), label, fill=PAPER, font=font(14))
 
 
-def _draw_panel(pen: ImageDraw.ImageDraw, left: int, row: FaceRow, protocol: Protocol) -> None:
-    pen.text((left + _PAD, _PAD), f"face {row.face_id}", fill=_colour(row), font=font(17))
+def _draw_panel(pen: ImageDraw.ImageDraw, left: int, top: int, row: FaceRow, protocol: Protocol) -> None:
+    pen.text((left + _PAD, top), f"face {row.face_id}", fill=_colour(row), font=font(17))
     about = f"{protocol.name}, {protocol.scale}" + ("" if row.reading.status == "ok" else f", {row.reading.status}")
-    pen.text((left + _PAD + 70, _PAD + 3), about, fill=FAINT, font=font(14))
+    pen.text((left + _PAD + 70, top + 3), about, fill=FAINT, font=font(14))
     for position, code in enumerate(protocol.units):
-        _draw_unit(pen, left + _PAD, _PAD + _ROW * (position + 1) + _ROW // 2, code, row, protocol)
+        _draw_unit(pen, left + _PAD, top + _ROW * (position + 1) + _ROW // 2, code, row, protocol)
 
 
 def _draw_unit(pen: ImageDraw.ImageDraw, left: int, top: int, code: str, row: FaceRow, protocol: Protocol) -> None:

@@ -2,14 +2,11 @@
 
 from dataclasses import asdict
 
-import numpy as np
 import pytest
 
 from aullava.pipeline_aullava import FacialActionUnitsPipeline
 
-from tiny import tiny_model
-
-FACES = [b.repeat(8, 0).repeat(8, 1) for b in np.random.default_rng(0).integers(0, 256, (3, 5, 4, 3), np.uint8)]
+from tiny import FACES, tiny_model
 
 
 @pytest.fixture
@@ -32,8 +29,10 @@ def test_options_of_a_call_win(parts):
     pipe = FacialActionUnitsPipeline(**parts, protocol="bp4d", batch_size=1)
     assert list(pipe(FACES[0], protocol="AU9")[0]["values"]) == ["AU9"]
     assert len(pipe(FACES[0])[0]["values"]) == 12
+    with pytest.raises(ValueError, match="batch_size is -1"):
+        pipe(FACES[0], batch_size=-1)
     with pytest.raises(ValueError, match="batch_size is 0"):
-        pipe(FACES[0], batch_size=0)
+        FacialActionUnitsPipeline(**parts, batch_size=0)(FACES[0])
 
 
 def test_refuses_unknown_options(parts):

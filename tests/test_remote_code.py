@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import asdict
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,9 +13,7 @@ from safetensors.torch import load_file
 
 from aullava.release import REMOTE_FILES, assemble
 
-from tiny import make_tiny_checkpoint, tiny_model
-
-FACES = [b.repeat(8, 0).repeat(8, 1) for b in np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), np.uint8)]
+from tiny import FACES, make_tiny_checkpoint, tiny_model
 
 # Run by a user who has no `aullava`: the blocker stands in for the missing package, because ours is installed here.
 USER = """

@@ -73,12 +73,20 @@ def test_the_final_checkpoint_is_complete_and_holds_nothing_of_the_training(trai
     folder, _ = trained
     final = folder / "run" / "model"
     names = {path.name for path in final.iterdir()}
-    assert {"model.safetensors", "config.json", "processor_config.json", "tokenizer.json", "chat_template.jinja"} <= names
+    assert {
+        "model.safetensors",
+        "config.json",
+        "processor_config.json",
+        "tokenizer.json",
+        "chat_template.jinja",
+    } <= names
     assert not names & {"training_args.bin", "optimizer.pt", "trainer_state.json", "README.md"}
     assert not any(path.suffix == ".py" for path in final.iterdir())
     model = AULlavaForConditionalGeneration.from_pretrained(final, dtype=torch.float32)
     processor = AULlavaProcessor.from_pretrained(final)
-    (reading,) = model.recognize(torch.zeros(48, 48, 3, dtype=torch.uint8).numpy(), processor=processor, protocol="bp4d")
+    (reading,) = model.recognize(
+        torch.zeros(48, 48, 3, dtype=torch.uint8).numpy(), processor=processor, protocol="bp4d"
+    )
     assert reading.status == "ok"
     assert {tensor.dtype for tensor in load_file(final / "model.safetensors").values()} == {torch.bfloat16}
 
@@ -103,7 +111,9 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(trained, tmp_path):
 def test_frozen_parts_stay_and_the_others_move(trained, tmp_path):
     folder, _ = trained
     start = folder / "run" / "model"
-    result = train(tmp_path, from_scratch=None, checkpoint=str(start), freeze_tower=True, saved_dtype="float32", max_steps=2)
+    result = train(
+        tmp_path, from_scratch=None, checkpoint=str(start), freeze_tower=True, saved_dtype="float32", max_steps=2
+    )
     assert result.returncode == 0, result.stderr[-3000:]
     before, after = (load_file(f / "model.safetensors") for f in (start, tmp_path / "run" / "model"))
     moved = {name for name in before if not torch.equal(before[name].float(), after[name])}

@@ -7,6 +7,7 @@ training does: weights, configuration, processor, tokenizer and chat template, n
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import CLIPImageProcessorPil, CLIPVisionConfig, GenerationConfig, LlamaConfig
 
@@ -19,6 +20,9 @@ from aullava.training.tokenizer import build_tokenizer
 TOWERS = ("swin", "clip")
 SIZES = ScratchArguments(tower_width=8, tower_depths=[1, 1, 1], language_width=32, language_layers=2)
 CLIP_SIDE, CLIP_PATCH = 32, 8
+
+# Coarse random blocks, (40, 32, 3) uint8: pictures that even a random tower tells apart.
+FACES = [b.repeat(8, 0).repeat(8, 1) for b in np.random.default_rng(0).integers(0, 256, (5, 5, 4, 3), np.uint8)]
 
 tokenizer = cache(build_tokenizer)
 

@@ -43,6 +43,10 @@ def test_haar_box_scales_with_the_picture_beyond_the_search_size(haar, astronaut
     assert abs(found - expected).max() < 10
 
 
+def test_haar_finds_a_face_in_the_dark(haar, astronaut_HWC):
+    assert len(haar.detect((astronaut_HWC * 0.08).astype(np.uint8))) == 1
+
+
 @pytest.mark.parametrize("shape", [(200, 200, 3), (16, 16, 3), (16, 160, 3)])
 def test_haar_finds_nothing_where_nothing_is(haar, shape):
     noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

@@ -64,6 +64,15 @@ def test_every_face_has_a_panel_and_a_colour():
     assert bar_length(two, ORANGE) == bar_length(two, BLUE) == bar_length(one, BLUE)
 
 
+def test_panels_of_many_faces_go_below_each_other():
+    protocol = PROTOCOLS["bp4d"]
+    rows = [face(protocol, {"AU12": 1}, face_id=i, box=(10 * i, 10, 50, 50)) for i in range(7)]
+    three, seven = draw_overlay(grey(), rows[:3], protocol), draw_overlay(grey(), rows, protocol)
+    assert seven.width == three.width and seven.height > three.height
+    panels = painted(seven, ORANGE)[:, 632:]  # faces 1 and 5
+    assert panels[: seven.height // 3].any() and panels[seven.height // 3 : 2 * seven.height // 3].any()
+
+
 def test_all_units_fit_and_small_pictures_are_enlarged():
     protocol = PROTOCOLS["feafa"]
     values = dict.fromkeys(protocol.units, 1.0)

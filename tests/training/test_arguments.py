@@ -25,6 +25,8 @@ def test_refused(arguments, named):
     assert all(name in str(error.value) for name in named)
 
 
-@pytest.mark.parametrize("arguments", [{"from_scratch": True, "tower": "y", "freeze_tower": True}, {"checkpoint": "x"}])
+@pytest.mark.parametrize(
+    "arguments", [{"from_scratch": True, "tower": "y", "freeze_tower": True}, {"checkpoint": "x"}]
+)
 def test_accepted(arguments):
     assert ModelArguments(**arguments)

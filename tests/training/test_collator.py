@@ -53,7 +53,11 @@ def test_rows_of_different_length_are_padded_on_the_right(processor):
     for index, entry in enumerate(rows):
         alone = TurnCollator(processor)([entry])
         length = alone["input_ids"].shape[1]
-        for key, filler in (("input_ids", processor.tokenizer.pad_token_id), ("attention_mask", 0), ("labels", IGNORED)):
+        for key, filler in (
+            ("input_ids", processor.tokenizer.pad_token_id),
+            ("attention_mask", 0),
+            ("labels", IGNORED),
+        ):
             assert torch.equal(together[key][index, :length], alone[key][0])
             assert (together[key][index, length:] == filler).all()
         assert torch.equal(together["pixel_values"][index], alone["pixel_values"][0])

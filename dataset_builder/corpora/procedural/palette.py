@@ -30,7 +30,12 @@ class Palette:
 
 def mix(first, second, share: float) -> Colour:
     """`share` of the second colour in the first, 0..1."""
-    return tuple(float(a * (1 - share) + b * share) for a, b in zip(first, second, strict=True))
+    rest = 1 - share
+    return (
+        first[0] * rest + second[0] * share,
+        first[1] * rest + second[1] * share,
+        first[2] * rest + second[2] * share,
+    )
 
 
 def _brow(hair: Colour, skin: Colour) -> Colour:

@@ -50,11 +50,12 @@ def sample_face(
     if number >= IDENTITIES_PER_SPLIT:
         raise ValueError(f"identity {number} is out of range: a split has {IDENTITIES_PER_SPLIT} identities")
     person = SPLITS.index(split) * IDENTITIES_PER_SPLIT + number
-    identity = Identity.sample(_stream(seed, person, _IDENTITY))
-    actions = draw_actions(_stream(seed, person, _EXPRESSION, frame), style, rare_boost)
-    scene = Scene.sample(_stream(seed, person, _SCENE, frame))
+    identity = Identity.sample(random_stream(seed, person, _IDENTITY))
+    actions = draw_actions(random_stream(seed, person, _EXPRESSION, frame), style, rare_boost)
+    scene = Scene.sample(random_stream(seed, person, _SCENE, frame))
     return draw_face(identity, actions, scene, size, subject=f"{split}-{number:06d}")
 
 
-def _stream(*key: int) -> np.random.Generator:
+def random_stream(*key: int) -> np.random.Generator:
+    """The random numbers that belong to a key, the same on every machine."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))

@@ -1,0 +1,68 @@
+"""Rows of drawn faces: repeatable, in the formats asked for, with answers that hold the face's values."""
+
+import numpy as np
+import pytest
+
+from aullava.action_units import PROTOCOLS, Protocol, parse
+from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.drawn_faces import DRAWN_UNITS, DrawnFaceArguments, drawn_faces, format_mix
+
+
+def answer_of(row: dict) -> str:
+    return row["completion"][0]["content"][0]["text"]
+
+
+def test_rows_are_the_same_whoever_reads_them():
+    arguments = DrawnFaceArguments(faces=6, draw_size=48)
+    rows, again = drawn_faces(arguments), drawn_faces(arguments).select([4, 2])
+    for place, index in enumerate((4, 2)):
+        assert answer_of(rows[index]) == answer_of(again[place])
+        assert np.array_equal(np.asarray(rows[index]["images"][0]), np.asarray(again[place]["images"][0]))
+
+
+def test_the_answer_holds_the_values_of_the_picture():
+    for name in ("bp4d", "disfa", "feafa"):
+        arguments = DrawnFaceArguments(
+            faces=4,
+            first_face=7,
+            draw_size=48,
+            protocols=[name],
+            protocol_weights=[1],
+            custom_share=0,
+            frames_per_identity=2,
+        )
+        for offset, row in enumerate(drawn_faces(arguments, "validation")):
+            face = sample_face(
+                "validation",
+                7 + offset,
+                style=arguments.style,
+                rare_boost=arguments.rare_boost,
+                size=48,
+                frames_per_identity=2,
+            )
+            assert np.array_equal(np.asarray(row["images"][0]), face.image_HWC)
+            read = parse(answer_of(row), PROTOCOLS[name])
+            assert read.status == "ok"
+            assert read.values == pytest.approx(face.values(PROTOCOLS[name]))
+
+
+def test_stages_take_disjoint_faces():
+    first = drawn_faces(DrawnFaceArguments(faces=3, draw_size=48))
+    second = drawn_faces(DrawnFaceArguments(faces=3, first_face=3, draw_size=48))
+    pictures = [np.asarray(row["images"][0]).tobytes() for rows in (first, second) for row in rows]
+    assert len(set(pictures)) == 6
+
+
+def test_every_drawn_unit_can_be_asked_on_every_scale():
+    face = sample_face("train", 0, size=48)
+    assert {"AU1", "AU12", "AU27", "AU43"} <= set(DRAWN_UNITS)
+    mix = format_mix(DrawnFaceArguments(custom_share=1.0))
+    assert mix.custom_units == DRAWN_UNITS
+    for scale in ("occurrence", "intensity", "continuous"):
+        protocol = Protocol("all", DRAWN_UNITS, scale)
+        assert set(face.values(protocol)) == set(DRAWN_UNITS)
+
+
+def test_unknown_protocols_are_named():
+    with pytest.raises(ValueError, match="dista"):
+        drawn_faces(DrawnFaceArguments(protocols=["dista"], protocol_weights=[1]))
