@@ -1,6 +1,6 @@
 """How well a checkpoint reads drawn faces of held-out identities, in all three formats.
 
-    python -m benchmarks.drawn_faces [--checkpoint DIR] [--faces 1000] [--style bp4d] [--generate 100]
+    python benchmarks/drawn_faces.py [--checkpoint DIR] [--faces 1000] [--style bp4d] [--generate 100]
 
 Conventions
     faces       split "test": identities that neither training nor validation draws. The style says how expressions are sampled.
@@ -10,27 +10,20 @@ Conventions
     continuous  feafa: mean absolute error over the 24 values, each 0 to 1.
     trivial     the same scores of answers that need no picture: every unit present, every value 0, every value at its median.
     well formed share of the answers that plain `generate` writes and strict parsing accepts.
-Prints a table, writes it to benchmarks/results/, and ends with one JSON object.
 """
 
 import argparse
-import json
-import subprocess
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
+from reporting import report
 
 from aullava.action_units import AU_LISTS, PROTOCOLS, Protocol, canonical_code
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.release import embedded_checkpoint
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def read_faces(model, processor, faces, protocol: Protocol, mode: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -98,21 +91,6 @@ def measure(checkpoint: Path, count: int, style: str, generated: int) -> dict[st
     return figures
 
 
-def report(figures: dict[str, float], title: str) -> None:
-    """Table on the terminal and in benchmarks/results/<date>-<commit>-drawn_faces.md, then the JSON line."""
-    table = Table("figure", "value", title=title, title_justify="left")
-    for name, value in figures.items():
-        table.add_row(name, f"{value:g}")
-    Console().print(table)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    rows = "\n".join(f"| {name} | {value:g} |" for name, value in figures.items())
-    path = RESULTS / f"{date.today()}-{commit or 'nogit'}-drawn_faces.md"
-    path.write_text(f"# {title}\n\n| figure | value |\n|---|---|\n{rows}\n")
-    print(json.dumps(figures))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, default=None, help="default: the embedded checkpoint")
@@ -122,7 +100,11 @@ def main() -> None:
     arguments = parser.parse_args()
     checkpoint = arguments.checkpoint or embedded_checkpoint()
     figures = measure(checkpoint, arguments.faces, arguments.style, arguments.generate)
-    report(figures, f"{arguments.faces} drawn faces of test identities, style {arguments.style}, mode joint")
+    report(
+        "drawn_faces",
+        f"{arguments.faces} drawn faces of test identities, style {arguments.style}, mode joint",
+        figures,
+    )
 
 
 if __name__ == "__main__":

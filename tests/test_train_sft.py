@@ -82,7 +82,8 @@ def test_the_final_checkpoint_is_complete_and_holds_nothing_of_the_training(trai
     } <= names
     assert not names & {"training_args.bin", "optimizer.pt", "trainer_state.json", "README.md"}
     assert not any(path.suffix == ".py" for path in final.iterdir())
-    model = AULlavaForConditionalGeneration.from_pretrained(final, dtype=torch.float32)
+    model = AULlavaForConditionalGeneration.from_pretrained(final)
+    assert model.dtype == torch.float32
     processor = AULlavaProcessor.from_pretrained(final)
     (reading,) = model.recognize(
         torch.zeros(48, 48, 3, dtype=torch.uint8).numpy(), processor=processor, protocol="bp4d"

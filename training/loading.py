@@ -56,19 +56,15 @@ def save_checkpoint(
     """Write weights, configuration and processor, and nothing of the training; the folder appears only when complete.
 
     Args:
-        dtype: precision of the saved weights; the model itself is left as it is.
+        dtype: precision of the saved weights. The configuration keeps the model's own, so that a small file is still loaded
+            and computed in float32 on a CPU.
     """
     folder = Path(folder)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     precision = getattr(torch, dtype)
     weights = {name: tensor.to(precision) for name, tensor in model.state_dict().items()}
-    original = model.config.dtype
-    model.config.dtype = precision
-    try:
-        model.save_pretrained(partial, state_dict=weights)
-    finally:
-        model.config.dtype = original
+    model.save_pretrained(partial, state_dict=weights)
     processor.save_pretrained(partial)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
