@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Trains checkpoints/au-llava-tiny from random weights: the vision tower, then projector and language model, then everything.
+# Each stage goes on from its last own checkpoint if it was interrupted. About two hours on two CPU cores.
+#   PYTHON=.venv/bin/python bash configs/train_tiny.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export OMP_NUM_THREADS=1  # the other core draws the faces
+python=${PYTHON:-python}
+mkdir -p outputs/tiny
+
+"$python" -m aullava.training.tower --config configs/tiny_1_tower.yaml 2>&1 | tee -a outputs/tiny/1_tower.log
+"$python" train_sft.py --config configs/tiny_2_align.yaml 2>&1 | tee -a outputs/tiny/2_align.log
+"$python" train_sft.py --config configs/tiny_3_joint.yaml 2>&1 | tee -a outputs/tiny/3_joint.log
+"$python" benchmarks/drawn_faces.py --checkpoint outputs/tiny/3_joint/model
