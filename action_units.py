@@ -173,8 +173,9 @@ ACTION_UNITS: dict[str, ActionUnit] = {unit.code: unit for unit in _FACS}
 FEAFA_UNITS: dict[str, FeafaUnit] = {unit.code: unit for unit in _FEAFA}
 _CODE_OF_NUMBER = {unit.number: unit.code for unit in _FACS}
 
-# Pairs of FEAFA indices that a mirrored picture exchanges.
+# What a mirrored picture exchanges: pairs of FEAFA indices, and of FACS numbers whose direction is part of the code.
 _FEAFA_MIRROR = ((0, 1), (2, 3), (4, 5), (6, 7), (9, 10), (11, 12), (13, 14))
+_FACS_MIRROR = ((51, 52), (55, 56), (61, 62))
 
 
 def unit(code: str) -> ActionUnit | FeafaUnit:
@@ -210,14 +211,14 @@ class Protocol:
         units: canonical codes, in the order of the answer; no code twice.
         scale: "occurrence", "intensity" or "continuous".
         occurrence_threshold: the intensity, 1..5, from which a unit counts as present.
-        flip_pairs: pairs of codes that change places when the picture is mirrored.
+        flip_pairs: pairs of codes that change places when the picture is mirrored; found from the units, not given.
     """
 
     name: str
     units: tuple[str, ...]
     scale: str
     occurrence_threshold: int = 2
-    flip_pairs: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    flip_pairs: tuple[tuple[str, str], ...] = field(default=(), init=False, compare=False)
 
     def __post_init__(self):
         object.__setattr__(self, "units", tuple(canonical_code(code) for code in self.units))
@@ -226,11 +227,15 @@ class Protocol:
         if len(set(self.units)) != len(self.units):
             twice = sorted({code for code in self.units if self.units.count(code) > 1})
             raise ValueError(f"protocol {self.name!r} names {', '.join(twice)} more than once: name each unit once")
+        if 0 < len(set(self.units) & set(FEAFA_UNITS)) < len(self.units):
+            raise ValueError(
+                f"protocol {self.name!r} mixes FEAFA's units with FACS units, whose names overlap: ask them in two protocols"
+            )
         if self.scale not in SCALES:
             raise ValueError(f"protocol {self.name!r} has scale {self.scale!r}: expected one of {', '.join(SCALES)}")
-        if not 1 <= self.occurrence_threshold <= 5:
+        if self.occurrence_threshold not in (1, 2, 3, 4, 5):
             raise ValueError(f"occurrence_threshold is {self.occurrence_threshold}: expected a level from 1 to 5")
-        mirrored = [pair for pair in _mirror_pairs() if set(pair) <= set(self.units)]
+        mirrored = [pair for pair in _mirror_pairs() if set(pair) & set(self.units)]
         object.__setattr__(self, "flip_pairs", tuple(mirrored))
 
     def column(self, code: str, suffix: str | None = None) -> str:
@@ -243,13 +248,24 @@ class Protocol:
         return Protocol(self.name, tuple(c for c in self.units if c in kept), self.scale, self.occurrence_threshold)
 
     def flip(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The values that hold for the mirrored picture."""
+        """The values that hold for the mirrored picture.
+
+        Raises:
+            ValueError: a value has a side, and that of the other side is not given.
+        """
         partner = dict(self.flip_pairs) | {right: left for left, right in self.flip_pairs}
+        alone = [code for code in values if partner.get(code, code) not in values]
+        if alone:
+            raise ValueError(
+                f"{', '.join(alone)} without {', '.join(partner[code] for code in alone)}: a mirrored picture exchanges the two, "
+                "give both values"
+            )
         return {code: values[partner.get(code, code)] for code in values}
 
 
 def _mirror_pairs() -> tuple[tuple[str, str], ...]:
-    return tuple((_FEAFA[left].code, _FEAFA[right].code) for left, right in _FEAFA_MIRROR)
+    feafa = tuple((_FEAFA[left].code, _FEAFA[right].code) for left, right in _FEAFA_MIRROR)
+    return feafa + tuple((f"AU{left}", f"AU{right}") for left, right in _FACS_MIRROR)
 
 
 AU_LISTS: dict[str, tuple[int, ...]] = {
@@ -298,6 +314,10 @@ def resolve_protocol(protocol: str | Protocol, scale: str | None = None) -> Prot
     """
     # Remote code loads this file once per component, so a Protocol may come from a twin of this module: read it by its fields.
     if not isinstance(protocol, str):
+        if not hasattr(protocol, "units"):
+            raise ValueError(
+                f"protocol is {protocol!r}: expected a name, a string such as AU1,AU4,AU12, or a Protocol"
+            )
         found = Protocol(protocol.name, protocol.units, protocol.scale, protocol.occurrence_threshold)
     elif protocol in PROTOCOLS:
         found = PROTOCOLS[protocol]
@@ -399,8 +419,9 @@ def parse(text: str, protocol: Protocol, strict: bool = True) -> ParsedAnswer:
 
     Strict: the text is exactly what `render` writes ("ok"), or all values are None ("invalid").
     Lenient: values that stand beside their unit's key or name are read out of any text, in any order and among other words
-    ("repaired"). A unit that is missing, has two different values, or a value outside the scale stays None: nothing is
-    guessed. A text that determines no value at all is "invalid".
+    ("repaired"). A unit that is missing, has two different values, a value outside the scale, a second number behind its
+    value, a number that may be cut off, or a side or negation before it stays None: nothing is guessed. A text that
+    determines no value at all is "invalid".
     """
     exact = _parse_exact(text, protocol)
     if exact is not None:
@@ -408,7 +429,7 @@ def parse(text: str, protocol: Protocol, strict: bool = True) -> ParsedAnswer:
     nothing = dict.fromkeys(protocol.units)
     if strict:
         return ParsedAnswer(nothing, "invalid")
-    found = {code: _find_value(text, code, protocol.scale) for code in protocol.units}
+    found = _parse_loose(text, protocol)
     return ParsedAnswer(found, "repaired" if any(v is not None for v in found.values()) else "invalid")
 
 
@@ -424,23 +445,57 @@ def _parse_exact(text: str, protocol: Protocol) -> dict[str, int | float] | None
     return {code: value_of(v, protocol.scale) for code, v in zip(protocol.units, match.groups(), strict=True)}
 
 
-def _find_value(text: str, code: str, scale: str) -> int | float | None:
-    """The one value the text gives a unit, or None. Whatever stands beside the key counts, so that a second, odd value
-    ("AU1=1 ... AU1=7") makes the unit undetermined instead of being overlooked."""
-    loose = re.compile(_LOOSE_VALUE[scale])
-    beside_key = rf"(?<![\w]){_key_pattern(code)}[\s*]*[=:][\s*]*([^\s,;]*(?:,[0-9]+)?)"
-    said = {part.rstrip(".)]}\"'*") for part in re.findall(beside_key, text, re.IGNORECASE)}
-    if not said or not all(loose.fullmatch(part) for part in said):
+def _parse_loose(text: str, protocol: Protocol) -> dict[str, int | float | None]:
+    """The one value the text gives each unit, or None. All that is said of a unit counts, so a second, odd value
+    ("AU1=1 ... AU1=7") makes it undetermined instead of being overlooked."""
+    mentions = sorted(
+        (m.start(), m.end(), code) for code in protocol.units for m in re.finditer(_key(code), text, re.I)
+    )
+    borders = sorted({start for start, _, _ in mentions} | {m.start() for m in re.finditer(_ANY_KEY, text, re.I)})
+    said: dict[str, set] = {code: set() for code in protocol.units}
+    for start, end, code in mentions:
+        following = next((border for border in borders if border >= end), len(text))
+        statement = re.match(r"[\s*]*[=:][\s*]*(.*)", text[end:following])
+        if statement is None:
+            continue  # named, and nothing said of it
+        qualified = re.search(_QUALIFIER, text[:start], re.I)
+        whole = following == len(text)
+        said[code].add(None if qualified else _value_in(statement.group(1), whole, protocol.scale))
+    return {code: values.pop() if len(values) == 1 else None for code, values in said.items()}
+
+
+def _value_in(statement: str, is_last: bool, scale: str) -> int | float | None:
+    """The value a statement such as "3." or "0.53, " consists of; None if it holds another number or may be cut off.
+
+    Args:
+        statement: what follows the equals sign, up to the next unit or the end of the line.
+        is_last: whether the text ends there, so that a number may have lost its last digits.
+    """
+    match = re.match(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)", statement)
+    if match is None:
         return None
-    values = {value_of(part, scale) for part in said}
-    return values.pop() if len(values) == 1 else None
+    number, rest = match.group(), statement[match.end() :]
+    if scale == CONTINUOUS:
+        if is_last and not rest and not re.search(r"\.[0-9]{2}$", number):
+            return None
+    else:
+        number = number.removesuffix(".")  # the end of a sentence
+    if re.match(r"[\w%/]", rest) or re.search("[0-9]", rest) or not re.fullmatch(_LOOSE_VALUE[scale], number):
+        return None
+    return value_of(number, scale)
 
 
-def _key_pattern(code: str) -> str:
+# A word before a unit that makes the statement one about less than the unit, or its opposite.
+_QUALIFIER = r"\b(?:not|no|never|without|left|right|l|r|upper|lower|unilateral)[\s-]+$"
+_ANY_KEY = r"(?<!\w)A[UD]\s?[0-9]+"
+
+
+def _key(code: str) -> str:
+    """Pattern of the ways a text names a unit: its key, zero-padded or with its name, or its name alone."""
     name = r"[\s_-]+".join(map(re.escape, unit(code).name.split()))
     if code in FEAFA_UNITS:
-        return rf"(?:{re.escape(code)}|{name})"
-    return rf"(?:{code[:2]}\s?0*{unit(code).number}(?:\s*\(?{name}\)?)?|{name})"
+        return rf"(?<!\w)(?:{re.escape(code)}|{name})(?!\w)"
+    return rf"(?<!\w)(?:{code[:2]}\s?0*{unit(code).number}(?:\s*\(?{name}\)?)?|{name})(?!\w)"
 
 
 # Questions: purpose, definitions of the units asked for, output format. Several wordings, so that a model learns the task

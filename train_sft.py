@@ -3,14 +3,13 @@
     accelerate launch train_sft.py --config configs/tiny_2_align.yaml
     python train_sft.py --config configs/tiny_2_align.yaml --learning_rate 1e-3
 
-The YAML file sets defaults, flags win, unknown keys are errors. A run that finds its own checkpoints in output_dir goes on from
-the last one. The final checkpoint, weights and configuration and processor, is written to output_dir/model.
+The YAML file sets defaults, flags win, unknown keys are errors. A run that finds checkpoints of the same settings in output_dir
+goes on from the last one. The final checkpoint, weights and configuration and processor, is written to output_dir/model.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
-from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer, TrlParser
 
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
@@ -18,6 +17,7 @@ from aullava.training.arguments import ModelArguments
 from aullava.training.collator import TurnCollator
 from aullava.training.loading import load_for_training, save_checkpoint
 from aullava.training.report import print_what_trains
+from aullava.training.resume import checkpoint_to_resume
 from aullava.training.scratch import ScratchArguments
 
 
@@ -26,6 +26,7 @@ def main() -> None:
     arguments, sizes, drawing, training = parser.parse_args_and_config()
 
     model, processor = load_for_training(arguments, sizes)
+    model.config.question_form = drawing.usual_form  # what the checkpoint will be asked is what it was trained on
     print_what_trains(model)
 
     # Rows are drawn when they are read and collated by our own collator: the trainer must neither prune nor prepare them.
@@ -40,12 +41,14 @@ def main() -> None:
         eval_dataset=drawn_faces(replace(drawing, faces=arguments.validation_faces, first_face=0), "validation"),
         processing_class=processor,
     )
-    output = Path(training.output_dir)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output)) if output.is_dir() else None)
+    trainer.train(resume_from_checkpoint=checkpoint_to_resume(training, arguments, sizes, drawing))
 
     if trainer.is_world_process_zero():
         folder = save_checkpoint(
-            trainer.accelerator.unwrap_model(trainer.model), processor, output / "model", arguments.saved_dtype
+            trainer.accelerator.unwrap_model(trainer.model),
+            processor,
+            Path(training.output_dir) / "model",
+            arguments.saved_dtype,
         )
         print(f"checkpoint written to {folder}")
 

@@ -16,13 +16,11 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 from reporting import report
 
 from aullava.action_units import AU_LISTS, PROTOCOLS, Protocol, canonical_code
 from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.modeling_aullava import AULlavaForConditionalGeneration
-from aullava.processing_aullava import AULlavaProcessor
+from aullava.recognition.load import load_checkpoint
 from aullava.release import embedded_checkpoint
 
 
@@ -75,8 +73,7 @@ def trivial(truth_NU: np.ndarray, protocol: Protocol) -> dict[str, float]:
 
 
 def measure(checkpoint: Path, count: int, style: str, generated: int) -> dict[str, float]:
-    model = AULlavaForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float32).eval()
-    processor = AULlavaProcessor.from_pretrained(checkpoint)
+    model, processor = load_checkpoint(checkpoint, "cpu")
     side = processor.image_processor.size["height"]
     faces = [sample_face("test", index, style=style, size=side) for index in range(count)]
     figures: dict[str, float] = {}

@@ -11,11 +11,12 @@ from datasets import Dataset
 from PIL import Image
 
 from aullava.action_units import ACTION_UNITS, PROTOCOLS
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.corpora.procedural import DrawnFace, sample_face
+from aullava.dataset_builder.corpora.procedural.sampling import STYLES
 from aullava.dataset_builder.turns import FormatMix, make_turn, to_messages
 
-# FACS units that the renderer draws, in numerical order: those of every FACS protocol.
-DRAWN_UNITS = tuple(
+# The FACS units that some protocol asks, in numerical order: what a row with a random list of units chooses from.
+ASKED_UNITS = tuple(
     code
     for code in ACTION_UNITS
     if any(code in protocol.units for name, protocol in PROTOCOLS.items() if name != "feafa")
@@ -42,25 +43,61 @@ class DrawnFaceArguments:
     protocols: list[str] = field(
         default_factory=lambda: ["bp4d", "disfa", "feafa"], metadata={"help": "Formats to train, by protocol name."}
     )
-    protocol_weights: list[float] = field(
-        default_factory=lambda: [1.0, 1.0, 1.0], metadata={"help": "Relative shares."}
+    protocol_weights: list[float] | None = field(
+        default=None, metadata={"help": "Relative share of each protocol; all alike if not given."}
     )
     custom_share: float = field(
         default=0.1, metadata={"help": "Share of rows that ask a random list of units instead."}
     )
     full_share: float = field(default=0.0, metadata={"help": "Share of rows that ask the full question."})
 
+    def __post_init__(self):
+        unknown = [name for name in self.protocols if name not in PROTOCOLS]
+        if unknown or not self.protocols:
+            raise ValueError(f"protocols is {self.protocols}: expected some of {', '.join(PROTOCOLS)}")
+        weights = self.protocol_weights
+        if weights is not None and (len(weights) != len(self.protocols) or min(weights) < 0 or not sum(weights)):
+            raise ValueError(
+                f"protocol_weights is {weights} for protocols {self.protocols}: expected one weight each, none negative, not all 0"
+            )
+        for name in ("rare_boost", "custom_share", "full_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected a share from 0 to 1")
+        for name, lowest in (("faces", 1), ("first_face", 0), ("frames_per_identity", 1), ("draw_size", 16)):
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected {lowest} or more")
+        if self.style not in STYLES:
+            raise ValueError(f"style is {self.style!r}: expected one of {', '.join(STYLES)}")
+
+    @property
+    def usual_form(self) -> str:
+        """The question form that most rows ask."""
+        return "full" if self.full_share > 0.5 else "short"
+
+    def face(self, split: str, index: int) -> DrawnFace:
+        """Face number `index` of a split, as these arguments draw it."""
+        return sample_face(
+            split,
+            index,
+            seed=self.draw_seed,
+            style=self.style,
+            rare_boost=self.rare_boost,
+            size=self.draw_size,
+            frames_per_identity=self.frames_per_identity,
+        )
+
+    def indices(self) -> list[int]:
+        """The faces of a run."""
+        return list(range(self.first_face, self.first_face + self.faces))
+
 
 def format_mix(arguments: DrawnFaceArguments) -> FormatMix:
-    """The mix that the arguments describe; unknown protocol names raise a KeyError that lists the known ones."""
-    unknown = [name for name in arguments.protocols if name not in PROTOCOLS]
-    if unknown:
-        raise ValueError(f"unknown protocols {', '.join(unknown)}: expected some of {', '.join(PROTOCOLS)}")
+    """The mix of formats that the arguments describe."""
     return FormatMix(
         tuple(PROTOCOLS[name] for name in arguments.protocols),
-        tuple(arguments.protocol_weights),
+        tuple(arguments.protocol_weights or [1.0] * len(arguments.protocols)),
         custom_share=arguments.custom_share,
-        custom_units=DRAWN_UNITS,
+        custom_units=ASKED_UNITS,
         full_share=arguments.full_share,
     )
 
@@ -78,20 +115,11 @@ def drawn_faces(arguments: DrawnFaceArguments, split: str = "train") -> Dataset:
         rows = [_row(split, index, arguments, mix) for index in batch["index"]]
         return {column: [row[column] for row in rows] for column in ("images", "prompt", "completion")}
 
-    first = arguments.first_face
-    return Dataset.from_dict({"index": list(range(first, first + arguments.faces))}).with_transform(draw)
+    return Dataset.from_dict({"index": arguments.indices()}).with_transform(draw)
 
 
 def _row(split: str, index: int, arguments: DrawnFaceArguments, mix: FormatMix) -> dict[str, list]:
-    face = sample_face(
-        split,
-        index,
-        seed=arguments.draw_seed,
-        style=arguments.style,
-        rare_boost=arguments.rare_boost,
-        size=arguments.draw_size,
-        frames_per_identity=arguments.frames_per_identity,
-    )
+    face = arguments.face(split, index)
     generator = random.Random(f"{arguments.draw_seed}-{split}-{index}-format")
     protocol, form, wording = mix.choose(generator)
     turn = make_turn(face.values(protocol), protocol, form, wording)

@@ -114,6 +114,13 @@ def _rendered(values, protocol):
         ("AU11=1 AU21=1 AU12=1", {"AU1": None, "AU2": None}, "invalid"),  # other units' keys
         ("AU1 and AU2 are present", {"AU1": None, "AU2": None}, "invalid"),
         ("", {"AU1": None, "AU2": None}, "invalid"),
+        ("1. AU1=1\n2. AU2=0\n", {"AU1": 1, "AU2": 0}, "repaired"),
+        ("AU1=1 or 0, AU2=1", {"AU1": None, "AU2": 1}, "repaired"),
+        ("AU1=0 -> 1; AU2=1", {"AU1": None, "AU2": 1}, "repaired"),
+        ("not AU1=1, left AU2=1", {"AU1": None, "AU2": None}, "invalid"),
+        ("left inner brow raiser=1 AU2=1", {"AU1": None, "AU2": 1}, "repaired"),
+        ("AU1 is raised. AU1=1 AU4=0", {"AU1": 1, "AU2": None}, "repaired"),
+        ("AU1=1 AU7=3 AU2=0", {"AU1": 1, "AU2": 0}, "repaired"),  # a unit that was not asked for
     ],
 )
 def test_lenient_parse_by_hand(text, expected, status):
@@ -123,10 +130,35 @@ def test_lenient_parse_by_hand(text, expected, status):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("AU12=.5", 0.5), ("AU12=0.53", 0.53), ("AU12=1", 1.0), ("AU12=0.534", None), ("AU12=0,5", None)],
+    [
+        ("AU12=.5.", 0.5),
+        ("AU12 = 0.53", 0.53),
+        ("so AU12=1, yes", 1.0),
+        ("AU12=0.5 ", 0.5),
+        ("AU12=0.534", None),
+        ("AU12=0,53", None),
+        ("AU12=0. 53", None),
+        ("AU12=0.2 to 0.9", None),
+        ("AU12=0.5", None),  # two decimals, or the text was cut off
+        ("AU12=0.", None),
+        ("AU12=1", None),
+    ],
 )
 def test_lenient_decimals(text, value):
-    assert parse(text, Protocol("one", ("AU12",), CONTINUOUS), strict=False).values == {"AU12": value}
+    assert parse("Yes. " + text, Protocol("one", ("AU12",), CONTINUOUS), strict=False).values == {"AU12": value}
+
+
+@given(answered(), st.data())
+def test_an_answer_cut_short_gives_no_value_that_was_not_there(case, data):
+    protocol, values = case
+    text = render(values, protocol)
+    read = parse(text[: data.draw(st.integers(0, len(text) - 1))], protocol, strict=False)
+    assert all(value in (None, values[code]) for code, value in read.values.items())
+
+
+def test_feafa_and_facs_units_are_not_mixed():
+    with pytest.raises(ValueError, match="mixes"):
+        resolve_protocol("AU28,feafa_16_upper_lip_suck")
 
 
 def test_feafa_and_facs_numbers_do_not_mix():
@@ -197,6 +229,10 @@ def test_mirroring_swaps_sides_and_twice_is_nothing():
     assert mirrored["feafa_09_jaw_drop"] == values["feafa_09_jaw_drop"]
     assert protocol.flip(mirrored) == values
     assert PROTOCOLS["disfa"].flip({"AU1": 3}) == {"AU1": 3}
+    head = Protocol("head", ("AU51", "AU52", "AU53"), OCCURRENCE)
+    assert head.flip({"AU51": 1, "AU52": 0, "AU53": 1}) == {"AU51": 0, "AU52": 1, "AU53": 1}
+    with pytest.raises(ValueError, match="AU61 without AU62"):
+        Protocol("gaze", ("AU61",), OCCURRENCE).flip({"AU61": 1})
 
 
 @pytest.mark.parametrize(

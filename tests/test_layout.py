@@ -76,7 +76,12 @@ def test_no_file_names_a_path_of_a_machine():
 
 def test_every_configuration_is_a_yaml_mapping():
     for path in [ROOT / name for name in files() if name.startswith("configs/")]:
-        assert path.suffix == ".yaml", f"{path.name}: configs/ holds .yaml files only"
+        assert path.suffix in (".yaml", ".sh"), f"{path.name}: configs/ holds recipes and the scripts that run them"
+        if path.suffix == ".sh":
+            used = re.findall(r"configs/\w+\.yaml", path.read_text())
+            assert used
+            assert all((ROOT / name).is_file() for name in used)
+            continue
         assert isinstance(yaml.safe_load(path.read_text()), dict), path.name
 
 

@@ -101,6 +101,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(trained, tmp_path):
         _remove(interrupted / late)
     result = train(tmp_path)
     assert result.returncode == 0, result.stderr[-3000:]
+    assert "step 2 of 4" in result.stdout
     ours = load_file(interrupted / "checkpoint-4" / "model.safetensors")
     theirs = load_file(whole / "run" / "checkpoint-4" / "model.safetensors")
     assert ours.keys() == theirs.keys()
@@ -132,6 +133,27 @@ def test_a_flag_wins_over_the_file_and_an_unknown_key_is_an_error(tmp_path):
     refused = train(tmp_path, "--literal_share", "3")
     assert refused.returncode != 0
     assert "literal_share is 3.0" in refused.stderr
+
+
+def test_other_settings_do_not_go_on_with_the_old_weights(trained):
+    folder, _ = trained
+    result = train(folder, learning_rate=5e-4, protocols=["feafa"])
+    assert result.returncode != 0
+    assert "learning_rate was 0.001, is 0.0005" in result.stderr
+    assert "protocols was ['bp4d', 'disfa', 'feafa'], is ['feafa']" in result.stderr
+
+
+def test_the_checkpoint_asks_what_it_was_trained_on(trained, tmp_path):
+    folder, _ = trained
+    assert _question_form(folder) == "short"
+    start = str(folder / "run" / "model")
+    result = train(tmp_path, from_scratch=None, checkpoint=start, full_share=1.0, max_steps=1)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert _question_form(tmp_path) == "full"
+
+
+def _question_form(folder: Path) -> str:
+    return json.loads((folder / "run" / "model" / "config.json").read_text())["question_form"]
 
 
 def test_every_parameter_is_counted_once(trained):

@@ -2,6 +2,7 @@
 each other are refused here, before anything is loaded."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 SAVED_DTYPES = ("float32", "bfloat16", "float16")
 
@@ -41,6 +42,10 @@ class ModelArguments:
             raise ValueError(
                 f"tower={self.tower!r} with checkpoint={self.checkpoint!r}: a checkpoint brings its own tower; leave --tower out "
                 "or use --from_scratch"
+            )
+        if self.tower is not None and not Path(self.tower, "config.json").is_file():
+            raise ValueError(
+                f"tower={self.tower!r} is no folder with a saved tower: warm one up with aullava.training.tower"
             )
         if self.freeze_tower and self.freeze_language_model and self.freeze_projector:
             raise ValueError(

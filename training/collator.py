@@ -29,34 +29,44 @@ class TurnCollator:
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """Rows with `images`, `prompt`, `completion` to `input_ids`, `attention_mask`, `labels` (batch, length, padded on
-        the right) and `pixel_values` (batch, 3, side, side)."""
+        the right) and `pixel_values` (batch, 3, side, side).
+
+        Question and answer are tokenised as one text, as they stand when the model is read.
+        """
         questions = [
             self.processor.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
             for row in rows
         ]
+        answers = [row["completion"][0]["content"][0]["text"] for row in rows]
+        end = self.processor.tokenizer.eos_token
         images: list[Image.Image] = [image for row in rows for image in row["images"]]
-        prompts = self.processor(images=images, text=questions, add_special_tokens=False)
-        sequences, labels = [], []
-        for prompt_ids, row in zip(prompts["input_ids"], rows, strict=True):
-            answer_ids, learnt = self._answer(row["completion"][0]["content"][0]["text"])
-            sequences.append([*prompt_ids, *answer_ids])
-            labels.append(
-                [IGNORED] * len(prompt_ids)
-                + [token if keep else IGNORED for token, keep in zip(answer_ids, learnt, strict=True)]
-            )
-        pixel_values = torch.from_numpy(np.stack(prompts["pixel_values"]))
-        return {**self._pad(sequences, labels), "pixel_values": pixel_values}
-
-    def _answer(self, text: str) -> tuple[list[int], list[bool]]:
-        """Token ids of the answer and its end token, and which of them carry a label."""
-        tokenizer = self.processor.tokenizer
-        encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        salt = zlib.crc32(text.encode())
-        learnt = [
-            _is_value(text, start, end) or _keeps(salt, place, self.literal_share)
-            for place, (start, end) in enumerate(encoding["offset_mapping"])
+        encoded = self.processor(
+            images=images,
+            text=[question + answer + end for question, answer in zip(questions, answers, strict=True)],
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+        )
+        labels = [
+            self._labels(ids, offsets, answer)
+            for ids, offsets, answer in zip(encoded["input_ids"], encoded["offset_mapping"], answers, strict=True)
         ]
-        return [*encoding["input_ids"], tokenizer.eos_token_id], [*learnt, True]
+        pixel_values = torch.from_numpy(np.stack(encoded["pixel_values"]))
+        return {**self._pad(encoded["input_ids"], labels), "pixel_values": pixel_values}
+
+    def _labels(self, ids: list[int], offsets: list[tuple[int, int]], answer: str) -> list[int]:
+        """Label of each token: its id where it is learnt, else IGNORED. Offsets are those of the text with its image tokens."""
+        begin = offsets[-1][0] - len(answer)  # the end token is the last one
+        salt = zlib.crc32(answer.encode())
+        learnt = [
+            start >= begin
+            and (
+                start == offsets[-1][0]
+                or _is_value(answer, start - begin, stop - begin)
+                or _keeps(salt, place, self.literal_share)
+            )
+            for place, (start, stop) in enumerate(offsets)
+        ]
+        return [token if keep else IGNORED for token, keep in zip(ids, learnt, strict=True)]
 
     def _pad(self, sequences: list[list[int]], labels: list[list[int]]) -> dict[str, torch.Tensor]:
         longest = max(map(len, sequences))

@@ -6,8 +6,7 @@ minutes (LOG.md). The heads are thrown away: the checkpoint keeps the tower alon
     python -m aullava.training.tower --config configs/tiny_1_tower.yaml
 """
 
-import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +14,13 @@ import torch
 from datasets import Dataset
 from torch import nn
 from transformers import Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 from trl import TrlParser
 
-from aullava.dataset_builder.corpora.procedural import ACTIONS, sample_face
+from aullava.dataset_builder.corpora.procedural import ACTIONS
+from aullava.dataset_builder.corpora.procedural.sampling import PRESENT_FROM
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.training.resume import checkpoint_to_resume
 from aullava.training.scratch import MEAN, STD, ScratchArguments, build_from_scratch, tower_output_width
-
-PRESENT = 0.3  # strength from which an action counts as present: level 2 of action_units.level_of
 
 
 class ActionRegressor(nn.Module):
@@ -53,7 +51,7 @@ class ActionRegressor(nn.Module):
         logits_B2A = self.output(tokens_BNC.flatten(1)).unflatten(1, (2, -1))
         result = {"logits": logits_B2A}
         if labels is not None:
-            targets_B2A = torch.stack((labels, (labels >= PRESENT).to(labels)), dim=1)
+            targets_B2A = torch.stack((labels, (labels >= PRESENT_FROM).to(labels)), dim=1)
             result["loss"] = 2 * nn.functional.binary_cross_entropy_with_logits(logits_B2A.float(), targets_B2A)
         return result
 
@@ -70,25 +68,13 @@ def strength_rows(arguments: DrawnFaceArguments, split: str) -> Dataset:
     """Rows `image_HWC` (uint8) and `strengths` (one float an action), drawn on access."""
 
     def draw(batch):
-        faces = [
-            sample_face(
-                split,
-                index,
-                seed=arguments.draw_seed,
-                style=arguments.style,
-                rare_boost=arguments.rare_boost,
-                size=arguments.draw_size,
-                frames_per_identity=arguments.frames_per_identity,
-            )
-            for index in batch["index"]
-        ]
+        faces = [arguments.face(split, index) for index in batch["index"]]
         return {
             "image_HWC": [face.image_HWC for face in faces],
             "strengths": [[face.actions[action] for action in ACTIONS] for face in faces],
         }
 
-    first = arguments.first_face
-    return Dataset.from_dict({"index": list(range(first, first + arguments.faces))}).with_transform(draw)
+    return Dataset.from_dict({"index": arguments.indices()}).with_transform(draw)
 
 
 def collate_strengths(rows: list[dict]) -> dict[str, torch.Tensor]:
@@ -105,7 +91,7 @@ def presence_f1(prediction) -> dict[str, float]:
     """Macro F1 of presence over the actions that occur in the rows, and the mean absolute error of strength."""
     strength_BA, presence_BA = torch.as_tensor(prediction.predictions).float().sigmoid().unbind(1)
     target_BA = torch.as_tensor(prediction.label_ids)
-    said, true = presence_BA >= 0.5, target_BA >= PRESENT
+    said, true = presence_BA >= 0.5, target_BA >= PRESENT_FROM
     hits, wrong = (said & true).sum(0), (said != true).sum(0)
     occurs = true.any(0)
     f1 = (2 * hits / (2 * hits + wrong))[occurs]
@@ -119,11 +105,10 @@ def main() -> None:
     arguments, sizes, drawing, training = parser.parse_args_and_config()
     training.remove_unused_columns = False
     training.label_names = ["labels"]
-    random.seed(training.seed)
     model, _ = build_from_scratch(sizes, arguments.model_seed)
     tower = model.model.vision_tower
     regressor = ActionRegressor(tower, model.config.image_seq_length, tower_output_width(sizes), len(ACTIONS))
-    validation = DrawnFaceArguments(**{**vars(drawing), "faces": arguments.validation_faces, "first_face": 0})
+    validation = replace(drawing, faces=arguments.validation_faces, first_face=0)
     trainer = Trainer(
         regressor,
         training,
@@ -132,8 +117,8 @@ def main() -> None:
         eval_dataset=strength_rows(validation, "validation"),
         compute_metrics=presence_f1,
     )
+    trainer.train(resume_from_checkpoint=checkpoint_to_resume(training, arguments, sizes, drawing))
     output = Path(training.output_dir)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output)) if output.is_dir() else None)
     tower.save_pretrained(output / "tower")
     print(f"tower written to {output / 'tower'}")
 

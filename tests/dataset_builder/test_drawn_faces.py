@@ -5,7 +5,7 @@ import pytest
 
 from aullava.action_units import PROTOCOLS, Protocol, parse
 from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.dataset_builder.drawn_faces import DRAWN_UNITS, DrawnFaceArguments, drawn_faces, format_mix
+from aullava.dataset_builder.drawn_faces import ASKED_UNITS, DrawnFaceArguments, drawn_faces, format_mix
 
 
 def answer_of(row: dict) -> str:
@@ -32,14 +32,7 @@ def test_the_answer_holds_the_values_of_the_picture():
             frames_per_identity=2,
         )
         for offset, row in enumerate(drawn_faces(arguments, "validation")):
-            face = sample_face(
-                "validation",
-                7 + offset,
-                style=arguments.style,
-                rare_boost=arguments.rare_boost,
-                size=48,
-                frames_per_identity=2,
-            )
+            face = arguments.face("validation", 7 + offset)
             assert np.array_equal(np.asarray(row["images"][0]), face.image_HWC)
             read = parse(answer_of(row), PROTOCOLS[name])
             assert read.status == "ok"
@@ -55,14 +48,34 @@ def test_stages_take_disjoint_faces():
 
 def test_every_drawn_unit_can_be_asked_on_every_scale():
     face = sample_face("train", 0, size=48)
-    assert {"AU1", "AU12", "AU27", "AU43"} <= set(DRAWN_UNITS)
+    assert {"AU1", "AU12", "AU27", "AU43"} <= set(ASKED_UNITS)
     mix = format_mix(DrawnFaceArguments(custom_share=1.0))
-    assert mix.custom_units == DRAWN_UNITS
+    assert mix.custom_units == ASKED_UNITS
     for scale in ("occurrence", "intensity", "continuous"):
-        protocol = Protocol("all", DRAWN_UNITS, scale)
-        assert set(face.values(protocol)) == set(DRAWN_UNITS)
+        protocol = Protocol("all", ASKED_UNITS, scale)
+        assert set(face.values(protocol)) == set(ASKED_UNITS)
 
 
-def test_unknown_protocols_are_named():
-    with pytest.raises(ValueError, match="dista"):
-        drawn_faces(DrawnFaceArguments(protocols=["dista"], protocol_weights=[1]))
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"protocols": ["dista"]}, "dista"),
+        ({"protocols": []}, "protocols"),
+        ({"protocol_weights": [1.0]}, "one weight each"),
+        ({"protocol_weights": [0.0, 0.0, 0.0]}, "not all 0"),
+        ({"custom_share": 5.0}, "custom_share is 5.0"),
+        ({"full_share": -3.0}, "full_share is -3.0"),
+        ({"faces": 0}, "faces is 0"),
+        ({"first_face": -4}, "first_face is -4"),
+        ({"frames_per_identity": 0}, "frames_per_identity is 0"),
+        ({"style": "nope"}, "style is 'nope'"),
+    ],
+)
+def test_impossible_arguments_are_refused_at_once(wrong, named):
+    with pytest.raises(ValueError, match=named):
+        DrawnFaceArguments(**wrong)
+
+
+def test_weights_may_be_left_out_and_the_usual_form_follows_the_share():
+    assert format_mix(DrawnFaceArguments(protocols=["bp4d"])).weights == (1.0,)
+    assert [DrawnFaceArguments(full_share=share).usual_form for share in (0.02, 0.98)] == ["short", "full"]

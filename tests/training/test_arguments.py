@@ -15,6 +15,7 @@ from aullava.training.arguments import ModelArguments
             {"from_scratch": True, "freeze_tower": True, "freeze_projector": True, "freeze_language_model": True},
             ("freeze_tower", "freeze_language_model"),
         ),
+        ({"from_scratch": True, "tower": "/nowhere"}, ("tower", "/nowhere")),
         ({"from_scratch": True, "literal_share": 1.5}, ("literal_share", "1.5")),
         ({"from_scratch": True, "saved_dtype": "int8"}, ("saved_dtype", "bfloat16")),
     ],
@@ -25,8 +26,7 @@ def test_refused(arguments, named):
     assert all(name in str(error.value) for name in named)
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"from_scratch": True, "tower": "y", "freeze_tower": True}, {"checkpoint": "x"}]
-)
-def test_accepted(arguments):
-    assert ModelArguments(**arguments)
+def test_accepted(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    assert ModelArguments(from_scratch=True, tower=str(tmp_path), freeze_tower=True)
+    assert ModelArguments(checkpoint="x")
