@@ -4,6 +4,7 @@ Modules that need torch are imported inside the verbs, so that help and usage er
 """
 
 import argparse
+import io
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,8 +18,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run one verb.
 
     Returns:
-        0: all read or written. 1: some inputs failed. 2: bad usage; nothing was written.
+        0: all read or written. 1: some inputs, answers or outputs failed. 2: bad usage; nothing was written.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: no file name may end a run
     parser = _parser()
     args = parser.parse_args(argv)
     return args.run(args)
@@ -45,8 +48,8 @@ def _add_recognize(verbs) -> None:
     verb = verbs.add_parser(
         "recognize",
         help="read action units from images and folders of images",
-        description="Read the action units of every face. Exit code 0: all read. 1: some inputs failed; each is named "
-        "on stderr, the rest is written. 2: bad usage.",
+        description="Read the action units of every face. Exit code 0: all read. 1: some inputs, answers or outputs "
+        "failed; each is named on stderr, the rest is written. 2: bad usage.",
     )
     verb.add_argument("inputs", nargs="+", metavar="INPUT", help="image file, or folder (searched recursively)")
     verb.add_argument("--checkpoint", metavar="DIR|HUB_ID", help="default: the checkpoint that comes with the package")
@@ -110,9 +113,9 @@ def _release(args: argparse.Namespace) -> int:
 
 def _add_faces(verbs) -> None:
     verb = verbs.add_parser("faces", help="draw faces whose action units are known")
-    verb.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="folder for the pictures and labels.csv")
-    verb.add_argument("--count", type=_positive, default=24, metavar="N", help="number of faces (default: 24)")
-    verb.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed, the same faces (default: 0)")
+    verb.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="new folder for the pictures and labels.csv")
+    verb.add_argument("--count", type=_positive, metavar="N", help="number of faces (default: 24)")
+    verb.add_argument("--seed", type=int, metavar="S", help="the same seed, the same faces (default: 0)")
     verb.add_argument("--sheet", action="store_true", help="write labelled contact sheets instead of single faces")
     verb.set_defaults(run=_faces)
 
@@ -120,8 +123,11 @@ def _add_faces(verbs) -> None:
 def _faces(args: argparse.Namespace) -> int:
     from aullava.dataset_builder.corpora.procedural.sheets import write_faces, write_sheets
 
+    chosen = {name: value for name in ("count", "seed") if (value := getattr(args, name)) is not None}
     try:
-        written = write_sheets(args.out_dir) if args.sheet else [write_faces(args.out_dir, args.count, args.seed)]
+        if args.sheet and chosen:
+            raise ValueError(f"--sheet always writes the same sheets: leave out --{' and --'.join(chosen)}")
+        written = write_sheets(args.out_dir) if args.sheet else [write_faces(args.out_dir, **chosen)]
     except (ValueError, OSError) as error:
         return _bad_usage("faces", error)
     print(*written, sep="\n")

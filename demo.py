@@ -53,7 +53,7 @@ with open(out, "w") as file:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the demo; 0 if every step did what it should."""
+    """Run the demo; 0 if every step did what it should, 1 if not, 2 if it could not begin."""
     parser = argparse.ArgumentParser(prog="python -m aullava.demo", description="What the embedded checkpoint does.")
     parser.add_argument("--checkpoint", type=Path, help="default: the embedded checkpoint")
     parser.add_argument("--out", type=Path, default=Path("outputs/demo"), help="default: %(default)s")
@@ -61,10 +61,14 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     console = Console(highlight=False)
     out = args.out
-    hub = assemble(args.checkpoint or embedded_checkpoint(), out / "hub")
-    console.print(f"model folder: {hub}")
     faces = [sample_face("test", index) for index in range(args.count)]
-    pictures = _save_faces(faces, out / "faces")
+    try:
+        hub = assemble(args.checkpoint or embedded_checkpoint(), out / "hub")
+        pictures = _save_faces(faces, out / "faces")
+    except (ValueError, OSError) as error:
+        print(f"demo: error: {error}", file=sys.stderr)
+        return cli.BAD_USAGE
+    console.print(f"model folder: {hub}")
     readings = _read_as_hub_user(hub, pictures, out)
     _compare(faces, readings, out)
     console.print(_side_by_side(faces, readings[SHOWN.name]), _agreement(faces, readings))
@@ -76,10 +80,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _save_faces(faces: list[DrawnFace], folder: Path) -> list[Path]:
+    """PNG files in a folder that holds no other, so that reading the folder reads these faces."""
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("test-*.png"):  # of an earlier run with more faces
-        old.unlink()
     pictures = [folder / f"{face.subject}.png" for face in faces]
+    if others := sorted(set(folder.iterdir()) - set(pictures)):
+        raise FileExistsError(f"{folder} holds {others[0].name}, no face of this run: empty it or name another --out")
     for face, picture in zip(faces, pictures, strict=True):
         Image.fromarray(face.image_HWC).save(picture)
     return pictures

@@ -30,9 +30,6 @@ CHECKPOINT_FILES = (
     "README.md",
     "config.json",
     "generation_config.json",
-    "model.safetensors",
-    "model-*-of-*.safetensors",
-    "model.safetensors.index.json",
     "processor_config.json",
     "preprocessor_config.json",
     "chat_template.jinja",
@@ -41,7 +38,9 @@ CHECKPOINT_FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
-_REQUIRED = ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
+WEIGHTS, INDEX, SHARDS = "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"
+_OBJECTS = ("config.json", "processor_config.json", "tokenizer_config.json")
+_REQUIRED = (*_OBJECTS, "tokenizer.json", "chat_template.jinja")
 _PROCESSOR_MAP = {"AutoProcessor": "processing_aullava.AULlavaProcessor"}
 
 
@@ -64,21 +63,24 @@ def assemble(checkpoint: str | Path, out_dir: str | Path) -> Path:
 
     Args:
         checkpoint: folder with config, safetensors weights, processor and tokenizer.
-        out_dir: the folder to write; missing, empty, or an earlier release.
+        out_dir: the folder to write; missing, empty, or an earlier release whose card is as it was written. Where it is
+            a link, the folder it leads to is written.
 
     Returns:
         `out_dir`.
 
     Raises:
         FileNotFoundError: the checkpoint lacks a file.
-        FileExistsError: `out_dir` holds something else than a release.
-        ValueError: the checkpoint is no LLaVA model.
+        FileExistsError: `out_dir` holds something else than a release, an edited card, or the current folder.
+        ValueError: the checkpoint is no LLaVA model, or a file of it is damaged.
     """
     checkpoint, out_dir = Path(checkpoint), Path(out_dir)
     _check_complete(checkpoint)
-    _check_free(out_dir, checkpoint)
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as scratch:
+    target = Path(os.path.realpath(out_dir))
+    card = _card(checkpoint, target.name)
+    _check_free(out_dir, checkpoint, card)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".aullava-", dir=target.parent) as scratch:
         staged = Path(scratch) / "new"
         staged.mkdir()
         for file in taken_files(checkpoint):
@@ -86,30 +88,64 @@ def assemble(checkpoint: str | Path, out_dir: str | Path) -> Path:
         for file in (*REMOTE_FILES, "LICENSE"):
             shutil.copyfile(ROOT / file, staged / file)
         _make_dual(staged)
-        if not (staged / "README.md").exists():
-            (staged / "README.md").write_text(_plain_card(out_dir.name), encoding="utf-8")
-        if out_dir.exists():
-            os.replace(out_dir, Path(scratch) / "old")
-        os.replace(staged, out_dir)
+        (staged / "README.md").write_bytes(card)
+        if target.exists():
+            os.replace(target, Path(scratch) / "old")
+        os.replace(staged, target)
     return out_dir
 
 
 def taken_files(checkpoint: Path) -> list[str]:
-    """Names of the files a release takes from a checkpoint folder."""
-    return [name for name in _names(checkpoint) if _is_taken(name)]
+    """Names of the files a release takes from a checkpoint folder: those listed above, and the weights."""
+    taken = {*CHECKPOINT_FILES, *_weights(checkpoint)}
+    return [name for name in _names(checkpoint) if name in taken]
 
 
 def left_files(checkpoint: Path) -> list[str]:
     """Names of the files and folders a release leaves behind."""
-    return [name for name in _names(checkpoint) if not _is_taken(name)]
+    return sorted(set(_names(checkpoint)) - set(taken_files(checkpoint)))
+
+
+def check_model(folder: Path) -> None:
+    """Refuse a model folder that transformers would build something else from, or whose weights are no weights.
+
+    Raises:
+        FileNotFoundError: no config.json.
+        ValueError: config.json describes no LLaVA model, or a file of weights is not whole.
+    """
+    config = _read(folder / "config.json")
+    if config.get("model_type") != "llava":
+        raise ValueError(f"{folder}/config.json has model_type {config.get('model_type')!r}: expected 'llava'")
+    if not config.get("text_config"):
+        # The default language model would be built, of 7 billion weights.
+        raise ValueError(f"{folder}/config.json has no text_config: expected the configuration of the language model")
+    for path in (folder / name for name in _weights(folder) if name != INDEX):
+        if path.is_file() and not _is_whole(path):
+            raise ValueError(f"{path} is cut off, or a git-LFS pointer to the file: download it again")
+
+
+def _weights(folder: Path) -> list[str]:
+    """Files of the weights that transformers would load: one file if it is there, else those of the index."""
+    if (folder / WEIGHTS).exists() or not (folder / INDEX).exists():
+        return [WEIGHTS]
+    shards = _read(folder / INDEX).get("weight_map")
+    if not isinstance(shards, dict):
+        raise ValueError(f"{folder / INDEX} has no weight_map: expected the file of each tensor")
+    return [INDEX, *sorted(set(shards.values()))]
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a safetensors file ends where its header says that the last tensor does."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length)) if 2 <= length <= size - 8 else {}
+    ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+    return 8 + length + max(ends, default=0) == size
 
 
 def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def _is_taken(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in CHECKPOINT_FILES)
 
 
 def _check_complete(checkpoint: Path) -> None:
@@ -118,34 +154,35 @@ def _check_complete(checkpoint: Path) -> None:
     names = set(_names(checkpoint))
     if "adapter_config.json" in names:
         raise ValueError(f"{checkpoint} holds an adapter: merge it into its base model and save that")
-    missing = [name for name in _REQUIRED if name not in names]
-    index = checkpoint / "model.safetensors.index.json"
-    if index.is_file():
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        missing += sorted(shards - names)
-    elif "model.safetensors" not in names:
-        missing.append("model.safetensors")
-    if missing:
+    if missing := [name for name in (*_REQUIRED, *_weights(checkpoint)) if name not in names]:
         raise FileNotFoundError(f"checkpoint {checkpoint} lacks {', '.join(missing)}: save model and processor")
-    model_type = _read(checkpoint / "config.json").get("model_type")
-    if model_type != "llava":
-        raise ValueError(f"{checkpoint}/config.json has model_type {model_type!r}: expected 'llava'")
+    for name in _OBJECTS:
+        _read(checkpoint / name)
+    check_model(checkpoint)
 
 
-def _check_free(out_dir: Path, checkpoint: Path) -> None:
+def _check_free(out_dir: Path, checkpoint: Path, card: bytes) -> None:
     """Refuse every place whose contents somebody may miss."""
-    if out_dir.resolve() == checkpoint.resolve():
-        raise FileExistsError(f"{out_dir} is the checkpoint itself: name another folder")
-    if not out_dir.exists():
+    if not os.path.lexists(out_dir):
         return
     if not out_dir.is_dir():
-        raise FileExistsError(f"{out_dir} is a file: name a folder")
+        raise FileExistsError(f"{out_dir} is a file, or a link that leads nowhere: name a folder")
+    if out_dir.samefile(checkpoint):
+        raise FileExistsError(f"{out_dir} is the checkpoint itself: name another folder")
+    if Path.cwd().is_relative_to(out_dir.resolve()):
+        raise FileExistsError(f"{out_dir} is the current folder or around it, and would be replaced: start elsewhere")
     names = _names(out_dir)
-    foreign = [name for name in names if not (_is_taken(name) or name in REMOTE_FILES or name == "LICENSE")]
+    ours = {*CHECKPOINT_FILES, WEIGHTS, INDEX, *REMOTE_FILES, "LICENSE"}
+    foreign = [name for name in names if name not in ours and not fnmatch(name, SHARDS)]
     earlier_release = not foreign and set(REMOTE_FILES) <= set(names)
     if names and not earlier_release:
         about = f"holds {', '.join(foreign[:3])}" if foreign else "holds files that are no release"
         raise FileExistsError(f"{out_dir} {about}: name a new folder, an empty one, or one of an earlier release")
+    readme = out_dir / "README.md"
+    if readme.is_file() and readme.read_bytes() != card:
+        raise FileExistsError(
+            f"{readme} is not the card this release would write: move it away or name another folder"
+        )
 
 
 def _make_dual(folder: Path) -> None:
@@ -165,13 +202,24 @@ def _make_dual(folder: Path) -> None:
 
 
 def _read(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a JSON {type(content).__name__}: expected an object")
+    return content
+
+
+def _card(checkpoint: Path, name: str) -> bytes:
+    """The checkpoint's own card, or a plain one."""
+    own = checkpoint / "README.md"
+    return own.read_bytes() if own.is_file() else _plain_card(name).encode()
 
 
 def _plain_card(name: str) -> str:
-    """The card of a checkpoint that brings none: how to use it, and that nothing was measured."""
+    """The card of a checkpoint that brings none: how to use it, and that nothing was measured or stated."""
     return f"""---
-license: apache-2.0
 library_name: transformers
 pipeline_tag: image-text-to-text
 tags: [facial-action-units, facs, llava]
@@ -192,5 +240,6 @@ readings = model.recognize("face.png", processor=processor, protocol="disfa", mo
 Without `trust_remote_code` the folder loads as a stock LLaVA model.
 
 **Training data:** not stated. **Accuracy:** not measured. **Results per group:** not measured.
+**Licence:** `LICENSE` is that of the code in this folder; the licence of the weights is not stated.
 Readings describe visible muscle action; they do not say what a person feels.
 """

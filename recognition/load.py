@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from transformers.utils import logging
 
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
+from aullava.release import check_model
 
 
 def load_checkpoint(checkpoint: str | Path, device: str = "auto"):
@@ -18,18 +20,36 @@ def load_checkpoint(checkpoint: str | Path, device: str = "auto"):
         device: "auto" (a GPU where there is one), or what torch.device takes.
 
     Raises:
-        OSError: no such folder or repository, or files are missing in it.
-        ValueError, RuntimeError: neither a folder nor a Hub id, weights are missing, or torch does not have the device.
+        ValueError: torch does not have the device, `checkpoint` is neither a folder nor a Hub id, or it cannot be loaded.
     """
+    place = _usable(_best_device() if device == "auto" else device)
     if not Path(checkpoint).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", str(checkpoint)):
         raise ValueError(
             f"no checkpoint {checkpoint}: expected an existing folder, or a Hub id such as organisation/name"
         )
-    place = torch.device(_best_device() if device == "auto" else device)
     logging.disable_progress_bar()
-    # In the precision the checkpoint asks for, as any user's from_pretrained: the same numbers from Python and from here.
-    model = AULlavaForConditionalGeneration.from_pretrained(checkpoint)
-    return model.to(place).eval(), AULlavaProcessor.from_pretrained(checkpoint)
+    try:
+        if Path(checkpoint).is_dir():
+            check_model(Path(checkpoint))
+        # In the precision the checkpoint asks for, as any user's from_pretrained: the same numbers from Python and here.
+        model = AULlavaForConditionalGeneration.from_pretrained(checkpoint)
+        processor = AULlavaProcessor.from_pretrained(checkpoint)
+        processor.prompt("")  # a chat template is compiled when it is first used
+        return model.to(place).eval(), processor
+    except Exception as error:  # on damaged files the libraries raise nearly every type there is
+        raise ValueError(f"checkpoint {checkpoint} cannot be loaded: {_in_one_line(error)}") from error
+
+
+def _usable(device: str) -> torch.device:
+    try:
+        torch.zeros(1, device=device).item()
+    except Exception as error:  # AssertionError where torch was built without CUDA
+        raise ValueError(f"device {device} cannot be used here: {_in_one_line(error)}") from error
+    return torch.device(device)
+
+
+def _in_one_line(error: Exception) -> str:
+    return shorten(f"{type(error).__name__}: {error}", width=800)  # torch may add a page of dispatch tables
 
 
 def _best_device() -> str:

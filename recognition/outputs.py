@@ -7,6 +7,8 @@ Conventions
                 where the mode gives none. The continuous scale has no threshold and no such columns.
     confidence  the face detector's score, empty where none ran.
     missing     an empty cell in CSV, null in JSON, NaN or <NA> in pandas. Never 0.
+    input       the file name. Bytes of it that are not UTF-8 stay those bytes in CSV, and are the escapes \\udc80 to
+                \\udcff in JSON, as Python's os.fsdecode writes them.
 """
 
 import json
@@ -20,6 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from aullava.action_units import CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE, Protocol, format_value, unit
+from aullava.recognition.inputs import printable
 from aullava.recognition.run import FaceRow
 
 HEAD_COLUMNS = (
@@ -84,20 +87,23 @@ def to_frame(rows: Sequence[FaceRow], protocol: Protocol) -> pd.DataFrame:
     number = "Float64" if protocol.scale == CONTINUOUS else "Int64"
     types = dict(HEAD_COLUMNS) | {protocol.column(code): number for code in protocol.units}
     types |= {protocol.column(code, "p"): "Float64" for code in _judged(protocol)}
-    frame = pd.DataFrame([as_record(row, protocol) for row in rows], columns=columns(protocol))
-    return frame.astype(types)
+    records = [as_record(row, protocol) for row in rows]
+    # As objects first: the text type that pandas would guess cannot hold every file name.
+    return pd.DataFrame(records, columns=columns(protocol), dtype=object).astype(types)
 
 
 def write_csv(rows: Sequence[FaceRow], path: Path, protocol: Protocol) -> None:
     """Write a CSV file, whole or not at all."""
-    replace_file(path, lambda temporary: to_frame(rows, protocol).to_csv(temporary, index=False, lineterminator="\n"))
+    options = {"index": False, "lineterminator": "\n", "errors": "surrogateescape"}
+    replace_file(path, lambda temporary: to_frame(rows, protocol).to_csv(temporary, **options))
 
 
 def write_jsonl(rows: Sequence[FaceRow], path: Path, protocol: Protocol) -> None:
     """Write one JSON object a row: the CSV's first columns, protocol, scale, values, probabilities, text."""
 
     def write(temporary: Path) -> None:
-        with open(temporary, "w", encoding="utf-8") as file:
+        # What UTF-8 cannot hold becomes a backslash escape, which is JSON's own.
+        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
             for row in rows:
                 file.write(json.dumps(_as_json(row, protocol), ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -129,7 +135,7 @@ def writer_for(path: Path) -> Callable[[Sequence[FaceRow], Path, Protocol], None
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a file beside `path`, then put it in the place of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".aullava-", dir=path.parent)  # short: fits where the name does
     os.close(handle)
     temporary = Path(name)
     try:
@@ -155,7 +161,7 @@ def summary_table(rows: Sequence[FaceRow], protocol: Protocol, limit: int = 30) 
     table.add_column("units that act")
     for row in rows[:limit]:
         face = str(row.face_id) if row.has_face else ""
-        table.add_row(escape(Path(row.input).name), face, row.reading.status, describe(row, protocol))
+        table.add_row(escape(printable(Path(row.input).name)), face, row.reading.status, describe(row, protocol))
     if len(rows) > limit:
         table.caption = f"and {len(rows) - limit} more rows"
     return table

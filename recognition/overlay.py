@@ -8,8 +8,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from aullava.action_units import OCCURRENCE, Protocol, format_value
-from aullava.processing_aullava import load_image
+from aullava.processing_aullava import ImageReadError, load_image
 from aullava.recognition.drawing import COLOURS, FAINT, INK, PAPER, draw_bar, font, share
+from aullava.recognition.inputs import Failure
 from aullava.recognition.outputs import present_probability, replace_file, unit_label
 from aullava.recognition.run import FaceRow
 
@@ -20,18 +21,24 @@ _ABREAST = 3  # panels beside each other
 _PICTURE_SIDES = (480, 900)  # the longer side of the picture is brought into this range
 
 
-def write_overlays(rows: Sequence[FaceRow], folder: Path, protocol: Protocol) -> Iterator[Path]:
+def write_overlays(
+    rows: Sequence[FaceRow], folder: Path, protocol: Protocol, failures: list[Failure]
+) -> Iterator[Path]:
     """Write one PNG for each input of the rows, named after it, and yield its path.
 
-    Inputs with the same name get "-2", "-3", ... in the order of the rows.
+    Inputs with the same name get "-2", "-3", ... in the order of the rows. Pictures that cannot be written, or whose input
+    is gone, are appended to `failures`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()
     for source, group in groupby(rows, key=lambda row: row.input):
         target = folder / f"{_free_name(Path(source).stem, taken)}.png"
-        picture = draw_overlay(load_image(source), list(group), protocol)
-        replace_file(target, partial(picture.save, format="PNG"))
-        yield target
+        try:
+            picture = draw_overlay(load_image(source), list(group), protocol)
+            replace_file(target, partial(picture.save, format="PNG"))
+        except (ImageReadError, OSError) as error:
+            failures.append(Failure(target, f"not written: {error}"))
+        else:
+            yield target
 
 
 def _free_name(stem: str, taken: set[str]) -> str:

@@ -1,7 +1,9 @@
 """The command line: exit codes, what is named, what is written. A real tiny checkpoint reads real files."""
 
 import csv
+import io
 import json
+import os
 import subprocess
 import sys
 
@@ -11,7 +13,8 @@ from PIL import Image
 
 from aullava.action_units import PROTOCOLS
 from aullava.cli import main
-from aullava.recognition import outputs
+from aullava.recognition import command, outputs
+from aullava.recognition.run import read_faces
 
 from tiny import make_tiny_checkpoint
 
@@ -79,6 +82,69 @@ def test_a_picture_without_a_face_is_a_row_and_no_failure(album, checkpoint, tmp
     assert (row["success"], row["status"], row["AU12_c"]) == ("0", "no_face", "")
 
 
+def test_an_answer_that_is_no_answer_is_named_counted_and_exit_1(album, checkpoint, tmp_path, capsys):
+    out = tmp_path / "rows.csv"
+    arguments = [
+        album / "good0.png",
+        "--checkpoint",
+        checkpoint,
+        "--faces",
+        "none",
+        "--mode",
+        "generate",
+        "--out",
+        out,
+    ]
+    assert recognize(*arguments) == 1
+    printed = capsys.readouterr().err
+    assert f"failed: {album / 'good0.png'}: face 0: " in printed and "1 reading invalid" in printed
+    (row,) = csv.DictReader(out.open(newline=""))
+    assert (row["success"], row["status"]) == ("0", "invalid")
+
+
+def test_file_names_of_any_bytes_are_read_written_and_shown_on_any_terminal(album, checkpoint, monkeypatch, capsys):
+    names = [b"caf\xe9.png", "café.png".encode(), b"\x1b[31mred\n.png"]
+    odd = album.parent / "odd"
+    odd.mkdir()
+    for name in names:
+        (odd / os.fsdecode(name)).write_bytes((album / "good0.png").read_bytes())
+    (odd / "\x1b[2J.png").write_text("no picture")
+    out, overlay = album.parent / "rows.csv", album.parent / "overlays"
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    monkeypatch.setattr(sys, "stdout", screen)
+    code = recognize(odd, "--checkpoint", checkpoint, "--faces", "none", "--out", out, "--overlay", overlay)
+    monkeypatch.undo()
+    assert code == 1
+    assert all(name in out.read_bytes() for name in names)
+    assert {os.fsencode(path.name) for path in overlay.iterdir()} == set(names)
+    shown, named = screen.buffer.getvalue(), capsys.readouterr().err
+    assert b"caf\\udce9.png" in shown and b"caf\\xe9.png" in shown and b"\\x1b[31mred\\n.png" in shown
+    assert "\\x1b[2J.png" in named and b"\x1b" not in shown + named.encode()
+
+
+def test_further_names_of_a_file_are_counted(album, checkpoint, capsys):
+    (album / "more" / "dup.png").symlink_to(album / "good0.png")
+    inputs = [album / "good0.png", album / "more", album / "good0.png"]
+    assert recognize(*inputs, "--checkpoint", checkpoint, "--faces", "none") == 0
+    assert (
+        "read 6 of 6 files" in (printed := capsys.readouterr().err) and "2 further names of the same files" in printed
+    )
+
+
+def test_a_table_that_cannot_be_written_is_named_and_exit_1(album, checkpoint, monkeypatch, capsys):
+    out = album.parent / "rows.csv"
+
+    def read_then_block(*arguments, **options):
+        yield from read_faces(*arguments, **options)
+        out.mkdir()  # somebody takes the name while faces are read
+
+    monkeypatch.setattr(command, "read_faces", read_then_block)
+    assert recognize(album / "good0.png", "--checkpoint", checkpoint, "--faces", "none", "--out", out) == 1
+    printed = capsys.readouterr()
+    assert f"failed: {out}: not written" in printed.err and f"in {out}" not in printed.err
+    assert "good0.png" in printed.out
+
+
 def test_a_missing_input_among_others_is_a_failure(album, checkpoint, tmp_path, capsys):
     gone = tmp_path / "gone.png"
     assert recognize(gone, album / "good0.png", "--checkpoint", checkpoint, "--faces", "none") == 1
@@ -94,16 +160,22 @@ def test_a_missing_input_among_others_is_a_failure(album, checkpoint, tmp_path, 
         (["--out", "rows.xlsx"], ".csv or .jsonl"),
         (["--out", "album.csv"], "is a folder"),
         (["--out", "album/good0.png/rows.csv"], "cannot write"),
-        (["--overlay", "album/good0.png"], "cannot write"),
-        (["--overlay", "album/../album/more"], "would be overwritten"),
+        (["--overlay", "album.csv/file"], "cannot write"),
+        (["--out", "/proc/rows.csv"], "--out: cannot write to /proc"),
+        (["--out", "x" * 252 + ".csv"], "too long"),
+        (["--overlay", "/proc/overlays"], "--overlay: cannot write to /proc/overlays"),
+        (["--overlay", "album/../album/more"], "lies among the inputs"),
+        (["--overlay", "album/new/overlays"], "lies among the inputs"),
         (["--checkpoint", "nowhere"], "no checkpoint nowhere"),
         (["--checkpoint", "album"], "album"),
         (["--device", "abacus"], "abacus"),
+        (["--device", "cuda:99"], "device cuda:99 cannot be used"),
     ],
 )
 def test_bad_usage_exits_2_says_why_and_writes_nothing(arguments, said, album, checkpoint, monkeypatch, capsys):
     monkeypatch.chdir(album.parent)
     (album.parent / "album.csv").mkdir()
+    (album.parent / "album.csv" / "file").touch()
     before = sorted(album.parent.rglob("*"))
     defaults = [] if "--checkpoint" in arguments else ["--checkpoint", checkpoint]
     assert recognize("album", *defaults, *arguments) == 2
@@ -115,6 +187,8 @@ def test_nothing_to_read_exits_2_and_names_what_was_given(tmp_path, checkpoint, 
     assert recognize(tmp_path / "gone", tmp_path, "--checkpoint", checkpoint) == 2
     printed = capsys.readouterr().err
     assert str(tmp_path / "gone") in printed and "no image in this folder" in printed
+    assert recognize("", tmp_path, "--checkpoint", checkpoint) == 2
+    assert "''" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -157,6 +231,20 @@ def test_faces_draws_the_same_faces_for_the_same_seed(tmp_path):
     assert len(pictures["a"]) == 3
     assert pictures["a"] == pictures["b"] != pictures["c"]
     assert len((tmp_path / "a" / "labels.csv").read_text().splitlines()) == 4
+
+
+def test_faces_overwrites_nothing_and_sheets_take_no_count(tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "labels.csv").write_text("mine")
+    assert main(["faces", str(tmp_path / "mine")]) == 2
+    assert "labels.csv" in capsys.readouterr().err
+    assert [path.read_text() for path in (tmp_path / "mine").iterdir()] == ["mine"]
+    for option in ("--count", "--seed"):
+        assert main(["faces", str(tmp_path / "sheets"), "--sheet", option, "1"]) == 2
+        assert option in capsys.readouterr().err
+    assert not (tmp_path / "sheets").exists()
+    assert main(["faces", str(tmp_path / "new"), "--seed", "-1"]) == 2
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_help_needs_no_torch_and_the_module_runs():

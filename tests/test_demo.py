@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from aullava import release
 from aullava.demo import main
 
 from tiny import make_tiny_checkpoint
@@ -26,3 +27,20 @@ def test_demo_writes_what_it_says(tmp_path, capfd):
     (photograph,) = csv.DictReader((out / "photograph" / "astronaut.csv").open())
     assert photograph["success"] == "1" and float(photograph["confidence"]) > 0.5
     assert (out / "truth_and_reading.png").exists() and (out / "photograph" / "overlay" / "astronaut.png").exists()
+
+
+def test_demo_that_cannot_begin_says_so_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(release, "EMBEDDED", tmp_path / "au-llava-tiny")
+    assert main(["--out", str(tmp_path / "demo")]) == 2
+    printed = capsys.readouterr().err
+    assert "no embedded checkpoint" in printed and printed.count("\n") == 1
+
+
+def test_demo_deletes_no_picture_of_its_folder(tmp_path, capsys):
+    mine = tmp_path / "demo" / "faces" / "test-mine.png"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    checkpoint = make_tiny_checkpoint(tmp_path / "checkpoint")
+    assert main(["--checkpoint", str(checkpoint), "--out", str(tmp_path / "demo")]) == 2
+    assert "test-mine.png" in capsys.readouterr().err
+    assert [path.read_text() for path in mine.parent.iterdir()] == ["mine"]

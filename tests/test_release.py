@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from aullava import release
 from aullava.release import REMOTE_FILES, assemble, embedded_checkpoint, left_files
@@ -35,7 +36,12 @@ def test_release_holds_weights_code_card_and_licence(checkpoint, tmp_path):
     assert {*REMOTE_FILES, "README.md", "LICENSE", "config.json", "model.safetensors", "tokenizer.json"} <= names
     assert (folder / "model.safetensors").read_bytes() == (checkpoint / "model.safetensors").read_bytes()
     card = (folder / "README.md").read_text()
-    assert card.startswith("---\nlicense: apache-2.0\n") and "not measured" in card
+    assert "not measured" in card
+
+
+def test_a_card_we_write_gives_the_weights_no_licence(checkpoint, tmp_path):
+    card = (assemble(checkpoint, tmp_path / "hub") / "README.md").read_text()
+    assert "license:" not in card and "the licence of the weights is not stated" in card
 
 
 def test_release_names_stock_classes_and_maps_ours(checkpoint, tmp_path):
@@ -103,7 +109,9 @@ def test_what_is_no_release_is_never_overwritten(kind, tmp_path):
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "processor_config.json", "tokenizer.json"])
+@pytest.mark.parametrize(
+    "name", ["config.json", "model.safetensors", "processor_config.json", "tokenizer.json", "chat_template.jinja"]
+)
 def test_an_incomplete_checkpoint_is_refused_and_the_file_named(name, tmp_path):
     source = make_tiny_checkpoint(tmp_path / "training")
     (source / name).unlink()
@@ -119,6 +127,85 @@ def test_a_missing_shard_is_named(tmp_path):
     (source / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
     with pytest.raises(FileNotFoundError, match="model-00002-of-00002"):
         assemble(source, tmp_path / "hub")
+
+
+def shard(folder: Path, *names: str) -> None:
+    """Split the weights of a checkpoint over files, with their index."""
+    tensors = load_file(folder / "model.safetensors")
+    places = {key: names[number % len(names)] for number, key in enumerate(tensors)}
+    for name in names:
+        save_file({key: tensors[key] for key in tensors if places[key] == name}, folder / name)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+
+
+def test_only_the_weights_that_would_be_loaded_are_taken(tmp_path):
+    source = make_tiny_checkpoint(tmp_path / "training")
+    shards = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    shard(source, *shards)
+    (source / "model-00003-of-00003.safetensors").write_bytes(b"stale")
+    whole = assemble(source, tmp_path / "whole")
+    assert [name for name in os.listdir(whole) if "model" in name and "aullava" not in name] == ["model.safetensors"]
+    assert {*shards, "model.safetensors.index.json"} < set(left_files(source))
+    (source / "model.safetensors").unlink()
+    assert {*shards, "model.safetensors.index.json"} < set(os.listdir(assemble(source, tmp_path / "split")))
+    assert left_files(source) == ["model-00003-of-00003.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("config.json", "[]", "config.json holds a JSON list"),
+        ("config.json", "{", "config.json is no JSON"),
+        ("processor_config.json", "[]", "processor_config.json holds a JSON list"),
+        ("tokenizer_config.json", "null", "tokenizer_config.json holds a JSON NoneType"),
+        ("model.safetensors.index.json", "{}", "no weight_map"),
+        ("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n", "git-LFS"),
+        ("model.safetensors", "", "cut off"),
+        ("model.safetensors", "\0" * 64, "cut off"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_and_the_file_named(name, content, said, tmp_path):
+    source = make_tiny_checkpoint(tmp_path / "training")
+    if "index" in name:
+        (source / "model.safetensors").unlink()
+    (source / name).write_text(content)
+    with pytest.raises(ValueError, match=said) as refused:
+        assemble(source, tmp_path / "hub")
+    assert name in str(refused.value)
+    assert os.listdir(tmp_path) == ["training"]
+
+
+def test_an_edited_card_is_not_overwritten(checkpoint, tmp_path):
+    folder = assemble(checkpoint, tmp_path / "hub")
+    (folder / "README.md").write_text("edited by hand")
+    before = contents(folder)
+    with pytest.raises(FileExistsError, match="hub/README.md"):
+        assemble(checkpoint, folder)
+    assert contents(folder) == before
+
+
+def test_a_link_to_a_folder_stays_a_link(checkpoint, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "hub"
+    link.symlink_to("elsewhere")
+    assert assemble(checkpoint, link) == link and link.is_symlink()
+    assert contents(assemble(checkpoint, link)) == contents(tmp_path / "elsewhere")
+    assert "LICENSE" in os.listdir(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("name", ["broken", "loop", "."])
+def test_links_that_lead_nowhere_and_the_current_folder_are_refused(name, checkpoint, tmp_path, monkeypatch):
+    (tmp_path / "broken").symlink_to("gone")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here" if name == "." else tmp_path)
+    with pytest.raises(FileExistsError, match="current folder" if name == "." else "leads nowhere"):
+        assemble(checkpoint, name)
+    assert sorted(os.listdir(tmp_path)) == ["broken", "here", "loop"]
+
+
+def test_a_folder_name_may_be_as_long_as_the_system_allows(checkpoint, tmp_path):
+    assert "LICENSE" in os.listdir(assemble(checkpoint, tmp_path / ("x" * 255)))
 
 
 def test_adapters_and_other_models_are_refused(tmp_path):

@@ -1,6 +1,7 @@
 """Columns, files and the terminal table of given rows."""
 
 import json
+import os
 from io import StringIO
 from pathlib import Path
 
@@ -135,3 +136,29 @@ def test_table_shows_file_names_as_they_are_and_says_how_many_rows_it_leaves_out
     printed = console.file.getvalue()
     assert printed.count("[red]x.png") == 3
     assert "2 more rows" in printed
+
+
+def test_table_shows_control_characters_as_escapes():
+    protocol = PROTOCOLS["bp4d"]
+    console = Console(file=StringIO(), width=120)
+    console.print(outputs.summary_table([row(protocol, {}, name="a/\x1b[31mx\udce9.png")], protocol))
+    assert r"\x1b[31mx\udce9.png" in console.file.getvalue()
+
+
+def test_file_names_that_are_not_utf_8_come_back_from_both_formats(tmp_path):
+    protocol = PROTOCOLS["bp4d"]
+    name = os.fsdecode(b"caf\xe9.png")
+    rows = [row(protocol, {}, name=name), row(protocol, {}, name="café.png")]
+    outputs.write_csv(rows, tmp_path / "r.csv", protocol)
+    lines = (tmp_path / "r.csv").read_bytes().splitlines()[1:]
+    assert [line.split(b",")[0] for line in lines] == [b"caf\xe9.png", "café.png".encode()]
+    outputs.write_jsonl(rows, tmp_path / "r.jsonl", protocol)
+    lines = (tmp_path / "r.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["input"] for line in lines] == [name, "café.png"]
+
+
+def test_a_name_as_long_as_the_system_takes_is_written(tmp_path):
+    protocol = PROTOCOLS["bp4d"]
+    target = tmp_path / ("x" * 251 + ".csv")
+    outputs.write_csv([row(protocol, {})], target, protocol)
+    assert list(tmp_path.iterdir()) == [target]

@@ -96,6 +96,23 @@ def test_one_picture_an_input_with_names_of_their_own(tmp_path):
         face(protocol, {}, name=second, box=(0, 0, 30, 30)),
         FaceRow(wall, -1, AUReading(dict.fromkeys(protocol.units), status="no_face")),
     ]
-    written = list(write_overlays(rows, tmp_path / "out", protocol))
+    failures = []
+    written = list(write_overlays(rows, tmp_path / "out", protocol, failures))
+    assert failures == []
     assert [path.name for path in written] == ["face.png", "face-2.png", "wall.png"]
     assert all(Image.open(path).width > 480 for path in written)
+
+
+def test_pictures_that_cannot_be_written_are_named_and_the_rest_is_written(tmp_path):
+    protocol = PROTOCOLS["bp4d"]
+    long, gone, last = (tmp_path / f"{stem}.png" for stem in ("x" * 251, "gone", "last"))
+    (tmp_path / "again").mkdir()
+    again = tmp_path / "again" / long.name  # its overlay would be named "xxx...-2.png"
+    for source in (long, again, last):
+        grey(64, 64).save(source)
+    rows = [face(protocol, {}, name=str(source), box=(0, 0, 30, 30)) for source in (long, again, gone, last)]
+    failures = []
+    written = list(write_overlays(rows, tmp_path / "out", protocol, failures))
+    assert [path.name for path in written] == [long.name, "last.png"]
+    assert ["too long" in str(failures[0]), "gone.png: no such file" in str(failures[1])] == [True, True]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["last.png", long.name]

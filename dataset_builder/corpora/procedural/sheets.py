@@ -76,7 +76,7 @@ def write_sheets(out_dir: str | os.PathLike, size: int = 160) -> list[Path]:
 
 def write_faces(
     out_dir: str | os.PathLike,
-    count: int,
+    count: int = 24,
     seed: int = 0,
     split: str = "test",
     style: str = "mixed",
@@ -85,18 +85,23 @@ def write_faces(
     """Write `count` faces as PNG files and `labels.csv`, one row a face in the order of the files; return the table's path.
 
     The table has file, subject, skin_tone and one column an action with its strength 0..1.
+
+    Raises:
+        FileExistsError: the folder holds something, which would lie among the faces without a label.
     """
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
+    if found := sorted(path.name for path in out.iterdir()):
+        raise FileExistsError(f"{out} holds {', '.join(found[:3])}: name a new or an empty folder")
+    rows = [["file", "subject", "skin_tone", *ACTIONS]]
+    for index in range(count):
+        face = sample_face(split, index, seed=seed, style=style, size=size)
+        name = f"{split}-{seed}-{index:06d}.png"
+        _write_png(out / name, face.image_HWC)
+        rows.append([name, face.subject, face.groups["skin_tone"], *(f"{face.actions[a]:g}" for a in ACTIONS)])
     table, unfinished = out / "labels.csv", out / "labels.csv.part"
     with open(unfinished, "w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["file", "subject", "skin_tone", *ACTIONS])
-        for index in range(count):
-            face = sample_face(split, index, seed=seed, style=style, size=size)
-            name = f"{split}-{seed}-{index:06d}.png"
-            _write_png(out / name, face.image_HWC)
-            rows.writerow([name, face.subject, face.groups["skin_tone"], *(f"{face.actions[a]:g}" for a in ACTIONS)])
+        csv.writer(file, lineterminator="\n").writerows(rows)
     os.replace(unfinished, table)
     return table
 

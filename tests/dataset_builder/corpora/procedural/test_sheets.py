@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from aullava.dataset_builder.corpora.procedural import ACTIONS, sample_face
@@ -30,3 +31,11 @@ def test_sheets_are_written(tmp_path):
         with Image.open(path) as image:
             assert image.format == "PNG"
             assert np.asarray(image).std() > 20
+
+
+def test_faces_go_to_a_folder_of_their_own(tmp_path):
+    write_faces(tmp_path / "faces", 2)
+    before = sorted((tmp_path / "faces").iterdir())
+    with pytest.raises(FileExistsError, match="labels.csv"):
+        write_faces(tmp_path / "faces", 1, seed=1)
+    assert sorted((tmp_path / "faces").iterdir()) == before
