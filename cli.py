@@ -55,7 +55,7 @@ def _add_recognize(verbs) -> None:
     verb.add_argument("--checkpoint", metavar="DIR|HUB_ID", help="default: the checkpoint that comes with the package")
     verb.add_argument(
         "--protocol",
-        default="bp4d",
+        default="disfa",
         metavar="NAME",
         help=f"units and scale to read: {', '.join(PROTOCOLS)}; or units such as AU1,AU4,AU12 (default: %(default)s)",
     )

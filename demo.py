@@ -15,6 +15,7 @@ Writes into the output folder
 import argparse
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     out = args.out
     faces = [sample_face("test", index) for index in range(args.count)]
     try:
+        shutil.rmtree(out / "hub", ignore_errors=True)  # of an earlier demo, perhaps of an earlier version
         hub = assemble(args.checkpoint or embedded_checkpoint(), out / "hub")
         pictures = _save_faces(faces, out / "faces")
     except (ValueError, OSError) as error:

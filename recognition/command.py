@@ -32,7 +32,7 @@ class Request:
 
     inputs: tuple[str, ...]
     checkpoint: str | None = None
-    protocol: str = "bp4d"
+    protocol: str = "disfa"
     scale: str | None = None
     mode: str = "joint"
     faces: str = "auto"

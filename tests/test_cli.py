@@ -60,8 +60,8 @@ def test_twenty_good_and_five_broken_pictures(album, checkpoint, tmp_path, capsy
         rows = list(csv.DictReader(file))
     assert len(rows) == 20 and {row["status"] for row in rows} == {"ok"}
     assert [row["input"] for row in rows[:2]] == [str(album / "good0.png"), str(album / "good1.jpg")]
-    assert list(rows[0]) == outputs.columns(PROTOCOLS["bp4d"])
-    assert "bp4d" in printed.out and "good0.png" in printed.out
+    assert list(rows[0]) == outputs.columns(PROTOCOLS["disfa"])
+    assert "disfa" in printed.out and "good0.png" in printed.out
 
 
 def test_all_read_exits_0_and_writes_json_lines_and_overlays(album, checkpoint, tmp_path):
