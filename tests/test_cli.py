@@ -79,7 +79,7 @@ def test_a_picture_without_a_face_is_a_row_and_no_failure(album, checkpoint, tmp
     out = tmp_path / "rows.csv"
     assert recognize(album / "good0.png", "--checkpoint", checkpoint, "--out", out) == 0
     (row,) = csv.DictReader(out.open(newline=""))
-    assert (row["success"], row["status"], row["AU12_c"]) == ("0", "no_face", "")
+    assert (row["success"], row["status"], row["AU12_r"]) == ("0", "no_face", "")
 
 
 def test_an_answer_that_is_no_answer_is_named_counted_and_exit_1(album, checkpoint, tmp_path, capsys):
