@@ -11,4 +11,5 @@ mkdir -p outputs/tiny
 "$python" -m aullava.training.tower --config configs/tiny_1_tower.yaml 2>&1 | tee -a outputs/tiny/1_tower.log
 "$python" train_sft.py --config configs/tiny_2_align.yaml 2>&1 | tee -a outputs/tiny/2_align.log
 "$python" train_sft.py --config configs/tiny_3_joint.yaml 2>&1 | tee -a outputs/tiny/3_joint.log
-"$python" benchmarks/drawn_faces.py --checkpoint outputs/tiny/3_joint/model
+"$python" train_sft.py --config configs/tiny_4_longer.yaml 2>&1 | tee -a outputs/tiny/4_longer.log
+"$python" benchmarks/drawn_faces.py --checkpoint outputs/tiny/4_longer/model

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from checkout import ROOT, tracked_files
 
 README = (ROOT / "README.md").read_text()
@@ -60,9 +58,6 @@ def test_command_lines_name_real_verbs_and_options():
         assert not unknown, f"aullava {verb} has no {sorted(unknown)}"
 
 
-@pytest.mark.skipif(
-    not (ROOT / "checkpoints/au-llava-tiny").is_dir(), reason="no embedded checkpoint in this checkout"
-)
 def test_the_ten_lines_of_python_run(tmp_path: Path):
     code = [line for line in PYTHON.splitlines() if line.strip()]
     assert len(code) == 10

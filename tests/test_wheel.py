@@ -78,7 +78,6 @@ for name in sys.argv[1:]:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif(not (ROOT / CHECKPOINT).is_dir(), reason=f"no {CHECKPOINT} in this checkout")
 def test_the_installed_command_reads_a_face(site, tmp_path):
     code = """
 from PIL import Image
