@@ -28,6 +28,8 @@ def draw_comparison(
         row, column = divmod(position, _COLUMNS)
         left, top = _PAD + column * _CELL, _HEAD + sum(row_heights[:row])
         sheet.paste(image.resize((_FACE, _FACE), Image.Resampling.LANCZOS), (left, top))
+        if not codes:
+            pen.text((left + _FACE + _PAD, top + 2), "nothing drawn, nothing read", fill=FAINT, font=font(12))
         for line, code in enumerate(codes):
             place = left + _FACE + _PAD, top + line * _ROW
             _draw_unit(pen, place, code, truths[position][code], readings[position][code], protocol)
