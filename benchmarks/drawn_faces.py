@@ -98,7 +98,7 @@ def main() -> None:
     checkpoint = arguments.checkpoint or embedded_checkpoint()
     figures = measure(checkpoint, arguments.faces, arguments.style, arguments.generate)
     report(
-        "drawn_faces",
+        f"drawn_faces-{arguments.style}",
         f"{arguments.faces} drawn faces of test identities, style {arguments.style}, mode joint",
         figures,
     )
