@@ -20,7 +20,9 @@ SIZES = (96, 256)
 def measure(faces: int, size: int) -> tuple[float, float]:
     """Milliseconds a face: on the clock, and of processor time."""
     for index in range(20):
-        sample_face("validation", index, size=size)  # each style's tables are built once a process, in about half a second
+        sample_face(
+            "validation", index, size=size
+        )  # each style's tables are built once a process, in about half a second
     clock, processor = time.perf_counter(), time.process_time()
     for index in range(faces):
         sample_face("train", index, size=size).values(PROTOCOLS["feafa"])
