@@ -173,9 +173,11 @@ ACTION_UNITS: dict[str, ActionUnit] = {unit.code: unit for unit in _FACS}
 FEAFA_UNITS: dict[str, FeafaUnit] = {unit.code: unit for unit in _FEAFA}
 _CODE_OF_NUMBER = {unit.number: unit.code for unit in _FACS}
 
-# What a mirrored picture exchanges: pairs of FEAFA indices, and of FACS numbers whose direction is part of the code.
-_FEAFA_MIRROR = ((0, 1), (2, 3), (4, 5), (6, 7), (9, 10), (11, 12), (13, 14))
-_FACS_MIRROR = ((51, 52), (55, 56), (61, 62))
+# What a mirrored picture exchanges: FEAFA's pairs, by index, and the FACS codes whose direction is part of the code.
+_MIRROR_PAIRS = (
+    *((_FEAFA[i].code, _FEAFA[j].code) for i, j in ((0, 1), (2, 3), (4, 5), (6, 7), (9, 10), (11, 12), (13, 14))),
+    *(("AU51", "AU52"), ("AU55", "AU56"), ("AU61", "AU62")),
+)
 
 
 def unit(code: str) -> ActionUnit | FeafaUnit:
@@ -235,8 +237,8 @@ class Protocol:
             raise ValueError(f"protocol {self.name!r} has scale {self.scale!r}: expected one of {', '.join(SCALES)}")
         if self.occurrence_threshold not in (1, 2, 3, 4, 5):
             raise ValueError(f"occurrence_threshold is {self.occurrence_threshold}: expected a level from 1 to 5")
-        mirrored = [pair for pair in _mirror_pairs() if set(pair) & set(self.units)]
-        object.__setattr__(self, "flip_pairs", tuple(mirrored))
+        mirrored = tuple(pair for pair in _MIRROR_PAIRS if set(pair) & set(self.units))
+        object.__setattr__(self, "flip_pairs", mirrored)
 
     def column(self, code: str, suffix: str | None = None) -> str:
         """CSV column of a unit: "AU01_c", "AU01_r", "feafa_01_left_eye_close_v"; suffix "p" for its probability."""
@@ -261,11 +263,6 @@ class Protocol:
                 "give both values"
             )
         return {code: values[partner.get(code, code)] for code in values}
-
-
-def _mirror_pairs() -> tuple[tuple[str, str], ...]:
-    feafa = tuple((_FEAFA[left].code, _FEAFA[right].code) for left, right in _FEAFA_MIRROR)
-    return feafa + tuple((f"AU{left}", f"AU{right}") for left, right in _FACS_MIRROR)
 
 
 AU_LISTS: dict[str, tuple[int, ...]] = {
@@ -459,8 +456,8 @@ def _parse_loose(text: str, protocol: Protocol) -> dict[str, int | float | None]
         if statement is None:
             continue  # named, and nothing said of it
         qualified = re.search(_QUALIFIER, text[:start], re.I)
-        whole = following == len(text)
-        said[code].add(None if qualified else _value_in(statement.group(1), whole, protocol.scale))
+        is_last = end + statement.end() == len(text)
+        said[code].add(None if qualified else _value_in(statement.group(1), is_last, protocol.scale))
     return {code: values.pop() if len(values) == 1 else None for code, values in said.items()}
 
 

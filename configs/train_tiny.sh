@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains checkpoints/au-llava-tiny from random weights: the vision tower, then projector and language model, then everything.
-# Each stage goes on from its last own checkpoint if it was interrupted. About two hours on two CPU cores.
+# Each stage goes on from its last own checkpoint if it was interrupted. About an hour and a half on two CPU cores.
 #   PYTHON=.venv/bin/python bash configs/train_tiny.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."

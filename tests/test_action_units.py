@@ -135,6 +135,7 @@ def test_lenient_parse_by_hand(text, expected, status):
         ("AU12 = 0.53", 0.53),
         ("so AU12=1, yes", 1.0),
         ("AU12=0.5 ", 0.5),
+        ("AU12=0.5\nDone", 0.5),  # the line ends there, not the text
         ("AU12=0.534", None),
         ("AU12=0,53", None),
         ("AU12=0. 53", None),

@@ -30,13 +30,20 @@ def load_for_training(
 
 
 def _copy_weights(source: torch.nn.Module, target: torch.nn.Module, name: str) -> None:
-    """Copy every tensor of the target from the source; the tower's pooling layer, which LLaVA does not read, may differ."""
-    missing, unexpected = target.load_state_dict(source.state_dict(), strict=False)
-    if missing or unexpected:
+    """Copy every tensor of the target from the source.
+
+    Raises:
+        ValueError: they differ in the names or shapes of their tensors.
+    """
+    found = {key: tuple(tensor.shape) for key, tensor in source.state_dict().items()}
+    expected = {key: tuple(tensor.shape) for key, tensor in target.state_dict().items()}
+    if differing := sorted(key for key in found | expected if found.get(key) != expected.get(key)):
+        key = differing[0]
         raise ValueError(
-            f"the tower in {name} does not fit the model: missing {missing[:3]}, unexpected {unexpected[:3]}. Warm it up with the "
-            "same scratch sizes"
+            f"the tower in {name} does not fit the model in {len(differing)} tensors: {key} is {found.get(key)} there and "
+            f"{expected.get(key)} here. Warm it up with the same scratch sizes"
         )
+    target.load_state_dict(source.state_dict())
 
 
 def _freeze(model: AULlavaForConditionalGeneration, arguments: ModelArguments) -> None:

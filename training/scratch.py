@@ -1,8 +1,7 @@
 """A small LLaVA with random weights, its configuration and its processor: what `--from_scratch` starts from.
 
-The tower is a stock Swin, because a plain patch embedding learns slowly at this size (LOG.md), and because stock LLaVA takes
-its last hidden states unmodified. The projector is the stock two-matrix one with a linear activation: the paper's one linear
-map.
+The tower is a stock Swin: hierarchical, and stock LLaVA takes its last hidden states unmodified. The projector is the
+stock two-matrix one with a linear activation: the paper's one linear map.
 """
 
 from dataclasses import dataclass, field
@@ -123,8 +122,7 @@ def build_from_scratch(
     sizes = sizes or ScratchArguments()
     tokenizer = build_tokenizer(sizes.vocabulary_size)
     set_seed(seed)
-    with torch.device("cpu"):
-        model = AULlavaForConditionalGeneration(build_config(sizes, tokenizer))
+    model = AULlavaForConditionalGeneration(build_config(sizes, tokenizer))
     # The library starts the place embeddings at zero, where they are slow to matter beside patches of unit scale.
     torch.nn.init.normal_(model.model.vision_tower.embeddings.position_embeddings, std=0.5)
     model.generation_config = GenerationConfig(

@@ -1,7 +1,7 @@
 """Warming the vision tower up: it first learns to regress the strengths of drawn actions, then the language model joins.
 
-From random weights a language model on a random tower hardly learns to look; on a warmed-up tower it reads action units after
-minutes (LOG.md). The heads are thrown away: the checkpoint keeps the tower alone.
+On a warmed-up tower the language model reads most action units after minutes (LOG.md). The heads are thrown away: the
+checkpoint keeps the tower alone.
 
     python -m aullava.training.tower --config configs/tiny_1_tower.yaml
 """
@@ -103,6 +103,11 @@ def presence_f1(prediction) -> dict[str, float]:
 def main() -> None:
     parser = TrlParser((TowerArguments, ScratchArguments, DrawnFaceArguments, TrainingArguments))
     arguments, sizes, drawing, training = parser.parse_args_and_config()
+    if drawing.draw_size != sizes.image_size:
+        raise ValueError(
+            f"draw_size is {drawing.draw_size}, image_size is {sizes.image_size}: the tower sees faces as they are drawn, so give "
+            "both the same"
+        )
     training.remove_unused_columns = False
     training.label_names = ["labels"]
     model, _ = build_from_scratch(sizes, arguments.model_seed)
