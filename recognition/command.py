@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from aullava.action_units import Protocol, resolve_protocol
-from aullava.recognition.detection import make_detector
+from aullava.media.detection import make_detector
 from aullava.recognition.inputs import Failure, Inputs, collect
 from aullava.recognition.load import load_checkpoint
 from aullava.recognition.outputs import summary_table, writer_for

@@ -1,13 +1,13 @@
 """Which files a command was asked to read: images given one by one, and the images of folders."""
 
 import os
-import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from aullava.media.files import natural_key, printable
 from aullava.processing_aullava import FORMATS
 
 Image.init()
@@ -26,11 +26,6 @@ class Failure:
         # Reasons of image errors name their file already.
         named = self.reason.startswith(f"{self.path}:")
         return printable(self.reason if named else f"{self.path}: {self.reason}")
-
-
-def printable(text: str) -> str:
-    """Text for a terminal: line breaks, escape sequences and undecodable bytes, which file names may hold, as escapes."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 @dataclass(frozen=True)
@@ -97,12 +92,6 @@ def _fault(path: Path) -> str | None:
         return None if stat.S_ISREG(path.stat().st_mode) else "not a regular file"
     except OSError as error:
         return error.strerror
-
-
-def natural_key(path: Path) -> tuple:
-    """Sort key that orders the numbers inside names as numbers; the name itself settles ties ("1" and "01")."""
-    pieces = re.split(r"(\d+)", str(path).lower())
-    return tuple((int(p), "") if p.isdecimal() else (-1, p) for p in pieces), str(path)
 
 
 def _suffix_list() -> str:

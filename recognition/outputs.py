@@ -12,8 +12,6 @@ Conventions
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from aullava.action_units import CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE, Protocol, format_value, unit
-from aullava.recognition.inputs import printable
+from aullava.media.files import printable, replace_file
 from aullava.recognition.run import FaceRow
 
 HEAD_COLUMNS = (
@@ -130,26 +128,6 @@ def writer_for(path: Path) -> Callable[[Sequence[FaceRow], Path, Protocol], None
     if path.suffix.lower() not in WRITERS:
         raise ValueError(f"cannot tell the format of {path}: expected a name that ends in {' or '.join(WRITERS)}")
     return WRITERS[path.suffix.lower()]
-
-
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a file beside `path`, then put it in the place of `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".aullava-", dir=path.parent)  # short: fits where the name does
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's files are the owner's alone
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def summary_table(rows: Sequence[FaceRow], protocol: Protocol, limit: int = 30) -> Table:

@@ -8,10 +8,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from aullava.action_units import OCCURRENCE, Protocol, format_value
+from aullava.media.files import replace_file
 from aullava.processing_aullava import ImageReadError, load_image
 from aullava.recognition.drawing import COLOURS, FAINT, INK, PAPER, draw_bar, font, share
 from aullava.recognition.inputs import Failure
-from aullava.recognition.outputs import present_probability, replace_file, unit_label
+from aullava.recognition.outputs import present_probability, unit_label
 from aullava.recognition.run import FaceRow
 
 _ROW, _NAME, _BAR, _VALUE, _PAD = 24, 214, 150, 96, 16

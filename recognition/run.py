@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 from aullava.action_units import Protocol
+from aullava.media.detection import Detector, FaceBox
 from aullava.processing_aullava import ImageReadError, load_image
 from aullava.readout_aullava import AUReading
-from aullava.recognition.detection import Detector, FaceBox
 from aullava.recognition.inputs import Failure
 
 NO_FACE_ID = -1

@@ -32,12 +32,13 @@ USERS_MAY_HAVE = {"cv2", "pandas"}  # only inside try / except ImportError
 
 # Top-level name -> the top-level names it may import besides itself. `metrics` and `space` are handed the model.
 ARROWS = REMOTE | {
-    "dataset_builder": {"action_units"},
+    "media": set(),
+    "dataset_builder": {"action_units", "media", "processing_aullava"},
     "metrics": {"action_units"},
     "training": {*REMOTE, "dataset_builder", "metrics"},
     "train_sft": {*REMOTE, "dataset_builder", "metrics", "training"},
     "release": {*REMOTE},
-    "recognition": {*REMOTE, "release"},
+    "recognition": {*REMOTE, "media", "release"},
     "space": {"action_units", "dataset_builder", "recognition"},
     "cli": {*REMOTE, "dataset_builder", "metrics", "recognition", "release"},
     "demo": {*REMOTE, "dataset_builder", "recognition", "release", "cli"},

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aullava.recognition.inputs import IMAGE_SUFFIXES, Failure, collect, printable
+from aullava.media.files import printable
+from aullava.recognition.inputs import IMAGE_SUFFIXES, Failure, collect
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from aullava.action_units import PROTOCOLS
-from aullava.recognition.detection import FaceBox, NoDetector, crop_face
+from aullava.media.detection import FaceBox, NoDetector, crop_face
 from aullava.recognition.run import read_faces
 
 from tiny import tiny_model

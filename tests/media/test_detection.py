@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aullava.recognition.detection import FaceBox, HaarDetector, NoDetector, crop_face, make_detector
+from aullava.media.detection import FaceBox, HaarDetector, NoDetector, crop_face, make_detector
 
 EYES_XY = np.array([[213, 106], [244, 109]])  # of the astronaut, read off the picture; her right eye first
 
