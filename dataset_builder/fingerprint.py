@@ -1,0 +1,48 @@
+"""What the rows of a corpus depend on, as one short text: if anything changes, they are built anew and not taken from a cache."""
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from aullava.dataset_builder.corpora.reader import CorpusReader
+from aullava.dataset_builder.paths import tree_stamp
+
+
+def fingerprint(reader: CorpusReader, subjects: Iterable[str]) -> str:
+    """Hash of the labels' content, the pictures' names, sizes and times of change, and the code that reads them.
+
+    Pictures are not read: of a hundred thousand files that would take longer than building the rows.
+    """
+    digest = hashlib.sha256(_code().encode())
+    for subject in subjects:
+        digest.update(subject_fingerprint(reader, subject).encode())
+    return digest.hexdigest()[:32]
+
+
+def subject_fingerprint(reader: CorpusReader, subject: str) -> str:
+    """The same for what one subject's rows depend on, without the code."""
+    digest = hashlib.sha256(subject.encode(errors="surrogateescape"))
+    for path in reader.label_files(subject):
+        digest.update(f"\0{path}\0".encode(errors="surrogateescape"))
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    for stamp in tree_stamp(reader.picture_places(subject)):
+        digest.update(repr(stamp).encode())
+    return digest.hexdigest()
+
+
+@cache
+def _code() -> str:
+    """Hash of every module of the builder and of what it stands on: a mended reader must not be served old rows."""
+    here = Path(__file__).parent
+    files = [
+        *here.rglob("*.py"),
+        *here.rglob("*.json"),
+        *(here.parent / "media").glob("*.py"),
+        here.parent / "action_units.py",
+    ]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
