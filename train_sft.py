@@ -36,7 +36,7 @@ def main() -> None:
     trainer = SFTTrainer(
         model=model,
         args=training,
-        data_collator=TurnCollator(processor, arguments.literal_share),
+        data_collator=TurnCollator(processor, arguments.literal_share, arguments.hidden_share),
         train_dataset=drawn_faces(drawing, "train"),
         eval_dataset=drawn_faces(replace(drawing, faces=arguments.validation_faces, first_face=0), "validation"),
         processing_class=processor,

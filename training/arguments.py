@@ -27,6 +27,10 @@ class ModelArguments:
         default=0.05,
         metadata={"help": "Share of an answer's fixed text that is learnt; values always are. From 0 to 1."},
     )
+    hidden_share: float = field(
+        default=0.0,
+        metadata={"help": "Share of rows whose values are left out of the input and learnt all at once. From 0 to 1."},
+    )
     validation_faces: int = field(default=200, metadata={"help": "Drawn faces of validation identities for the loss."})
     saved_dtype: str = field(
         default="bfloat16", metadata={"help": f"Precision of the final checkpoint: {SAVED_DTYPES}."}
@@ -51,7 +55,8 @@ class ModelArguments:
             raise ValueError(
                 "freeze_tower, freeze_language_model and freeze_projector leave nothing to train: unset one"
             )
-        if not 0 <= self.literal_share <= 1:
-            raise ValueError(f"literal_share is {self.literal_share}: expected a share from 0 to 1")
+        for name in ("literal_share", "hidden_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected a share from 0 to 1")
         if self.saved_dtype not in SAVED_DTYPES:
             raise ValueError(f"saved_dtype is {self.saved_dtype!r}: expected one of {', '.join(SAVED_DTYPES)}")

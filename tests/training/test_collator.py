@@ -47,6 +47,36 @@ def test_literals_carry_labels_in_their_share_and_repeatably(processor):
     assert torch.equal(labels, collator(rows)["labels"])
 
 
+def test_hidden_values_are_labels_where_they_would_stand(processor):
+    decode = processor.tokenizer.decode
+    rows = [row("disfa", 3), row("feafa", 0.25), row("bp4d", 1)]
+    shown = TurnCollator(processor, literal_share=0.0)(rows)
+    hidden = TurnCollator(processor, literal_share=0.0, hidden_share=1.0)(rows)
+    for index, value, entry in ((0, "3", rows[0]), (1, "0.25", rows[1]), (2, "1", rows[2])):
+        answer = entry["completion"][0]["content"][0]["text"]
+        pairs = zip(hidden["input_ids"][index].tolist(), hidden["labels"][index].tolist()[1:], strict=False)
+        taught = [(decode([token]), decode([label])) for token, label in pairs if label != IGNORED]
+        assert [label for _, label in taught] == [value] * answer.count("=")
+        assert all(token.endswith("=") for token, _ in taught)
+        # The rest of the row is untouched: putting the values back gives the row in which they are seen.
+        mask = hidden["attention_mask"][index].bool()
+        kept = hidden["input_ids"][index][mask].tolist()
+        whole = shown["input_ids"][index][shown["attention_mask"][index].bool()].tolist()
+        assert [token for token in whole if decode([token]) != value] == kept or value in "01"
+        assert kept[-1] == processor.tokenizer.eos_token_id and len(kept) == len(whole) - answer.count("=")
+
+
+def test_values_are_hidden_in_their_share_of_the_pictures(processor):
+    protocol = PROTOCOLS["bp4d"]
+    turn = to_messages(make_turn(dict.fromkeys(protocol.units, 0), protocol, "short"))
+    noise = np.random.default_rng(0).integers(0, 256, (200, 96, 96, 3), np.uint8)
+    rows = [{"images": [Image.fromarray(image)], **turn} for image in noise]
+    collator = TurnCollator(processor, hidden_share=0.3)
+    lengths = collator(rows)["attention_mask"].sum(1)
+    assert (lengths == lengths.min()).float().mean().item() == pytest.approx(0.3, abs=0.08)
+    assert torch.equal(lengths, collator(rows)["attention_mask"].sum(1))
+
+
 def test_rows_of_different_length_are_padded_on_the_right(processor):
     rows = [row("bp4d", 1), row("feafa", 0.5)]
     together = TurnCollator(processor)(rows)
