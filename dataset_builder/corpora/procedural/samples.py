@@ -5,6 +5,8 @@ depends on (seed, identity number), its expression and scene on (seed, identity 
 change of style leaves persons and scenes alone.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from aullava.dataset_builder.corpora.procedural.identity import Identity
@@ -15,6 +17,26 @@ from aullava.dataset_builder.corpora.procedural.scene import Scene
 IDENTITIES_PER_SPLIT = 10**9
 SPLITS = ("train", "validation", "test")
 _IDENTITY, _EXPRESSION, _SCENE = range(3)
+
+
+@dataclass(frozen=True)
+class FaceDescription:
+    """A face of the stream before it is painted: enough for its labels, and some hundred times cheaper.
+
+    Attributes:
+        subject: the identity's name, such as "test-000017".
+        identity, scene: what would be drawn.
+        actions: strength 0..1 of every action, physical already, so the same as `DrawnFace.actions`.
+    """
+
+    subject: str
+    identity: Identity
+    actions: dict[str, float]
+    scene: Scene
+
+    def draw(self, size: int = 96) -> DrawnFace:
+        """The face itself, `size` pixels wide and high."""
+        return draw_face(self.identity, self.actions, self.scene, size, self.subject)
 
 
 def sample_face(
@@ -30,11 +52,34 @@ def sample_face(
     """Draw face number `index` of a split; the same arguments give the same pixels.
 
     Args:
+        size: side of the square image in pixels.
+        split, index, seed, style, rare_boost, frames_per_identity: as `describe_face`.
+
+    Raises:
+        ValueError: an unknown split or style, or a number out of its range.
+    """
+    face = describe_face(
+        split, index, seed=seed, style=style, rare_boost=rare_boost, frames_per_identity=frames_per_identity
+    )
+    return face.draw(size)
+
+
+def describe_face(
+    split: str,
+    index: int,
+    *,
+    seed: int = 0,
+    style: str = "mixed",
+    rare_boost: float = 0.0,
+    frames_per_identity: int = 1,
+) -> FaceDescription:
+    """What face number `index` of a split shows, without painting it.
+
+    Args:
         split: "train", "validation" or "test"; no identity is in two of them.
         index: number of the face, from 0.
         seed: another seed gives other persons, expressions and scenes.
         style, rare_boost: how expressions are drawn, see `sampling.draw_actions`.
-        size: side of the square image in pixels.
         frames_per_identity: consecutive faces that share a person.
 
     Raises:
@@ -53,7 +98,12 @@ def sample_face(
     identity = Identity.sample(random_stream(seed, person, _IDENTITY))
     actions = draw_actions(random_stream(seed, person, _EXPRESSION, frame), style, rare_boost)
     scene = Scene.sample(random_stream(seed, person, _SCENE, frame))
-    return draw_face(identity, actions, scene, size, subject=f"{split}-{number:06d}")
+    return FaceDescription(subject_name(split, number), identity, actions, scene)
+
+
+def subject_name(split: str, number: int) -> str:
+    """The name of a split's identity, such as "train-000017"."""
+    return f"{split}-{number:06d}"
 
 
 def random_stream(*key: int) -> np.random.Generator:

@@ -154,7 +154,10 @@ def _thresholds(corpus: str, rare_boost: float) -> tuple[float, ...]:
 
 @lru_cache(maxsize=2)
 def _copula(corpus: str) -> np.ndarray:
-    """A root R of the units' latent correlation matrix, R @ R.T, (units, units)."""
+    """The symmetric root R of the units' latent correlation matrix, R @ R.T, (units, units).
+
+    Symmetric, because eigenvectors alone are not unique: LAPACK gives other ones on another processor, and with them other faces.
+    """
     table = REPORTED[corpus]
     names = list(table)
     correlation = np.eye(len(UNITS))
@@ -170,7 +173,7 @@ def _copula(corpus: str) -> np.ndarray:
             a, b = UNITS.index(other), UNITS.index("AU25")
             correlation[a, b] = correlation[b, a] = r
     values, vectors = np.linalg.eigh(correlation)
-    root = vectors * np.sqrt(np.maximum(values, 1e-4))
+    root = (vectors * np.sqrt(np.maximum(values, 1e-4))) @ vectors.T
     return root / np.sqrt((root * root).sum(1, keepdims=True))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from aullava.action_units import level_of
+from aullava.dataset_builder.corpora.procedural import sampling
 from aullava.dataset_builder.corpora.procedural.actions import PARTS, resolve
 from aullava.dataset_builder.corpora.procedural.labels import strength_of
 from aullava.dataset_builder.corpora.procedural.samples import random_stream
@@ -110,3 +111,23 @@ def test_the_latent_correlation_gives_the_joint_probability():
 def test_unknown_options_are_refused(options):
     with pytest.raises(ValueError, match="style|rare_boost"):
         draw_actions(random_stream(0), **options)
+
+
+@pytest.mark.parametrize("corpus", ["bp4d", "disfa"])
+def test_the_copula_is_the_same_whatever_eigenvectors_the_processor_finds(corpus, monkeypatch):
+    """LAPACK may turn the sign of an eigenvector and the axes of a degenerate eigenspace; expressions must not follow."""
+    usual = sampling._copula.__wrapped__(corpus)
+    eigh = np.linalg.eigh
+
+    def other(matrix):
+        values, vectors = eigh(matrix)
+        alike = np.flatnonzero(np.isclose(values, 1.0, atol=1e-12))
+        if len(alike) > 1:
+            vectors[:, alike] = (
+                vectors[:, alike]
+                @ np.linalg.qr(np.arange(len(alike) ** 2).reshape(len(alike), -1) % 7 + np.eye(len(alike)))[0]
+            )
+        return values, vectors * np.where(np.arange(len(values)) % 2, 1, -1)
+
+    monkeypatch.setattr(np.linalg, "eigh", other)
+    np.testing.assert_allclose(sampling._copula.__wrapped__(corpus), usual, atol=1e-12)
