@@ -2,7 +2,7 @@
 
     builder = AUDatasetBuilder("bp4d", data_dir="BP4D")
     builder.download_and_prepare(num_proc=2)
-    rows = builder.as_dataset(split="all")     # every labelled frame, subject by subject; `status` says which are usable
+    rows = builder.as_dataset(split="rows")    # every labelled frame, subject by subject; `status` says which are usable
 
 `load.load_au_dataset` does this and cuts folds and splits out of it.
 """
@@ -23,7 +23,7 @@ from aullava.dataset_builder.pictures import PictureOptions
 from aullava.dataset_builder.rows import rows_of_subject, units_asked
 from aullava.dataset_builder.schema import features_of
 
-SPLIT = "all"
+SPLIT = "rows"  # one split of everything; "all" is a word of `datasets` itself
 
 
 @dataclass
@@ -72,7 +72,7 @@ class AUDatasetBuilder(datasets.GeneratorBasedBuilder):
         self.protocol = None if protocol is None else resolve_protocol(protocol)
         self.pictures = pictures or PictureOptions()
         self.subjects = chosen_subjects(self.reader, subjects)
-        self.settings = _settings(self, options)
+        self.settings = _settings(self, None if subjects is None else list(self.subjects), options)
         super().__init__(
             cache_dir=cache_dir,
             dataset_name=f"au_{corpus}",
@@ -136,8 +136,8 @@ def describe(reader: CorpusReader, settings: dict) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _settings(builder: AUDatasetBuilder, options: dict) -> dict:
-    """What was asked for, as JSON can hold it."""
+def _settings(builder: AUDatasetBuilder, subjects: list[str] | None, options: dict) -> dict:
+    """What was asked for, as JSON can hold it; `subjects` is None where all were."""
     protocol, pictures = builder.protocol, builder.pictures
     asked = protocol and {
         "name": protocol.name,
@@ -149,7 +149,7 @@ def _settings(builder: AUDatasetBuilder, options: dict) -> dict:
         "corpus": builder.reader.name,
         "protocol": asked,
         "pictures": vars(pictures),
-        "subjects": list(builder.subjects),
+        "subjects": subjects,
         "options": {
             key: value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
             for key, value in options.items()

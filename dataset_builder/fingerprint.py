@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from aullava.dataset_builder.corpora.reader import CorpusReader
@@ -24,12 +24,19 @@ def subject_fingerprint(reader: CorpusReader, subject: str) -> str:
     """The same for what one subject's rows depend on, without the code."""
     digest = hashlib.sha256(subject.encode(errors="surrogateescape"))
     for path in reader.label_files(subject):
+        state = path.stat()
         digest.update(f"\0{path}\0".encode(errors="surrogateescape"))
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(_content(path, state.st_size, state.st_mtime_ns))
     for stamp in tree_stamp(reader.picture_places(subject)):
         digest.update(repr(stamp).encode())
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _content(path: Path, size: int, changed_ns: int) -> bytes:
+    """Hash of a file. Remembered, because one table can hold the labels of ten thousand subjects."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 @cache

@@ -16,6 +16,7 @@ from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 
 from aullava.action_units import Protocol
 from aullava.dataset_builder.builder import SPLIT, AUDatasetBuilder
+from aullava.dataset_builder.corpora.registry import options_of
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.pictures import PictureOptions
 from aullava.dataset_builder.schema import NO_FACE, OK
@@ -73,6 +74,8 @@ def load_au_dataset(
     """
     if no_face not in ("drop", "keep"):
         raise ValueError(f"no_face is {no_face!r}: expected 'drop' or 'keep'")
+    if split is not None and "split" in options_of(name):
+        options["split"] = split  # drawn faces: there are as many in each split as are asked for
     common = {
         "protocol": protocol,
         "pictures": PictureOptions(faces, margin, size, encoding),

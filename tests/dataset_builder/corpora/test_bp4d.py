@@ -11,6 +11,7 @@ from aullava.action_units import ACTION_UNITS, INTENSITY, OCCURRENCE, PROTOCOLS
 from aullava.dataset_builder.corpora import bp4d
 from aullava.dataset_builder.corpora.bp4d import Bp4dReader
 from aullava.dataset_builder.errors import LabelError, LayoutError, UnsafePathError
+
 from trees.bp4d import CODED, LEVELS, NAMED, level, make, occurrence, shade, write_pictures
 
 ONE = {"subjects": ("F001",), "tasks": ("T1",)}

@@ -7,6 +7,7 @@ import pytest
 from aullava.action_units import INTENSITY, OCCURRENCE
 from aullava.dataset_builder.corpora.bp4d import Bp4dReader
 from aullava.dataset_builder.errors import LabelError
+
 from trees.bp4d import make
 
 ONE = {"subjects": ("F001",), "tasks": ("T1",)}

@@ -9,6 +9,7 @@ from aullava.action_units import ACTION_UNITS, INTENSITY, OCCURRENCE, PROTOCOLS
 from aullava.dataset_builder.corpora.bp4d import Bp4dReader
 from aullava.dataset_builder.corpora.bp4d_plus import Bp4dPlusReader
 from aullava.dataset_builder.errors import LabelError, LayoutError
+
 from trees import bp4d
 from trees.bp4d import LEVELS, NAMED, level, occurrence, shade
 from trees.bp4d_plus import SUBJECTS, make

@@ -1,0 +1,11 @@
+"""Drawn faces need no tree: `make` is there so that every corpus has one."""
+
+from pathlib import Path
+
+OPTIONS = {"count": 10, "frames_per_identity": 3, "draw_size": 32}  # four people, the last with one face
+
+
+def make(root: Path, **options) -> None:
+    """Nothing to write and no data_dir to give; pass `OPTIONS` to the reader for a small corpus."""
+    if options:
+        raise TypeError(f"no such options: {', '.join(options)}")
