@@ -8,7 +8,7 @@ Conventions
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aullava.action_units import (
@@ -22,11 +22,12 @@ from aullava.action_units import (
 
 @dataclass(frozen=True)
 class Turn:
-    """One question with its answer, and the protocol over the units that were coded."""
+    """One question with its answer, the protocol over the units that were coded, and the kind (chat_turns.py lists them)."""
 
     question: str
     answer: str
     protocol: Protocol
+    kind: str = "whole"
 
 
 def make_turn(
@@ -59,6 +60,21 @@ def to_messages(turn: Turn) -> dict[str, list]:
         "prompt": prompt,
         "completion": [{"role": "assistant", "content": [{"type": "text", "text": turn.answer}]}],
     }
+
+
+def to_conversation(turns: Sequence[Turn]) -> dict[str, list]:
+    """The turns as one conversation about one picture, as TRL reads it: `messages`; the picture goes beside it in `images`.
+
+    Here a later answer does see the earlier ones, so it can be copied from them. Where every answer is to come from the picture,
+    take one row a turn instead.
+    """
+    messages = []
+    for place, turn in enumerate(turns):
+        turn_messages = to_messages(turn)
+        if place:
+            turn_messages["prompt"][0]["content"].pop(0)  # the picture is shown once
+        messages += turn_messages["prompt"] + turn_messages["completion"]
+    return {"messages": messages}
 
 
 @dataclass(frozen=True)

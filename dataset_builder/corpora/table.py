@@ -5,8 +5,8 @@ Conventions
     not coded   an empty cell, NaN, null, none, na, n/a, ?, -1, 9, 999, and every value of an OpenFace row with success 0.
     sequence    its column; without one OpenFace's file name, or the folder of the picture.
     frame       its column; without one the row's number in its sequence, from 0, in the table's order.
-    video       a cell of the picture column may name a video, whose frame `frame` is meant. OpenFace counts from 1, by its own
-                source ([V1]), other tables from 0 (as `aullava recognize` writes); the option `first_frame` says otherwise.
+    video       a cell of the picture column may name a video, whose frame `frame` is meant. OpenFace counts from 1, from memory
+                [M], other tables from 0 (as `aullava recognize` writes); the option `first_frame` says otherwise.
 """
 
 import math

@@ -1,0 +1,123 @@
+"""Active muscles in words: a question about listed units and an answer from the FACS table, never a word on feelings.
+
+Conventions
+    active      occurrence 1; intensity level 1 (A, trace) or more; a continuous value of 0.10 or more, where level A begins.
+    asked       The question lists the units that are coded and the answer speaks of no others.
+    letters     A to E with their words (trace, slight, marked, severe, maximum) where intensity is asked; a share with two
+                decimals where a continuous value is.
+    muscles     as the table gives them for FACS units. FEAFA's units have names only: their FACS counterparts are inferred.
+    sides       a unit that the corpus codes on one side is said to act on that side.
+"""
+
+import re
+from collections.abc import Mapping
+
+from aullava.action_units import (
+    CONTINUOUS,
+    FEAFA_UNITS,
+    INTENSITY,
+    INTENSITY_LETTERS,
+    OCCURRENCE,
+    Protocol,
+    canonical_code,
+    format_value,
+    level_of,
+    unit,
+)
+from aullava.dataset_builder.derive import answerable, is_missing
+from aullava.dataset_builder.turns import Turn
+
+INTENSITY_WORDS = {
+    1: "trace",
+    2: "slight",
+    3: "marked",
+    4: "severe",
+    5: "maximum",
+}  # FACS; C and D have a second word each
+NOTHING_ACTIVE = "No coded action unit is active."
+
+_MUSCLES, _CHANGES = "muscles", "changes"
+# Each question fixes how its answer is written, so that the answer follows from picture and question alone.
+_QUESTIONS = (
+    ("Describe the facial muscles that act in this face.", _MUSCLES, "; "),
+    ("Which facial muscles are at work here? Go through the coded action units.", _MUSCLES, "; "),
+    ("List the active action units and the muscles behind them, one a line.", _MUSCLES, "\n"),
+    ("Which action units are active, and what does each change in the face?", _CHANGES, "; "),
+    ("Write one line for each active action unit: its name and the change that it makes.", _CHANGES, "\n"),
+)
+_RULES = {
+    OCCURRENCE: "",
+    INTENSITY: " Give each its intensity from trace (A) to maximum (E).",
+    CONTINUOUS: " Give each its strength from 0.00 to 1.00.",
+}
+DESCRIPTION_WORDINGS = len(_QUESTIONS)
+
+
+def describe(values: Mapping[str, float | None], protocol: Protocol, sides: str = "", wording: int = 0) -> Turn | None:
+    """A turn in words about the coded units of a protocol.
+
+    Args:
+        values: code -> value on the protocol's scale; NaN, None or absent where not coded.
+        protocol: the units, their order and scale.
+        sides: one-sided codes, as in a row.
+        wording: 0 to DESCRIPTION_WORDINGS - 1.
+
+    Returns:
+        The turn, or None if no unit is coded.
+
+    Raises:
+        ValueError: unknown wording, or a value outside the scale.
+    """
+    if not 0 <= wording < DESCRIPTION_WORDINGS:
+        raise ValueError(f"wording is {wording}: expected 0 to {DESCRIPTION_WORDINGS - 1}")
+    coded = [code for code in protocol.units if not is_missing(values.get(code))]
+    if not coded:
+        return None
+    asked = protocol.restricted_to(coded)
+    task, told, separator = _QUESTIONS[wording]
+    units = ", ".join(unit(code).key for code in asked.units)
+    question = f"{task}{_RULES[asked.scale]}\nCoded action units: {units}."
+    answers = {code: answerable(values[code], asked.scale) for code in asked.units}
+    for value in answers.values():
+        format_value(value, asked.scale)  # raises where one is not of the scale
+    one_sided = sides_of(sides)
+    items = [
+        _item(code, value, asked.scale, one_sided.get(code, ""), told)
+        for code, value in answers.items()
+        if is_active(value, asked.scale) and code != "AU0"  # AU0, the neutral face, is the absence of all others
+    ]
+    return Turn(question, separator.join(items) + ("." if items else NOTHING_ACTIVE), asked, "description")
+
+
+def is_active(value: float, scale: str) -> bool:
+    """Whether a coded value counts as active in words; see the conventions above."""
+    return level_of(round(value, 6)) >= 1 if scale == CONTINUOUS else answerable(value, scale) >= 1
+
+
+def sides_of(sides: str) -> dict[str, str]:
+    """Code -> "left" or "right" of the units that act on one side only: "R12 L14" gives AU12 right, AU14 left.
+
+    A unit that is named with both sides acts on both, so it is left out.
+    """
+    found: dict[str, set[str]] = {}
+    for letter, number in re.findall(r"(?<![A-Za-z])([LR])\s?(\d+)", sides, re.IGNORECASE):
+        try:
+            found.setdefault(canonical_code(number), set()).add({"L": "left", "R": "right"}[letter.upper()])
+        except ValueError:
+            continue  # a number that the table does not hold has no value column, so it is never described
+    return {code: next(iter(named)) for code, named in found.items() if len(named) == 1}
+
+
+def _item(code: str, value: float, scale: str, side: str, told: str) -> str:
+    """ "AU12 lip corner puller, slight (B), right side: zygomaticus major"."""
+    found = unit(code)
+    feafa = code in FEAFA_UNITS
+    parts = [found.key if feafa else f"{found.key} {found.name.lower()}"]
+    if scale == INTENSITY:
+        parts.append(f"{INTENSITY_WORDS[int(value)]} ({INTENSITY_LETTERS[int(value)]})")
+    elif scale == CONTINUOUS:
+        parts.append(format_value(value, scale))
+    if side:
+        parts.append(f"{side} side")
+    detail = "" if feafa and told == _MUSCLES else (found.change if told == _CHANGES else found.muscle)
+    return ", ".join(parts) + (f": {detail}" if detail else "")
