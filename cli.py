@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from aullava.action_units import PROTOCOLS, SCALES
+from aullava.dataset_builder.corpora.registry import READERS
 
 BAD_USAGE = 2
 
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_recognize(verbs)
     _add_release(verbs)
     _add_faces(verbs)
+    _add_build(verbs)
     return parser
 
 
@@ -62,10 +64,10 @@ def _add_recognize(verbs) -> None:
     verb.add_argument("--scale", choices=SCALES, help="scale of a list of units (default: occurrence)")
     verb.add_argument(
         "--mode",
-        choices=("joint", "generate"),
+        choices=("joint", "parallel", "generate"),
         default="joint",
-        help="joint: value by value, each sees the ones before, with probabilities. generate: free text, then parsed "
-        "(default: %(default)s)",
+        help="joint: value by value, each sees the ones before. parallel: all at once, fastest. generate: free text, then "
+        "parsed, without probabilities (default: %(default)s)",
     )
     verb.add_argument("--out", type=Path, metavar="FILE", help="write the rows to FILE.csv or FILE.jsonl")
     verb.add_argument(
@@ -132,6 +134,88 @@ def _faces(args: argparse.Namespace) -> int:
         return _bad_usage("faces", error)
     print(*written, sep="\n")
     return 0
+
+
+def _add_build(verbs) -> None:
+    verb = verbs.add_parser(
+        "build",
+        help="write a corpus as Parquet files with pictures, a card and a manifest",
+        description="Write the rows of a corpus as one Parquet file a subject, with a card and a manifest. The same command "
+        "goes on where it was interrupted. Exit code 0: all written. 1: some subjects failed; each is named on stderr, the rest "
+        f"is written. 2: bad usage, nothing was written. Corpora: {', '.join(READERS)}.",
+    )
+    verb.add_argument("--corpus", required=True, metavar="NAME", help="one of those above")
+    verb.add_argument("--data-dir", metavar="DIR", help="its folder; the file for table, nothing for procedural")
+    verb.add_argument(
+        "--out", type=Path, metavar="DIR", help="missing, empty, or an earlier build with the same settings"
+    )
+    verb.add_argument("--protocol", metavar="NAME", help="units and scale of the values (default: all that is coded)")
+    verb.add_argument(
+        "--faces",
+        choices=("auto", "none"),
+        default="none",
+        help="auto: crop the largest face of each frame, as `recognize` does. none: whole frames (default: %(default)s)",
+    )
+    verb.add_argument("--margin", type=float, metavar="M", help="share of the face's side added around a crop, 0 to 4")
+    verb.add_argument(
+        "--size", type=_positive, metavar="N", help="side of a crop in pixels (default: as in the source)"
+    )
+    verb.add_argument(
+        "--encoding", choices=("auto", "jpeg", "png"), default="auto", help="of new pictures (default: by the source)"
+    )
+    verb.add_argument(
+        "--no-face", choices=("drop", "keep"), default="drop", help="frames without a face (default: %(default)s)"
+    )
+    verb.add_argument("--subjects", type=_names, metavar="A,B", help="only these people")
+    verb.add_argument("--exclude-subjects", type=_names, default=(), metavar="A,B", help="all but these people")
+    verb.add_argument(
+        "--fold",
+        action="append",
+        metavar="NAME",
+        help="fold to offer, such as fold1 or loso:F001; may be repeated (default: all)",
+    )
+    verb.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the corpus; may be repeated"
+    )
+    verb.add_argument("--num-proc", type=_positive, default=1, metavar="N", help="processes (default: %(default)s)")
+    verb.add_argument(
+        "--preview", type=_positive, default=0, metavar="N", help="print the chat turns of N rows, write nothing"
+    )
+    verb.add_argument(
+        "--push", metavar="ORG/NAME", help="upload to this dataset repo of the Hub; private for licensed corpora"
+    )
+    verb.add_argument(
+        "--i-hold-the-right",
+        default="",
+        metavar="STATEMENT",
+        help="why you may upload a corpus that is given out by request",
+    )
+    verb.set_defaults(run=_build)
+
+
+def _build(args: argparse.Namespace) -> int:
+    try:
+        from aullava.dataset_builder.export.command import Request, UsageError, build
+    except ModuleNotFoundError as error:
+        if error.name not in ("datasets", "pyarrow"):
+            raise
+        return _bad_usage("build", ValueError(f"needs {error.name}: pip install 'au-llava[corpora]'"))
+
+    given = {name: value for name, value in vars(args).items() if name != "run" and value is not None}
+    given |= {"right": given.pop("i_hold_the_right"), "options": tuple(given.pop("option"))}
+    if "fold" in given:
+        given["folds"] = tuple(given.pop("fold"))
+    try:
+        return build(Request(**given))
+    except UsageError as error:
+        return _bad_usage("build", error)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected ids separated by commas")
+    return names
 
 
 def _positive(text: str) -> int:

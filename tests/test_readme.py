@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 from checkout import ROOT, tracked_files
+from trees import disfa
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 [TREE] = [text for language, text in BLOCKS if language == "text"]
-[PYTHON] = [text for language, text in BLOCKS if language == "python"]
+[PYTHON, CORPUS] = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines()]
 
 
@@ -64,3 +65,10 @@ def test_the_ten_lines_of_python_run(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", PYTHON], cwd=tmp_path, env=os.environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("ok")
+
+
+def test_the_corpus_example_runs(tmp_path: Path):
+    disfa.make(tmp_path / "DISFA")
+    done = subprocess.run([sys.executable, "-c", CORPUS], cwd=tmp_path, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "12 rows of 12 labelled frames" in done.stdout and "'role': 'assistant'" in done.stdout

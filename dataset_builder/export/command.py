@@ -1,0 +1,243 @@
+"""`aullava build`: from command line arguments to a folder of Parquet files, a summary and an exit code."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from rich.console import Console
+
+from aullava.dataset_builder.builder import chosen_subjects
+from aullava.dataset_builder.chat import preview
+from aullava.dataset_builder.chat_turns import ChatMix
+from aullava.dataset_builder.corpora.reader import CorpusReader
+from aullava.dataset_builder.errors import CorpusError
+from aullava.dataset_builder.export.card import make_card
+from aullava.dataset_builder.export.folder import OutFolder
+from aullava.dataset_builder.export.manifest import configurations, make_manifest, total_census
+from aullava.dataset_builder.export.push import PushError, PushRefused, check_right, push
+from aullava.dataset_builder.export.request import NO_FACE_CHOICES, Job, make_job
+from aullava.dataset_builder.export.shards import Plan, ShardReport, ShardWriteError, plan_shards
+from aullava.dataset_builder.export.sources import Sources
+from aullava.dataset_builder.export.summary import failed, progress, resumed, written
+from aullava.dataset_builder.export.workers import Failure, Task, WorkerDied, build_shards
+from aullava.dataset_builder.pictures import PictureOptions
+from aullava.dataset_builder.rows import rows_of_subject, units_asked
+from aullava.dataset_builder.schema import OK
+from aullava.dataset_builder.self_check import Check, compare, table
+from aullava.dataset_builder.splits import split_subjects
+from aullava.media.detection import HAAR_MARGIN
+from aullava.media.files import printable
+
+ALL_WRITTEN, SOME_FAILED = 0, 1
+_TURNS_SHOWN = 3  # of each row of a preview
+_STOPS = (ShardWriteError, WorkerDied, ImportError, KeyboardInterrupt)  # ImportError: a decoder is not installed
+
+
+class UsageError(ValueError):
+    """What was asked for cannot be done; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `aullava build`; `cli.py` explains each."""
+
+    corpus: str
+    data_dir: str | None = None
+    out: Path | None = None
+    protocol: str | None = None
+    faces: str = "none"
+    margin: float = HAAR_MARGIN
+    size: int | None = None
+    encoding: str = "auto"
+    no_face: str = "drop"
+    subjects: tuple[str, ...] | None = None
+    exclude_subjects: tuple[str, ...] = ()
+    folds: tuple[str, ...] | None = None
+    options: tuple[str, ...] = ()
+    num_proc: int = 1
+    preview: int = 0
+    push: str | None = None
+    right: str = ""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a request comes to once it is checked."""
+
+    job: Job
+    reader: CorpusReader
+    subjects: tuple[str, ...]
+
+
+def build(request: Request) -> int:
+    """Build what was asked for, or show a preview of it.
+
+    Returns:
+        0 if every subject was written; else 1, and what failed is named on stderr.
+
+    Raises:
+        UsageError: an argument is wrong, or the corpus or the output folder is not what it should be.
+    """
+    with ExitStack() as stack:
+        try:
+            work = _checked(request)
+            if request.preview:
+                return _preview(work, request.preview)
+            folder = stack.enter_context(OutFolder(request.out, work.job.settings()))
+        except (CorpusError, ValueError, ImportError) as error:  # ImportError: an extra is not installed
+            raise UsageError(str(error)) from error
+        return _build(work, folder, request)
+
+
+def _checked(request: Request) -> _Work:
+    """Everything that can be wrong before the first row is read."""
+    if request.no_face not in NO_FACE_CHOICES:
+        raise UsageError(f"--no-face {request.no_face}: expected one of {', '.join(NO_FACE_CHOICES)}")
+    pictures = PictureOptions(request.faces, request.margin, request.size, request.encoding, embed=True)
+    job = make_job(request.corpus, request.data_dir, request.options, request.protocol, pictures, request.no_face)
+    reader = job.open()
+    units_asked(reader, job.protocol)
+    kept = _without(reader, chosen_subjects(reader, request.subjects), request.exclude_subjects)
+    if request.preview:
+        return _Work(job, reader, kept)
+    if request.out is None:
+        raise UsageError("--out is missing: name the folder to write, or take --preview 5 to look at some rows first")
+    _check_place(request, reader)
+    for fold in request.folds or ():
+        split_subjects(reader, kept, fold_name=fold)
+    if request.push:
+        check_right(reader, request.push, request.right)
+    elif request.right:
+        raise UsageError("--i-hold-the-right is said of an upload: add --push ORG/NAME, or leave it out")
+    return _Work(job, reader, kept)
+
+
+def _without(reader: CorpusReader, subjects: tuple[str, ...], excluded: tuple[str, ...]) -> tuple[str, ...]:
+    left_out = set(chosen_subjects(reader, excluded))
+    kept = tuple(subject for subject in subjects if subject not in left_out)
+    if not kept:
+        raise UsageError(f"--exclude-subjects leaves nobody of the {len(subjects)} subjects of {reader.name}")
+    return kept
+
+
+def _check_place(request: Request, reader: CorpusReader) -> None:
+    """A corpus's folder stays as its owners gave it."""
+    if request.data_dir and Path(request.data_dir).is_dir():
+        corpus, out = Path(request.data_dir).resolve(), request.out.resolve()
+        if out.is_relative_to(corpus):
+            raise UsageError(f"--out {request.out} lies in the folder of {reader.title}: name a folder outside of it")
+
+
+def _preview(work: _Work, count: int) -> int:
+    rows = list(islice(_some_rows(work, count), count))
+    if not rows:
+        print(f"{work.reader.name}: no usable row among the first of every subject", file=sys.stderr)
+        return SOME_FAILED
+    preview(rows, ChatMix(turns_per_image=_TURNS_SHOWN), Console())
+    return ALL_WRITTEN
+
+
+def _some_rows(work: _Work, count: int) -> Iterator[dict]:
+    """The first usable rows of as many subjects as are needed, as many of each as are needed."""
+    of_each = -(-count // len(work.subjects))
+    for subject in work.subjects:
+        rows = rows_of_subject(work.reader, subject, work.job.pictures, work.job.protocol)
+        yield from islice((row for _, row in rows if row["status"] == OK), of_each)
+
+
+def _build(work: _Work, folder: OutFolder, request: Request) -> int:
+    """The work itself, in a folder that is ours alone while it lasts."""
+    plans = plan_shards(work.reader, work.subjects)
+    finished, tasks, failures = _finished(work.reader, folder, plans)
+    removed = folder.begin(finished, changes=bool(tasks or failures))
+    for told in resumed(finished, removed, len(plans)):
+        print(told, file=sys.stderr)
+    reports = dict(finished)
+    try:
+        _write_shards(work, folder, request, tasks, reports, failures)
+        ordered = [reports[plan.name] for plan in plans if plan.name in reports]
+        checks, left_out = _finish(work, folder, request, ordered, failures)
+    except _STOPS as error:
+        folder.sweep()
+        reason = error.strerror if isinstance(error, OSError) else str(error) or "interrupted"
+        print(f"stopped: {request.out}: {reason}", file=sys.stderr)
+        done = f"{len(reports)} of {len(plans)} shards are finished"
+        print(f"{done}; the same command goes on with the rest", file=sys.stderr)
+        return SOME_FAILED
+    Console().print(table(checks))
+    for line in (*failed(failures), *written(request.out, work.job.usable, ordered, left_out)):
+        print(printable(line), file=sys.stderr)
+    if failures or not any(report.rows for report in ordered):
+        return SOME_FAILED
+    return _push(work, folder, request, ordered) if request.push else ALL_WRITTEN
+
+
+def _write_shards(
+    work: _Work,
+    folder: OutFolder,
+    request: Request,
+    tasks: Sequence[Task],
+    reports: dict[str, ShardReport],
+    failures: list[Failure],
+) -> None:
+    """Write what is missing; its outcome is added to `reports` and `failures` as it comes."""
+    say = Console(stderr=True, soft_wrap=True, highlight=False)
+    with progress(say, len(tasks)) as (advance, shard_done):
+        for outcome in build_shards(work.reader, work.job, folder, tasks, request.num_proc, advance):
+            shard_done()
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+            else:
+                reports[outcome.name] = outcome
+
+
+def _finished(
+    reader: CorpusReader, folder: OutFolder, plans: Sequence[Plan]
+) -> tuple[dict[str, ShardReport], list[Task], list[Failure]]:
+    """Shards that are there already, those to write, and those whose source cannot even be looked at."""
+    sources = Sources(reader)
+    finished, tasks, failures = {}, [], []
+    for plan in plans:
+        try:
+            fingerprint = sources.fingerprint(plan.subjects)
+        except (CorpusError, OSError) as error:
+            failures.append(Failure(plan, str(error)))
+            continue
+        if report := folder.finished(plan, fingerprint):
+            finished[plan.name] = report
+        else:
+            tasks.append(Task(plan, fingerprint))
+    return finished, tasks, failures
+
+
+def _finish(
+    work: _Work, folder: OutFolder, request: Request, reports: Sequence[ShardReport], failures: Sequence[Failure]
+) -> tuple[list[Check], dict[str, str]]:
+    """Write card and manifest.
+
+    Returns:
+        Counts read beside published ones, and folds that cannot be cut, with the reason.
+    """
+    folds, left_out = configurations(work.reader, reports, request.folds)
+    checks = compare(work.reader.name, total_census(reports), work.job.options)
+    manifest = make_manifest(work.reader, work.job, reports, failures, folds, checks, request.right)
+    try:
+        folder.finish(make_card(work.reader, manifest, checks), manifest)
+    except OSError as error:
+        raise ShardWriteError(
+            error.errno, f"card and manifest: cannot be written: {error.strerror or error}"
+        ) from error
+    return checks, left_out
+
+
+def _push(work: _Work, folder: OutFolder, request: Request, reports: Sequence[ShardReport]) -> int:
+    try:
+        url = push(folder, work.reader, request.push, [report.name for report in reports if report.rows])
+    except (PushError, PushRefused) as error:
+        print(f"built, but not uploaded: {error}", file=sys.stderr)
+        return SOME_FAILED
+    print(f"uploaded to {url}", file=sys.stderr)
+    return ALL_WRITTEN

@@ -1,0 +1,170 @@
+"""The manifest: what was written, from what source, by what code; and the configurations under which it can be loaded.
+
+It names no place of the machine it was made on, and no time: the same build gives the same manifest.
+"""
+
+import math
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path, PurePath
+
+from aullava.dataset_builder.census import Census
+from aullava.dataset_builder.corpora.reader import CorpusReader
+from aullava.dataset_builder.errors import CorpusError
+from aullava.dataset_builder.export.folder import DATA
+from aullava.dataset_builder.export.request import Job
+from aullava.dataset_builder.export.shards import ShardReport
+from aullava.dataset_builder.export.sources import library_versions
+from aullava.dataset_builder.export.workers import Failure
+from aullava.dataset_builder.folds import fold_names
+from aullava.dataset_builder.self_check import Check
+from aullava.dataset_builder.splits import split_subjects
+
+FORMAT = 1  # of the manifest; goes up when a key changes its meaning
+DEFAULT, OWNERS = "default", "owners"
+_PACKAGE = Path(__file__).resolve().parents[2]
+
+Configurations = dict[str, dict[str, list[str]]]  # configuration -> split -> files
+
+
+def make_manifest(
+    reader: CorpusReader,
+    job: Job,
+    reports: Sequence[ShardReport],
+    failures: Sequence[Failure],
+    folds: Configurations,
+    checks: Sequence[Check],
+    right: str = "",
+) -> dict:
+    """The manifest as JSON holds it.
+
+    Args:
+        reports: of all shards that are there, also those of earlier runs. failures: of the others.
+        folds: what `configurations` gives. checks: counts read and published.
+        right: the statement with which a licensed corpus is uploaded.
+    """
+    settings = job.settings()
+    settings["options"] = {key: _without_folder(value) for key, value in settings["options"].items()}
+    return {
+        "format": FORMAT,
+        "corpus": reader.name,
+        "title": reader.title,
+        "licensed": reader.licensed,
+        "people_known": reader.people_known,
+        "settings": settings,
+        "code": code_version(),
+        "libraries": library_versions(),
+        "totals": {
+            "subjects": sum(len(report.subjects) for report in reports),
+            "rows": sum(report.rows for report in reports),
+            "bytes": sum(report.bytes for report in reports),
+            "labelled_frames": dict(sorted(total_statuses(reports).items())),
+        },
+        "self_check": [_as_json(check) for check in checks],
+        "configurations": {DEFAULT: {"train": [f"{DATA}/*.parquet"]}, **folds} if any(r.rows for r in reports) else {},
+        "shards": [
+            {"file": f"{DATA}/{report.name}.parquet" if report.rows else None, **vars(report)} for report in reports
+        ],
+        "failed": [
+            {"subjects": list(failure.plan.subjects), "error": _without_place(failure.message, job)}
+            for failure in failures
+        ],
+        "right": right,
+    }
+
+
+def total_statuses(reports: Iterable[ShardReport]) -> Counter:
+    """Status -> labelled frames of all shards."""
+    return sum((Counter(report.statuses) for report in reports), Counter())
+
+
+def total_census(reports: Iterable[ShardReport]) -> Census:
+    """What the labels of all shards say."""
+    return sum((Census.from_dict(report.census) for report in reports), Census())
+
+
+def configurations(
+    reader: CorpusReader, reports: Sequence[ShardReport], wanted: Sequence[str] | None
+) -> tuple[Configurations, dict[str, str]]:
+    """Folds and owners' splits as lists of shards: nothing is stored twice.
+
+    Args:
+        wanted: names of folds; None: all frozen folds of the corpus.
+
+    Returns:
+        The configurations, and for every fold that cannot be cut from these shards the reason.
+    """
+    written = [report for report in reports if report.rows]
+    subjects = [subject for report in written for subject in report.subjects]
+    found, left_out = {}, {}
+    for name in (None, *(fold_names(reader.name) if wanted is None else wanted)) if subjects else ():
+        try:
+            people = split_subjects(reader, subjects, fold_name=name)
+            splits = {split: _files(written, set(members), str(name)) for split, members in people.items()}
+        except CorpusError as error:
+            left_out[name or OWNERS] = str(error)
+            continue
+        if splits:
+            found[config_name(name) if name else OWNERS] = splits
+    return found, left_out
+
+
+def config_name(fold: str) -> str:
+    """A fold's name as `datasets` takes it for a configuration: "loso:F001" -> "loso_F001"."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in fold)
+
+
+def _files(reports: Sequence[ShardReport], members: set[str], fold: str) -> list[str]:
+    files = []
+    for report in reports:
+        inside = members.intersection(report.subjects)
+        if inside and len(inside) < len(report.subjects):
+            raise CorpusError(
+                f"{fold} cuts through shard {report.name}, which holds many subjects of this corpus together"
+            )
+        files += [f"{DATA}/{report.name}.parquet"] if inside else []
+    return files
+
+
+def code_version() -> dict[str, object]:
+    """Version of the package; in a clone also the commit, and whether files differ from it."""
+    try:
+        known = {"version": version("au-llava")}
+    except PackageNotFoundError:
+        known = {"version": "unknown"}
+    if not (_PACKAGE / ".git").exists():
+        return known
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
+    return known if commit is None else known | {"commit": commit, "modified": bool(changes)}
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", _PACKAGE, *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _as_json(check: Check) -> dict:
+    found = None if math.isnan(check.found) else check.found
+    return {
+        "quantity": check.label,
+        "expected": check.expected,
+        "found": found,
+        "evidence": check.tag,
+        "verdict": check.verdict,
+    }
+
+
+def _without_folder(value: object) -> object:
+    return PurePath(value).name if isinstance(value, str) and PurePath(value).is_absolute() else value
+
+
+def _without_place(message: str, job: Job) -> str:
+    """A message that may be shown to anyone: the corpus's folder goes by "DATA_DIR"."""
+    for place in filter(None, (job.data_dir, job.data_dir and str(Path(job.data_dir).resolve()))):
+        message = message.replace(place, "DATA_DIR")
+    return message
