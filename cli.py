@@ -145,9 +145,11 @@ def _add_build(verbs) -> None:
         f"is written. 2: bad usage, nothing was written. Corpora: {', '.join(READERS)}.",
     )
     verb.add_argument("--corpus", required=True, metavar="NAME", help="one of those above")
-    verb.add_argument("--data-dir", metavar="DIR", help="its folder; the file for table, nothing for procedural")
     verb.add_argument(
-        "--out", type=Path, metavar="DIR", help="missing, empty, or an earlier build with the same settings"
+        "--data-dir", type=_place, metavar="DIR", help="its folder; for table also a file; nothing for procedural"
+    )
+    verb.add_argument(
+        "--out", type=_folder, metavar="DIR", help="missing, empty, or an earlier build with the same settings"
     )
     verb.add_argument("--protocol", metavar="NAME", help="units and scale of the values (default: all that is coded)")
     verb.add_argument(
@@ -156,7 +158,12 @@ def _add_build(verbs) -> None:
         default="none",
         help="auto: crop the largest face of each frame, as `recognize` does. none: whole frames (default: %(default)s)",
     )
-    verb.add_argument("--margin", type=float, metavar="M", help="share of the face's side added around a crop, 0 to 4")
+    verb.add_argument(
+        "--margin",
+        type=float,
+        metavar="M",
+        help="share of the face's side added around a crop, 0 to 4 (default: 0.25)",
+    )
     verb.add_argument(
         "--size", type=_positive, metavar="N", help="side of a crop in pixels (default: as in the source)"
     )
@@ -195,12 +202,19 @@ def _add_build(verbs) -> None:
 
 def _build(args: argparse.Namespace) -> int:
     try:
+        return _run_build(args)
+    except KeyboardInterrupt:  # before the first shard; later ones are told of where they happen
+        print("aullava build: interrupted", file=sys.stderr)
+        return 1
+
+
+def _run_build(args: argparse.Namespace) -> int:
+    try:
         from aullava.dataset_builder.export.command import Request, UsageError, build
     except ModuleNotFoundError as error:
         if error.name not in ("datasets", "pyarrow"):
             raise
         return _bad_usage("build", ValueError(f"needs {error.name}: pip install 'au-llava[corpora]'"))
-
     given = {name: value for name, value in vars(args).items() if name != "run" and value is not None}
     given |= {"right": given.pop("i_hold_the_right"), "options": tuple(given.pop("option"))}
     if "fold" in given:
@@ -218,11 +232,20 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
+def _place(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name is empty")  # of a shell variable that is not set, perhaps
+    return text
+
+
+def _folder(text: str) -> Path:
+    return Path(_place(text)).expanduser()
+
+
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number}: expected 1 or more")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
+    return int(text)
 
 
 def _bad_usage(verb: str, error: Exception) -> int:

@@ -1,11 +1,14 @@
-"""AULlavaConfig: LLaVA's configuration and the question form, with mistakes that load but read wrongly refused."""
+"""AULlavaConfig: LLaVA's configuration, how faces are asked about, and mistakes that load but read wrongly refused."""
 
+import math
 from dataclasses import field
 from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers import LlavaConfig
 from transformers.activations import ACT2FN
+
+from .action_units import OCCURRENCE, PROTOCOLS, SCALES, canonical_code
 
 # Written into every saved config.json, because registering a class with one Auto class adds that one entry only.
 AUTO_MAP = {
@@ -31,6 +34,11 @@ class AULlavaConfig(LlavaConfig):
 
     Args:
         question_form: "full" or "short": the form the checkpoint was trained on most (see action_units.question).
+        prompt_layout: "image_first" or "instruction_first": the order in the prompt that the checkpoint was trained on. Several
+            protocols share what was computed of an image that comes first; many pictures share an instruction that does.
+        calibration: what was fitted on validation data, never on test data; empty for none. {"temperature": {"occurrence": 1.3},
+            "thresholds": {"bp4d": {"AU1": 0.4}}}: the logits of a scale's values are divided by its temperature; a unit of an
+            occurrence protocol counts as present where P(active) is above its threshold. Mode "generate" knows neither.
         auto_map: where the Auto classes find this code in a model folder.
         custom_pipelines: the tasks `transformers.pipeline` finds there.
 
@@ -40,13 +48,15 @@ class AULlavaConfig(LlavaConfig):
     Raises:
         StrictDataclassError (huggingface_hub), at construction and at save: a field has the wrong type,
             `image_token_index` lies outside the vocabulary, the projector's activation is unknown,
-            `vision_feature_layer` is no layer of the tower, `vision_feature_select_strategy` would drop a patch, or
-            `image_seq_length` is not what the tower puts out.
+            `vision_feature_layer` is no layer of the tower, `vision_feature_select_strategy` would drop a patch,
+            `image_seq_length` is not what the tower puts out, or `calibration` holds anything it does not know.
     """
 
     model_type = "llava"
 
     question_form: Literal["full", "short"] = "full"
+    prompt_layout: Literal["image_first", "instruction_first"] = "image_first"
+    calibration: dict[str, Any] = field(default_factory=dict)
     auto_map: dict[str, str] = field(default_factory=lambda: dict(AUTO_MAP))
     custom_pipelines: dict[str, Any] = field(default_factory=lambda: dict(CUSTOM_PIPELINES))
 
@@ -92,6 +102,39 @@ class AULlavaConfig(LlavaConfig):
                 f"image_seq_length is {self.image_seq_length}, but the {tower} tower puts out {expected} tokens for a "
                 f"picture of {self.vision_config.image_size} px: set image_seq_length to {expected}"
             )
+
+    def validate_calibration(self):
+        _check_keys("calibration", self.calibration, ("temperature", "thresholds"))
+        temperatures = self.calibration.get("temperature", {})
+        _check_keys("calibration['temperature']", temperatures, SCALES)
+        for scale, temperature in temperatures.items():
+            _check_number(f"the temperature of {scale}", temperature, math.inf)
+        thresholds = self.calibration.get("thresholds", {})
+        _check_keys("calibration['thresholds']", thresholds)
+        for name, of_protocol in thresholds.items():
+            known = PROTOCOLS.get(name)
+            if known is not None and known.scale != OCCURRENCE:
+                raise ValueError(
+                    f"calibration has thresholds for {name!r}, which is no protocol of occurrence: drop them"
+                )
+            _check_keys(f"the thresholds of {name}", of_protocol, known.units if known else None)
+            for code, threshold in of_protocol.items():
+                if canonical_code(code) != code:
+                    raise ValueError(f"the thresholds of {name} name {code!r}: write {canonical_code(code)!r}")
+                _check_number(f"the threshold of {code} in {name}", threshold, 1)
+
+
+def _check_keys(place: str, found: Any, expected: tuple[str, ...] | None = None) -> None:
+    if not isinstance(found, dict):
+        raise ValueError(f"{place} is {found!r}: expected a dictionary")
+    unknown = [key for key in found if not isinstance(key, str) or (expected is not None and key not in expected)]
+    if unknown:
+        raise ValueError(f"{place} holds {unknown[0]!r}: expected {', '.join(expected) if expected else 'names'}")
+
+
+def _check_number(what: str, found: Any, end: float) -> None:
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 < found < end:
+        raise ValueError(f"{what} is {found!r}: expected a number between 0 and {end}, both excluded")
 
 
 def image_token_count(config: LlavaConfig) -> int | None:

@@ -6,7 +6,7 @@ stock renaming is registered for this class, and a checkpoint that leaves any pa
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -18,10 +18,12 @@ from transformers.conversion_mapping import get_checkpoint_conversion_mapping, r
 
 from .action_units import Protocol, question, render, resolve_protocol, value_of, value_strings
 from .configuration_aullava import AULlavaConfig
-from .processing_aullava import ImageSource
-from .readout_aullava import AUReading, compile_plan, read_joint
+from .image_aullava import ImageSource
+from .plan_aullava import compile_plan
+from .readout_aullava import AUReading, Rule, read
+from .tree_aullava import Prefix, compute_prefix
 
-MODES = ("joint", "generate")
+MODES = ("joint", "parallel", "generate")
 _SLACK = 16  # tokens beyond the canonical answer that plain generation may write
 
 
@@ -64,6 +66,8 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
         protocol: str | Protocol = "disfa",
         mode: str = "joint",
         batch_size: int = 32,
+        value: str | None = None,
+        distributions: bool = False,
     ) -> list[AUReading]:
         """Read the action units of faces.
 
@@ -72,41 +76,130 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
                 face; nothing is detected here.
             processor: the checkpoint's AULlavaProcessor.
             protocol: a name of action_units.PROTOCOLS, codes such as "AU1,AU4", or a Protocol.
-            mode: "joint" chooses each value among the admissible ones, given those before it. "generate" lets the
-                model write greedily and parses what it wrote.
+            mode: "joint" chooses each value among the admissible ones, given those before it. "parallel" reads each value on
+                its own, all in one pass. "generate" lets the model write greedily and parses what it wrote; it gives no
+                probabilities and heeds neither calibration nor `value`.
             batch_size: pictures read at a time.
+            value: "argmax", "median" or "expected"; default the median of continuous values, else argmax (see Rule).
+            distributions: whether the readings hold the probability of every admissible value.
 
         Returns:
-            One reading a picture, in order, with probabilities in mode "joint" (see AUReading).
+            One reading a picture, in order, with probabilities except in mode "generate" (see AUReading).
 
         Raises:
             ImageReadError: a picture cannot be read.
-            ValueError: unknown mode or protocol, a batch size below 1, or a processor without this project's methods.
+            FloatingPointError: the model's logits are not numbers.
+            ValueError: unknown mode, value or protocol, a batch size below 1, or a processor without this project's methods.
         """
         protocol = resolve_protocol(protocol)
+        found = self.recognize_many(images, processor, [protocol], mode, batch_size, value, distributions)
+        return [reading for readings in found for reading in readings.values()]
+
+    @torch.no_grad()
+    def recognize_many(
+        self,
+        images: ImageSource | Iterable[ImageSource],
+        processor: Any,
+        protocols: Sequence[str | Protocol] = ("bp4d", "disfa", "feafa"),
+        mode: str = "joint",
+        batch_size: int = 32,
+        value: str | None = None,
+        distributions: bool = False,
+    ) -> list[dict[str, AUReading]]:
+        """Read several protocols off each picture: the picture is looked at once, and computed once where it stands first.
+
+        Args:
+            protocols: as in `recognize`, each of another name.
+
+        Returns:
+            One dictionary a picture: protocol as given (the name of a Protocol) -> what `recognize` gives.
+
+        Raises:
+            ValueError: two protocols of one name, or as in `recognize`.
+        """
+        protocols = [protocols] if isinstance(protocols, str) or hasattr(protocols, "units") else list(protocols)
+        names = [protocol if isinstance(protocol, str) else protocol.name for protocol in protocols]
+        if len(set(names)) < len(names) or not names:
+            raise ValueError(
+                f"protocols are {', '.join(names) or 'none'}: expected at least one, each of another name"
+            )
         _check_arguments(processor, mode, batch_size)
-        text = question(protocol, self.config.question_form)
-        read = self._read_joint if mode == "joint" else self._read_generated
+        reader = _Reader(
+            self, processor, [*map(resolve_protocol, protocols)], mode, Rule(value, self.config.calibration)
+        )
         pictures = iter([images] if isinstance(images, (str, os.PathLike, bytes, np.ndarray, Image.Image)) else images)
-        readings, was_training = [], self.training
+        found, was_training = [], self.training
         self.eval()  # dropout would make readings random
         try:
             while batch := list(islice(pictures, batch_size)):
-                inputs = processor.encode(batch, text).to(self.device, self.dtype)
-                readings += read(inputs, processor, protocol, text)
+                readings = reader.generated(batch) if mode == "generate" else reader.read(batch, distributions)
+                found += [dict(zip(names, of_picture, strict=True)) for of_picture in zip(*readings, strict=True)]
         finally:
             self.train(was_training)
-        return readings
+        return found
 
-    def _read_joint(self, inputs, processor, protocol: Protocol, text: str) -> list[AUReading]:
-        return read_joint(self, inputs, compile_plan(processor.tokenizer, processor.prompt(text), protocol))
 
-    def _read_generated(self, inputs, processor, protocol: Protocol, text: str) -> list[AUReading]:
-        tokenizer = processor.tokenizer
+class _Reader:
+    """What is the same for every batch of pictures."""
+
+    def __init__(self, model, processor, protocols: list[Protocol], mode: str, rule: Rule):
+        self.model, self.processor, self.protocols, self.mode, self.rule = model, processor, protocols, mode, rule
+        self.layout = model.config.prompt_layout
+        self.texts = [question(protocol, model.config.question_form) for protocol in protocols]
+        self._prefixes: dict[int, Prefix] = {}
+
+    def read(self, pictures: list[ImageSource], distributions: bool) -> list[list[AUReading]]:
+        """For each protocol one reading a picture."""
+        prompts, features = self._encode(pictures)
+        words = self.processor.tokenizer
+        plans = [
+            compile_plan(words, self.processor.prompt(text, self.layout), protocol)
+            for text, protocol in zip(self.texts, self.protocols, strict=True)
+        ]
+        options = {"rule": self.rule, "distributions": distributions, "image_features": features}
+        if self.layout == "image_first":
+            return read(self.model, prompts, plans, self.mode, **options)
+        return [
+            read(self.model, [prompt], [plan], self.mode, prefix=self._prefix(number, prompt), **options)[0]
+            for number, (prompt, plan) in enumerate(zip(prompts, plans, strict=True))
+        ]
+
+    def generated(self, pictures: list[ImageSource]) -> list[list[AUReading]]:
+        """For each protocol one reading a picture, written freely."""
+        prompts, features = self._encode(pictures)
+        return [
+            self._written(prompt, features, protocol) for prompt, protocol in zip(prompts, self.protocols, strict=True)
+        ]
+
+    def _encode(self, pictures: list[ImageSource]):
+        """The prompt of each protocol, the same in every row, and the features of the pictures."""
+        model, processor = self.model, self.processor
+        first = processor.encode(pictures, self.texts[0], self.layout).to(model.device, model.dtype)
+        features = model.get_image_features(pixel_values=first.pop("pixel_values"))
+        image_tokens = int((first["input_ids"][0] == model.config.image_token_id).sum())
+        prompts = [first]
+        for text in self.texts[1:]:
+            prompt = processor.prompt(text, self.layout).replace(
+                processor.image_token, processor.image_token * image_tokens
+            )
+            one = processor.tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(model.device)
+            prompts.append({key: one[key].expand(len(pictures), -1) for key in ("input_ids", "attention_mask")})
+        return prompts, features
+
+    def _prefix(self, number: int, prompt) -> Prefix:
+        """The tokens before the image, computed when first needed."""
+        if number not in self._prefixes:
+            ids = prompt["input_ids"][0].tolist()
+            self._prefixes[number] = compute_prefix(self.model, ids[: ids.index(self.model.config.image_token_id)])
+        return self._prefixes[number]
+
+    def _written(self, prompt, features, protocol: Protocol) -> list[AUReading]:
+        tokenizer = self.processor.tokenizer
         highest = value_of(value_strings(protocol.scale)[-1], protocol.scale)
         answer = render(dict.fromkeys(protocol.units, highest), protocol)
-        generated = self.generate(
-            **inputs,
+        generated = self.model.generate(
+            **prompt,
+            mm_encoder_outputs={"image": features},
             do_sample=False,
             num_beams=1,
             max_new_tokens=len(tokenizer(answer, add_special_tokens=False)["input_ids"]) + _SLACK,
@@ -114,8 +207,8 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
             pad_token_id=tokenizer.pad_token_id,
         )
         readings = []
-        for tokens in generated[:, inputs["input_ids"].shape[1] :]:
-            written, parsed = processor.decode_answer(tokens, protocol)
+        for tokens in generated[:, prompt["input_ids"].shape[1] :]:
+            written, parsed = self.processor.decode_answer(tokens, protocol)
             readings.append(AUReading(dict(parsed.values), text=written, status=parsed.status))
         return readings
 

@@ -5,14 +5,14 @@ from typing import Any
 
 from transformers import Pipeline
 
-OPTIONS = ("protocol", "mode", "batch_size")
+OPTIONS = ("protocol", "mode", "batch_size", "value", "distributions")
 
 
 class FacialActionUnitsPipeline(Pipeline):
     """One picture or several to a list of dictionaries, one a face, with the fields of an AUReading.
 
-    `protocol`, `mode` and `batch_size` are those of the model's `recognize`; given to `pipeline(...)` they hold for
-    every call, given to a call they win.
+    `protocol`, `mode`, `batch_size`, `value` and `distributions` are those of the model's `recognize`; given to
+    `pipeline(...)` they hold for every call, given to a call they win.
     """
 
     _load_processor = True

@@ -1,30 +1,39 @@
 """Structured read-out: fixed answer text is fed, values are chosen among the admissible ones.
 
-A model that answers "AU1=0 AU2=3" only ever decides the digits. `compile_plan` cuts the answer of a protocol into
-literal token runs and slots; `read_joint` fills the slots one after the other over a key-value cache, so that each
-value sees all values before it. This is greedy generation restricted to well-formed answers, and it keeps the
-distribution over the admissible values of every slot. A value may take several tokens ("0", ".", "5", "3"): then the
-slot is walked down the tree of its token sequences.
+A model that answers "AU1=0 AU2=3" only ever decides the digits. A plan (plan_aullava.py) says which tokens are fixed and
+where a value stands; this file feeds the fixed ones and reads the distribution over the admissible values where one stands.
+
+    joint      the values one after the other: each sees all before it. Greedy generation restricted to well-formed answers,
+               in one pass a value (the first in the pass over the prompt); fixed tokens cost no pass of their own.
+    parallel   one skeleton of the answer, "AU1= AU2=", from which the values are left out: each is read at its mark, none
+               sees another, all in the pass over the prompt.
+
+A value of several tokens ("0", ".", "5", "3") is walked down the tree of its token sequences, one pass a choice.
+
+The tokens form a tree (tree_aullava.py): several protocols of one picture are branches behind the same image, the further
+digits of parallel values are branches behind their marks.
 
 Conventions
-    B rows, T tokens, V vocabulary entries, N admissible values; log-probabilities are normalised over the N only.
-    Continuous values are the median of their distribution, because the likeliest value is biased to 0.00 when most
-    faces rest. Where values take several tokens the distribution is not known in full, and the greedy value is taken.
+    B rows, T tokens, S segments of a pass, V vocabulary entries, R rows at the same choice, K ways on from it.
+    Probabilities are normalised over the admissible values only.
 """
 
 import math
-from bisect import bisect_right
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import accumulate, pairwise
 from typing import Any
 
+import numpy as np
 import torch
+from transformers import StaticCache
 
-from .action_units import CONTINUOUS, OCCURRENCE, Protocol, answer_pieces, render, value_of, value_strings
+from .action_units import CONTINUOUS, INTENSITY, OCCURRENCE, Protocol, render, value_of, value_strings
+from .plan_aullava import Plan, Run, Slot
+from .tree_aullava import Branch, Prefix, TokenTree
 
-Run = tuple[int, ...]  # token ids
+VALUE_RULES = ("argmax", "median", "expected")
+DEFAULT_RULE = {OCCURRENCE: "argmax", INTENSITY: "argmax", CONTINUOUS: "median"}
 
 
 @dataclass
@@ -39,6 +48,9 @@ class AUReading:
     status: "ok", "repaired", "invalid" or "no_face".
     box, score: where the face was found, (x, y, width, height) in pixels, and how surely, 0..1; None where the whole
         picture is the face.
+    expected: code -> expected value, 0..5 or 0..1, on the intensity and the continuous scale; a unit is left out where
+        its distribution is not known in full.
+    distributions: code -> the probability of every admissible value, ascending; filled on request only.
     """
 
     values: dict[str, int | float | None]
@@ -47,192 +59,264 @@ class AUReading:
     status: str = "ok"
     box: tuple[int, int, int, int] | None = None
     score: float | None = None
+    expected: dict[str, float] = field(default_factory=dict)
+    distributions: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Slot:
-    """A unit's place in the answer: the tokens before it, and those of each admissible value in ascending order."""
+class Rule:
+    """How a value is chosen from its distribution.
 
-    code: str
-    literal: Run
-    sequences: tuple[Run, ...]
-
-    def continuations(self, walked: Run) -> list[int]:
-        """The tokens that may follow `walked` inside this slot, in ascending order of value; none behind a value."""
-        depth = len(walked)
-        return list(dict.fromkeys(s[depth] for s in self.sequences if len(s) > depth and s[:depth] == walked))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """An answer as literal runs and slots. `closing`: what follows the last value, the end token included."""
-
-    protocol: Protocol
-    slots: tuple[Slot, ...]
-    closing: Run
-
-
-@lru_cache(maxsize=16)
-def compile_plan(tokenizer: Any, prompt: str, protocol: Protocol) -> Plan:
-    """Cut the tokenised answer of a protocol into literals and slots, exactly as it stands behind `prompt`.
-
-    Args:
-        tokenizer: any fast tokenizer with an end token.
-        prompt: the rendered chat up to where the answer begins.
-        protocol: the units and the scale.
-
-    Raises:
-        ValueError: a token reaches over the border of a value or of the prompt, fixed text changes its tokens with the
-            values beside it, or one value's tokens begin another's. Such a tokenizer needs mode "generate".
-    """
-    strings = value_strings(protocol.scale)
-    cut = [_cut(tokenizer, prompt, protocol, [string] * len(protocol.units)) for string in strings]
-    fixed = cut[0][0]
-    slots = tuple(
-        Slot(code, fixed[i + 1], tuple(values[i] for _, values in cut)) for i, code in enumerate(protocol.units)
-    )
-    # Equal values everywhere could hide that a value changes its neighbours: an answer in which they differ, too.
-    mixed = [i % len(strings) for i in range(len(slots))]
-    cut_mixed = _cut(tokenizer, prompt, protocol, [strings[i] for i in mixed])
-    expected = fixed, [slot.sequences[i] for slot, i in zip(slots, mixed, strict=True)]
-    alone = tuple(tokenizer(prompt, add_special_tokens=False)["input_ids"])
-    if fixed[0] != alone or cut_mixed != expected or any(other != fixed for other, _ in cut):
-        raise ValueError(_refusal(tokenizer, "the tokens of the fixed text change with what stands beside it"))
-    for slot in slots:
-        _check_slot(tokenizer, slot)
-    return Plan(protocol, slots, fixed[-1])
-
-
-def _cut(tokenizer, prompt: str, protocol: Protocol, strings: list[str]) -> tuple[list[Run], list[Run]]:
-    """Token runs of an answer with the given value strings: the fixed ones (prompt, literals, closing), the values."""
-    pieces = [prompt]
-    for (literal, _), string in zip(answer_pieces(protocol), strings, strict=True):
-        pieces += [literal, string]
-    pieces.append(tokenizer.eos_token)
-    text, ends = "".join(pieces), list(accumulate(map(len, pieces)))
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    runs = [[] for _ in pieces]
-    for token, (start, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True):
-        run = bisect_right(ends, start)
-        if end > ends[run]:
-            raise ValueError(_refusal(tokenizer, f"one token holds {text[start:end]!r}, across the border of a value"))
-        runs[run].append(token)
-    runs = [tuple(run) for run in runs]
-    return [runs[0], *runs[1:-1:2], runs[-1]], runs[2:-1:2]
-
-
-def _check_slot(tokenizer, slot: Slot) -> None:
-    if not slot.literal:
-        raise ValueError(_refusal(tokenizer, f"no token stands before the value of {slot.code}"))
-    for one, other in pairwise(sorted(slot.sequences)):
-        if other[: len(one)] == one:
-            raise ValueError(_refusal(tokenizer, f"one value of {slot.code} begins with all tokens of another, {one}"))
-
-
-def _refusal(tokenizer, reason: str) -> str:
-    return (
-        f"the answer cannot be read slot by slot with this {type(tokenizer).__name__}: {reason}. "
-        'Use mode "generate", or a tokenizer in which digits and signs are tokens of their own'
-    )
-
-
-class _Stream:
-    """A batch of token sequences that grow over one key-value cache. Rows may skip a step: their token is masked out.
-
-    logits_BV: the prediction after the last real token of every row that took the last step.
+    value: "argmax", "median" or "expected" (rounded to the nearest value of the scale); None is DEFAULT_RULE: the median on
+        the continuous scale, because the likeliest value is biased to 0.00 when most faces rest. On the occurrence scale
+        all three are the same. Median and expected value of a value of several tokens are those of the walk: the median is
+        exact where neighbouring values share their first tokens, else the likeliest way on is taken.
+    calibration: as in the configuration: "temperature" by scale, which divides the logits; "thresholds" by protocol name
+        and code: a unit counts as present where P(active) is above its threshold.
     """
 
-    def __init__(self, model, input_ids, attention_mask, **vision):
-        self._model, self._mask_BT, self._cache = model, attention_mask, None
-        self._advance(input_ids, **vision)
+    value: str | None = None
+    calibration: Mapping[str, Any] = field(default_factory=dict)
 
-    def feed(self, rows: list[list[int | None]]) -> None:
-        """Append T tokens to each of the B rows; None skips the step."""
-        tokens_BT = torch.tensor([[token or 0 for token in row] for row in rows], device=self._mask_BT.device)
-        real_BT = torch.tensor([[token is not None for token in row] for row in rows], device=self._mask_BT.device)
-        self._mask_BT = torch.cat([self._mask_BT, real_BT.to(self._mask_BT.dtype)], dim=1)
-        self._advance(tokens_BT)
+    def __post_init__(self):
+        if self.value not in (None, *VALUE_RULES):
+            raise ValueError(
+                f"value is {self.value!r}: expected one of {', '.join(VALUE_RULES)}, or None for the default"
+            )
 
-    def _advance(self, tokens_BT, **vision) -> None:
-        positions_BT = (self._mask_BT.cumsum(1) - 1).clamp(min=0)[:, -tokens_BT.shape[1] :]
-        output = self._model(
-            input_ids=tokens_BT,
-            attention_mask=self._mask_BT,
-            position_ids=positions_BT,
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=1,
-            **vision,
-        )
-        self._cache, self.logits_BV = output.past_key_values, output.logits[:, -1].float()
+    def value_for(self, plan: Plan) -> str:
+        value = self.value or DEFAULT_RULE[plan.protocol.scale]
+        if plan.protocol.scale == OCCURRENCE:
+            return "argmax"
+        if value == "expected" and (slot := next((s for s in plan.slots if len(s.choices) > 1), None)):
+            raise ValueError(
+                f'value "expected" needs the whole distribution, but with this tokenizer a value of {slot.code} takes several '
+                'tokens: use "median" or "argmax"'
+            )
+        return value
+
+    def temperature(self, protocol: Protocol) -> float:
+        return self.calibration.get("temperature", {}).get(protocol.scale, 1.0)
+
+    def thresholds(self, protocol: Protocol) -> Mapping[str, float]:
+        return self.calibration.get("thresholds", {}).get(protocol.name, {}) if protocol.scale == OCCURRENCE else {}
 
 
-def read_joint(model: Any, inputs: Mapping[str, torch.Tensor], plan: Plan) -> list[AUReading]:
-    """Fill the slots of a plan one after the other for a batch of prompts.
+class _Track:
+    """A branch along which some slots of a plan are read one after the other, every row at its own pace."""
+
+    def __init__(self, plan: Plan, value: str, slots: Sequence[Slot], at: Branch, first: Run):
+        batch = len(at.length_B)
+        self.plan, self.value, self.slots, self.at = plan, value, slots, at
+        self.place = [0] * batch  # which slot each row has come to
+        self.walked, self._pending = (
+            [()] * batch,
+            [first] * batch,
+        )  # tokens of its value so far; those not in the tree yet
+        self.reached, self.below = (
+            [1.0] * batch,
+            [0.0] * batch,
+        )  # probability of what was walked, and of the values below
+        self.found = {slot.code: [[math.nan] * len(slot.sequences) for _ in range(batch)] for slot in slots}
+        self.chosen = {slot.code: [None] * batch for slot in slots}
+
+    def slot(self, row: int) -> Slot | None:
+        """The one that is being read; None behind the last."""
+        return self.slots[self.place[row]] if self.place[row] < len(self.slots) else None
+
+    def queue(self, tree: TokenTree) -> None:
+        """Put what was chosen, and the fixed tokens behind it, into the tree."""
+        if width := max(map(len, self._pending)):
+            ids = np.array([[*[0] * (width - len(run)), *run] for run in self._pending])
+            lengths = np.array([len(run) for run in self._pending])
+            self.at = tree.add(self.at, ids, np.arange(width) >= width - lengths[:, None])
+        self._pending = [()] * len(self._pending)
+
+    def take(self, row: int, shares_K: list[float], k: int) -> None:
+        """Note the probabilities of the K ways on in a row and go the k-th."""
+        slot, walked = self.slot(row), self.walked[row]
+        ways = slot.choices[walked]
+        if len(ways) == len(slot.sequences):  # each is a value; the rest of this comes to the same, and slower
+            self.found[slot.code][row] = shares_K
+        else:
+            for way, share in zip(ways, shares_K, strict=True):
+                if (index := slot.index.get(walked + way)) is not None:
+                    self.found[slot.code][row][index] = share
+            self.below[row] += sum(shares_K[:k])
+        self.reached[row], self.walked[row], self._pending[row] = shares_K[k], walked + ways[k], ways[k]
+        if (index := slot.index.get(self.walked[row])) is not None:
+            self.chosen[slot.code][row] = index
+            self.place[row] += 1
+            self.reached[row], self.below[row], self.walked[row] = 1.0, 0.0, ()
+            following = self.slot(row)
+            self._pending[row] = ways[k] + following.literal if following else ()
+
+
+def read(
+    model: Any,
+    prompts: Sequence[Mapping[str, torch.Tensor]],
+    plans: Sequence[Plan],
+    mode: str = "joint",
+    *,
+    rule: Rule | None = None,
+    distributions: bool = False,
+    image_features: Any = None,
+    prefix: Prefix | None = None,
+    cache: Any = None,
+) -> list[list[AUReading]]:
+    """Read one answer or several about a batch of pictures.
 
     Args:
         model: a LLaVA model in evaluation mode.
-        inputs: input_ids and attention_mask (B, T), padded on the left; pixel_values (B, 3, H, W).
-        plan: what `compile_plan` made for the same prompt.
+        prompts: for each plan input_ids and attention_mask (B, T), padded on the left; all about the same pictures.
+            pixel_values (B, 3, H, W) in the first, unless `image_features` are given.
+        plans: what `compile_plan` made for the same prompts.
+        mode: "joint" or "parallel".
+        rule: how values are chosen.
+        distributions: whether the readings hold them.
+        image_features: what `model.get_image_features` gave for these pictures.
+        prefix: the first tokens of the one prompt, which then has no padding.
+        cache: an empty key-value cache with room for all tokens, instead of a prefix; default a dynamic one, or a static one
+            where the model's generation configuration says `cache_implementation="static"`.
 
     Returns:
-        B readings of status "ok".
+        For each plan B readings of status "ok". Prompts that begin alike, image included, share that part.
+
+    Raises:
+        FloatingPointError: the model's logits are not numbers.
+        ValueError: unknown mode, or a rule that this tokenizer does not allow.
     """
-    stream = _Stream(model, **inputs)
-    batch = len(inputs["input_ids"])
-    readings = [AUReading({}) for _ in range(batch)]
-    chosen: list[list[int | None]] = [[] for _ in range(batch)]  # the last tokens of the slot before, not yet fed
+    rule = rule or Rule()
+    values = [rule.value_for(plan) for plan in plans]
+    if image_features is None:
+        image_features = model.get_image_features(pixel_values=prompts[0]["pixel_values"])
+    ids = [prompt["input_ids"].cpu().numpy() for prompt in prompts]
+    real = [prompt["attention_mask"].cpu().numpy().astype(bool) for prompt in prompts]
+    shared = _shared_columns(ids, real)
+    if (ids[0][:, shared:] == model.config.image_token_id).any():  # the image cannot be shared
+        options = {"rule": rule, "distributions": distributions, "image_features": image_features}
+        return [read(model, [p], [q], mode, **options)[0] for p, q in zip(prompts, plans, strict=True)]
+    begin, batch = len(prefix.run) if prefix else 0, len(ids[0])
+    if cache is None:  # an empty cache is false
+        cache = prefix.expanded(batch) if prefix else _static_cache(model, ids, plans)
+    tree = TokenTree(model, batch, image_features, cache)
+    at = tree.add(tree.root, ids[0][:, begin:shared], real[0][:, begin:shared])
+    starts = [
+        tree.add(at, i[:, shared:], r[:, shared:]) if i.shape[1] > shared else at
+        for i, r in zip(ids, real, strict=True)
+    ]
+    tracks = [_tracks(tree, *parts, mode) for parts in zip(starts, plans, values, strict=True)]
+    every = [track for of_plan in tracks for track in of_plan]
+    for track in every:
+        track.queue(tree)
+    while (logits_BSV := tree.run()) is not None:
+        _choose(logits_BSV, every, rule)
+        for track in every:
+            track.queue(tree)
+    return [_readings(of_plan, plan, distributions) for of_plan, plan in zip(tracks, plans, strict=True)]
+
+
+def _static_cache(model: Any, ids: list[np.ndarray], plans: Sequence[Plan]) -> StaticCache | None:
+    """One with room for every token, if that is the kind of cache the model is set to."""
+    if model.generation_config.cache_implementation != "static":
+        return None
+    columns = sum(array.shape[1] for array in ids) + sum(plan.most_columns for plan in plans)
+    return StaticCache(config=model.config.get_text_config(), max_cache_len=columns)
+
+
+def _tracks(tree: TokenTree, start: Branch, plan: Plan, value: str, mode: str) -> list[_Track]:
+    """Where a mode's tracks begin says which tokens a value sees, and at which position it stands."""
+    if mode == "joint":
+        return [_Track(plan, value, plan.slots, start, plan.slots[0].literal)]
+    if mode != "parallel":
+        raise ValueError(f"mode is {mode!r}: expected joint or parallel")
+    batch, tracks, at = len(start.length_B), [], start
     for slot in plan.slots:
-        stream.feed([[*tokens, *slot.literal] for tokens in chosen])
-        picked, log_probs_BN, chosen = _fill(stream, slot, batch, plan.protocol.scale)
-        for reading, index, log_probs_N in zip(readings, picked, log_probs_BN.tolist(), strict=True):
-            reading.values[slot.code] = value_of(value_strings(plan.protocol.scale)[index], plan.protocol.scale)
-            distribution = [math.exp(log_prob) for log_prob in log_probs_N]
-            if plan.protocol.scale != CONTINUOUS and not any(map(math.isnan, distribution)):
-                binary = plan.protocol.scale == OCCURRENCE
-                reading.probabilities[slot.code] = distribution[1] if binary else distribution
-    for reading in readings:
-        reading.text = render(reading.values, plan.protocol)
+        at = tree.add(at, np.tile(slot.literal, (batch, 1)))
+        tracks.append(_Track(plan, value, [slot], at, ()))
+    return tracks
+
+
+def _shared_columns(ids: list[np.ndarray], real: list[np.ndarray]) -> int:
+    """How many leading columns all prompts have alike."""
+    shortest = min(array.shape[1] for array in ids)
+    alike = [
+        (array[:, :shortest] == first[:, :shortest]).all(0)
+        for arrays, first in ((ids, ids[0]), (real, real[0]))
+        for array in arrays
+    ]
+    return int(np.logical_and.reduce(alike).cumprod().sum())
+
+
+def _choose(logits_BSV: torch.Tensor, tracks: list[_Track], rule: Rule) -> None:
+    """Choose a way on in every track and row that stands at a value; all that have the same tokens to choose from at once."""
+    groups = defaultdict(list)
+    for track in tracks:
+        temperature = rule.temperature(track.plan.protocol)
+        for row in range(len(track.place)):
+            if slot := track.slot(row):
+                value = "argmax" if track.value == "median" and not slot.is_ordered else track.value
+                tokens = tuple(way[0] for way in slot.choices[track.walked[row]])
+                groups[tokens, value, temperature].append((track, row))
+    for (tokens, value, temperature), members in groups.items():
+        rows, segments = zip(*((row, track.at.segment) for track, row in members), strict=True)
+        logits_RK = logits_BSV[list(rows), list(segments)][:, list(tokens)].float()
+        log_probs_RK = (logits_RK / temperature).log_softmax(-1)
+        if log_probs_RK.isnan().any():
+            track, row = members[int(log_probs_RK.isnan().any(-1).nonzero()[0])]
+            raise FloatingPointError(
+                f"the logits at {track.slot(row).code} in row {row} of the batch are not numbers: the weights or the picture are "
+                "damaged, or the numbers overflow; try dtype=torch.float32"
+            )
+        shares_RK = log_probs_RK.double().exp().cpu().numpy()
+        picked_R = logits_RK.argmax(-1).tolist() if value == "argmax" else _middle(shares_RK, value, members)
+        reached_R = [track.reached[row] for track, row in members]
+        for (track, row), shares_K, k, reached in zip(members, shares_RK.tolist(), picked_R, reached_R, strict=True):
+            thresholds = rule.thresholds(track.plan.protocol)
+            if (code := track.slot(row).code) in thresholds:
+                k = int(shares_K[1] > thresholds[code])
+            track.take(row, shares_K if reached == 1 else [share * reached for share in shares_K], k)
+
+
+def _middle(shares_RK: np.ndarray, value: str, members: list[tuple[_Track, int]]) -> list[int]:
+    """Median: the first way on with which half of the whole probability is reached. Expected: the nearest value's."""
+    if value == "expected":
+        steps_K = np.arange(shares_RK.shape[1])
+        return np.floor((shares_RK * steps_K).sum(-1) + 0.5).astype(int).clip(max=steps_K[-1]).tolist()
+    reached_R, below_R = np.array([(track.reached[row], track.below[row]) for track, row in members]).T
+    cumulative_RK = below_R[:, None] + reached_R[:, None] * (shares_RK / shares_RK.sum(-1, keepdims=True)).cumsum(-1)
+    return (cumulative_RK < 0.5).sum(-1).clip(max=shares_RK.shape[1] - 1).tolist()
+
+
+def _readings(tracks: list[_Track], plan: Plan, distributions: bool) -> list[AUReading]:
+    protocol, strings = plan.protocol, value_strings(plan.protocol.scale)
+    numbers = [value_of(string, protocol.scale) for string in strings]
+    chosen = {code: indices for track in tracks for code, indices in track.chosen.items()}
+    found = {code: shares for track in tracks for code, shares in track.found.items()}
+    readings = []
+    for row in range(len(tracks[0].place)):
+        reading = AUReading({code: numbers[chosen[code][row]] for code in protocol.units})
+        reading.text = render(reading.values, protocol)
+        for code in protocol.units:
+            shares = found[code][row]
+            expected = float(np.dot(shares, numbers))
+            if math.isnan(expected):  # the walk did not come by every value
+                continue
+            if protocol.scale != CONTINUOUS:
+                reading.probabilities[code] = shares[1] if protocol.scale == OCCURRENCE else shares
+            if protocol.scale != OCCURRENCE:
+                reading.expected[code] = expected
+            if distributions:
+                reading.distributions[code] = list(shares)
+        readings.append(reading)
     return readings
 
 
-def _fill(
-    stream: _Stream, slot: Slot, batch: int, scale: str
-) -> tuple[list[int], torch.Tensor, list[list[int | None]]]:
-    """Choose a value of one slot in every row, walking down the tree of its token sequences level by level.
-
-    Returns:
-        The index of the chosen value per row; log-probabilities (B, N) of the values, NaN where the walk did not come
-        by; and per row the token of the last level, which is not in the cache yet.
-    """
-    index_of = {sequence: index for index, sequence in enumerate(slot.sequences)}
-    pick = _median if scale == CONTINUOUS and all(len(sequence) == 1 for sequence in index_of) else _likeliest
-    known_BN, reached_B = torch.full((batch, len(index_of)), math.nan), torch.zeros(batch)
-    walked: list[Run] = [()] * batch
-    level: list[list[int | None]] = []
-    while open_rows := [row for row in range(batch) if walked[row] not in index_of]:
-        if level:
-            stream.feed(level)
-        level = [[None] for _ in range(batch)]
-        for path in dict.fromkeys(walked[row] for row in open_rows):
-            rows = [row for row in open_rows if walked[row] == path]
-            tokens = slot.continuations(path)
-            log_probs_RK = stream.logits_BV[rows][:, tokens].log_softmax(-1).cpu() + reached_B[rows, None]
-            for k, token in enumerate(tokens):
-                if (index := index_of.get((*path, token))) is not None:
-                    known_BN[rows, index] = log_probs_RK[:, k]
-            picked_R = pick(log_probs_RK)
-            reached_B[rows] = log_probs_RK.gather(1, picked_R[:, None])[:, 0]
-            for row, k in zip(rows, picked_R.tolist(), strict=True):
-                walked[row], level[row] = (*path, tokens[k]), [tokens[k]]
-    return [index_of[path] for path in walked], known_BN, level
+def read_joint(model: Any, inputs: Mapping[str, torch.Tensor], plan: Plan, **options) -> list[AUReading]:
+    """`read` one answer, each value seeing those before it; inputs hold pixel_values."""
+    return read(model, [inputs], [plan], "joint", **options)[0]
 
 
-def _likeliest(log_probs_RK: torch.Tensor) -> torch.Tensor:
-    return log_probs_RK.argmax(-1)
-
-
-def _median(log_probs_RK: torch.Tensor) -> torch.Tensor:
-    """The first column at which half of the probability is reached."""
-    cumulative_RK = log_probs_RK.exp().cumsum(-1)
-    return (cumulative_RK < 0.5 * cumulative_RK[:, -1:]).sum(-1)
+def read_parallel(model: Any, inputs: Mapping[str, torch.Tensor], plan: Plan, **options) -> list[AUReading]:
+    """`read` one answer, each value on its own; inputs hold pixel_values."""
+    return read(model, [inputs], [plan], "parallel", **options)[0]

@@ -1,7 +1,8 @@
 """Pictures of records become what a row stores: a path that is opened when the row is read, or encoded bytes.
 
 A picture in a file of its own stays a path, so that the cache holds no copy of a corpus. Frames of videos, drawings, face crops
-and pictures whose EXIF data turn them are stored as bytes: JPEG where the source has lost detail already, PNG where it has not.
+and pictures that are turned by EXIF data, transparent or of 16 bits are stored as bytes: JPEG where the source has lost detail
+already, PNG where it has not.
 """
 
 import io
@@ -14,13 +15,14 @@ from PIL import Image
 
 from aullava.dataset_builder.records import ImageFile, Picture, VideoFrame
 from aullava.dataset_builder.schema import NO_FACE, NO_PICTURE, OK, UNREADABLE
+from aullava.image_aullava import ImageReadError, load_image
 from aullava.media.detection import HAAR_MARGIN, FaceBox, HaarDetector
 from aullava.media.video import VideoEnd, VideoFrames, VideoReadError
-from aullava.processing_aullava import ImageReadError, load_image
 
 FACES, ENCODINGS = ("none", "auto"), ("auto", "jpeg", "png")
 _LOSSY = (".jpg", ".jpeg")
 _EXIF_ORIENTATION, _UPRIGHT = 274, 1
+_PLAIN_MODES = ("RGB", "L", "P", "1", "CMYK", "YCbCr")  # the others lose bits, or show what transparency hides
 # How a whole file ends. One that ends otherwise may be cut off, or carry something behind the picture: it is decoded to see.
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 
@@ -109,8 +111,7 @@ class PictureReader:
             return Stored(NO_PICTURE)
         if self._detector is not None:
             return self._encode(load_image(path), lossy=path.suffix.lower() in _LOSSY)
-        upright = _check(path)
-        if not upright:
+        if not _shown_as_it_lies(path):
             return self._encode(load_image(path), lossy=path.suffix.lower() in _LOSSY)
         if self.options.embed:
             load_image(path)
@@ -157,8 +158,10 @@ class PictureReader:
         self._video = None
 
 
-def _check(path: Path) -> bool:
-    """Whether a picture file is upright as it lies there, and whole as far as its first and last bytes tell.
+def _shown_as_it_lies(path: Path) -> bool:
+    """Whether `datasets` decodes a picture file as `load_image` does: it is upright, has 8 bits a channel and no transparency.
+
+    That it is whole is checked as far as its first and last bytes tell.
 
     Raises:
         ImageReadError: it is no picture, cut off, or of a size that `load_image` refuses.
@@ -172,7 +175,8 @@ def _check(path: Path) -> bool:
                 load_image(path)
             elif min(image.size) < 16:
                 load_image(path)  # says what is wrong with the size
-            return image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT) == _UPRIGHT
+            plain = image.mode in _PLAIN_MODES and "transparency" not in image.info
+            return plain and image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT) == _UPRIGHT
     except ImageReadError:
         raise
     except Exception as error:  # Pillow's readers raise nearly every type there is

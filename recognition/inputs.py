@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from aullava.image_aullava import FORMATS
 from aullava.media.files import natural_key, printable
-from aullava.processing_aullava import FORMATS
 
 Image.init()
 # What a folder is searched for. A file that is named itself is read whatever it is called.

@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from aullava.action_units import OCCURRENCE, Protocol, format_value
+from aullava.image_aullava import ImageReadError, load_image
 from aullava.media.files import replace_file
-from aullava.processing_aullava import ImageReadError, load_image
 from aullava.recognition.drawing import COLOURS, FAINT, INK, PAPER, draw_bar, font, share
 from aullava.recognition.inputs import Failure
 from aullava.recognition.outputs import present_probability, unit_label

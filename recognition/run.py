@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from aullava.action_units import Protocol
+from aullava.image_aullava import ImageReadError, load_image
 from aullava.media.detection import Detector, FaceBox
-from aullava.processing_aullava import ImageReadError, load_image
 from aullava.readout_aullava import AUReading
 from aullava.recognition.inputs import Failure
 

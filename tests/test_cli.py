@@ -199,10 +199,17 @@ def test_nothing_to_read_exits_2_and_names_what_was_given(tmp_path, checkpoint, 
         ["recognize"],
         ["recognize", "x", "--batch-size", "0"],
         ["recognize", "x", "--batch-size", "many"],
-        ["recognize", "x", "--mode", "parallel"],
+        ["recognize", "x", "--mode", "greedy"],
         ["recognize", "x", "--faces", "all"],
         ["faces", "x", "--count", "-1"],
         ["release", "x"],
+        ["build"],
+        ["build", "--corpus"],
+        ["build", "--corpus", "procedural", "--faces", "all"],
+        ["build", "--corpus", "procedural", "--no-face", "perhaps"],
+        ["build", "--corpus", "procedural", "--num-proc", "0"],
+        ["build", "--corpus", "procedural", "--preview", "-1"],
+        ["build", "--corpus", "procedural", "--subjects", ","],
     ],
 )
 def test_arguments_argparse_refuses_exit_2(arguments):
@@ -247,8 +254,15 @@ def test_faces_overwrites_nothing_and_sheets_take_no_count(tmp_path, capsys):
     assert list((tmp_path / "new").iterdir()) == []
 
 
+def test_build_without_its_libraries_names_the_extra():
+    code = "import sys; sys.modules['datasets'] = None; from aullava.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "build", "--corpus", "procedural", "--preview", "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "pip install 'au-llava[corpora]'" in done.stderr, done.stderr
+
+
 def test_help_needs_no_torch_and_the_module_runs():
     code = "import sys, aullava.cli as c; assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
     shown = subprocess.run([sys.executable, "-m", "aullava.cli", "--help"], check=True, capture_output=True, text=True)
-    assert all(verb in shown.stdout for verb in ("recognize", "release", "faces"))
+    assert all(verb in shown.stdout for verb in ("recognize", "release", "faces", "build"))

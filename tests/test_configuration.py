@@ -1,6 +1,7 @@
 """AULlavaConfig: stock LLaVA reads what it writes, and configurations that would read wrongly are refused."""
 
 import json
+import math
 
 import pytest
 from huggingface_hub.errors import StrictDataclassError
@@ -16,13 +17,16 @@ SWIN_ODD = SwinConfig(image_size=100, patch_size=4, embed_dim=8, depths=[1, 1, 1
 SIGLIP = SiglipVisionConfig(image_size=32, patch_size=8)
 
 
+FIELDS = ("question_form", "prompt_layout", "calibration", "auto_map", "custom_pipelines")
+
+
 def test_defaults_are_those_of_stock_llava_with_room_for_the_image_token():
     ours, stock = AULlavaConfig().to_dict(), LlavaConfig().to_dict()
     assert ours["text_config"].pop("vocab_size") == 32064
     assert stock["text_config"].pop("vocab_size") == 32000
-    added = {key: ours.pop(key) for key in ("question_form", "auto_map", "custom_pipelines")}
+    added = {key: ours.pop(key) for key in FIELDS}
     assert ours == stock
-    assert added["question_form"] == "full"
+    assert (added["question_form"], added["prompt_layout"], added["calibration"]) == ("full", "image_first", {})
     assert added["auto_map"] == AUTO_MAP
 
 
@@ -69,11 +73,49 @@ def test_image_token_count_rounds_odd_grids_up_and_knows_its_limits():
         ({"vision_config": SIGLIP, "image_seq_length": 16}, "the first token of a siglip_vision_model tower"),
         ({"question_form": "long"}, "question_form"),
         ({"image_seq_length": "576"}, "image_seq_length"),
+        ({"prompt_layout": "text_first"}, "prompt_layout"),
+        ({"calibration": []}, "calibration"),
+        ({"calibration": {"bias": {}}}, "calibration holds 'bias': expected temperature, thresholds"),
+        ({"calibration": {"temperature": 1.0}}, r"calibration\['temperature'\] is 1.0: expected a dictionary"),
+        (
+            {"calibration": {"temperature": {"levels": 1.0}}},
+            "holds 'levels': expected occurrence, intensity, continuous",
+        ),
+        (
+            {"calibration": {"temperature": {"intensity": 0}}},
+            "temperature of intensity is 0: expected a number between 0",
+        ),
+        ({"calibration": {"temperature": {"intensity": True}}}, "temperature of intensity is True"),
+        ({"calibration": {"temperature": {"intensity": math.nan}}}, "temperature of intensity is nan"),
+        ({"calibration": {"temperature": {"intensity": math.inf}}}, "temperature of intensity is inf"),
+        (
+            {"calibration": {"thresholds": {"disfa": {"AU1": 0.5}}}},
+            "thresholds for 'disfa', which is no protocol of occ",
+        ),
+        ({"calibration": {"thresholds": {"bp4d": 0.5}}}, "the thresholds of bp4d is 0.5: expected a dictionary"),
+        ({"calibration": {"thresholds": {"bp4d": {"AU5": 0.5}}}}, "thresholds of bp4d holds 'AU5': expected AU1, AU2"),
+        ({"calibration": {"thresholds": {"mine": {"au05": 0.5}}}}, "of mine name 'au05': write 'AU5'"),
+        ({"calibration": {"thresholds": {"mine": {"smile": 0.5}}}}, "smile"),
+        (
+            {"calibration": {"thresholds": {"bp4d": {"AU1": 1.0}}}},
+            "threshold of AU1 in bp4d is 1.0: .* between 0 and 1",
+        ),
+        ({"calibration": {"thresholds": {"bp4d": {"AU1": "0.5"}}}}, "threshold of AU1 in bp4d is '0.5'"),
     ],
 )
 def test_refuses_what_would_read_wrongly(fields, reason):
     with pytest.raises(StrictDataclassError, match=reason):
         AULlavaConfig(**fields)
+
+
+def test_takes_and_keeps_a_calibration(tmp_path):
+    calibration = {"temperature": {"occurrence": 1.3}, "thresholds": {"bp4d": {"AU1": 0.4}, "mine": {"AU5": 0.7}}}
+    AULlavaConfig(calibration=calibration, prompt_layout="instruction_first").save_pretrained(tmp_path)
+    loaded = AULlavaConfig.from_pretrained(tmp_path)
+    assert (loaded.calibration, loaded.prompt_layout) == (calibration, "instruction_first")
+    loaded.calibration["temperature"]["occurrence"] = -1.0
+    with pytest.raises(StrictDataclassError, match=r"temperature of occurrence is -1\.0"):
+        loaded.save_pretrained(tmp_path)
 
 
 def test_refuses_to_save_what_was_changed_to_be_wrong(tmp_path):

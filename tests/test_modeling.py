@@ -9,10 +9,10 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from aullava.action_units import PROTOCOLS, Protocol, parse, question, render
 from aullava.configuration_aullava import AULlavaConfig
-from aullava.modeling_aullava import AULlavaForConditionalGeneration
-from aullava.processing_aullava import ImageReadError
+from aullava.image_aullava import ImageReadError
+from aullava.modeling_aullava import MODES, AULlavaForConditionalGeneration
 
-from tiny import FACES, TOWERS, make_tiny_checkpoint, tiny_model
+from tiny import FACES, TOWERS, count_passes, make_tiny_checkpoint, processor_with, tiny_model
 
 
 @pytest.fixture(scope="module", params=TOWERS)
@@ -243,14 +243,16 @@ class TestRecognize:
     def test_reduced_precision(self, checkpoint):
         model = AULlavaForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.bfloat16)
         _, processor = tiny_model(checkpoint.name)
-        for mode in ("joint", "generate"):
+        for mode in MODES:
             assert len(model.recognize(FACES, processor=processor, mode=mode)) == len(FACES)
 
     def test_refuses_wrong_arguments(self):
         model, processor = tiny_model()
-        for mode in ("parallel", "Joint", ""):
-            with pytest.raises(ValueError, match=r"expected one of joint, generate"):
+        for mode in ("Parallel", "Joint", ""):
+            with pytest.raises(ValueError, match=r"expected one of joint, parallel, generate"):
                 model.recognize(FACES, processor=processor, mode=mode)
+        with pytest.raises(ValueError, match="value is 'mode': expected one of argmax"):
+            model.recognize(FACES, processor=processor, value="mode")
         with pytest.raises(ValueError, match="unknown protocol 'smile'"):
             model.recognize(FACES, processor=processor, protocol="smile")
         with pytest.raises(ValueError, match="batch_size is 0"):
@@ -264,3 +266,161 @@ class TestRecognize:
         (tmp_path / "torn.png").write_bytes(b"\x89PNG torn")
         with pytest.raises(ImageReadError, match=r"torn\.png"):
             model.recognize([FACES[0], tmp_path / "torn.png"], processor=processor)
+
+
+FEAFA = PROTOCOLS["feafa"].units
+
+
+def assert_alike(readings, others):
+    assert len(readings) == len(others)
+    for one, two in zip(readings, others, strict=True):
+        assert (one.values, one.text, one.status) == (two.values, two.text, two.status)
+        for found, expected in ((one.probabilities, two.probabilities), (one.distributions, two.distributions)):
+            assert found.keys() == expected.keys()
+            assert all(found[code] == pytest.approx(expected[code], abs=1e-5) for code in found)
+
+
+class TestSeveralProtocols:
+    @pytest.mark.parametrize("layout", ["image_first", "instruction_first"])
+    @pytest.mark.parametrize("mode", MODES)
+    @pytest.mark.parametrize("kind", ["own", "merging"])
+    def test_equal_one_by_one(self, mode, layout, kind):
+        model, _ = tiny_model()
+        processor = processor_with(kind)
+        model.config.prompt_layout = layout
+        levels = Protocol("levels", ("AU1", "AU6"), "intensity")
+        protocols = ["AU1,AU2,AU6", PROTOCOLS["feafa"].restricted_to(FEAFA[:3]), "AU4,AU12", levels]
+        options = {"mode": mode, "batch_size": 2, "distributions": True}
+        together = model.recognize_many(FACES[:3], processor, protocols, **options)
+        assert [list(readings) for readings in together] == [["AU1,AU2,AU6", "feafa", "AU4,AU12", "levels"]] * 3
+        for name, protocol in zip(together[0], protocols, strict=True):
+            alone = model.recognize(FACES[:3], processor, protocol, **options)
+            assert_alike([readings[name] for readings in together], alone)
+
+    @pytest.mark.parametrize(("mode", "passes"), [("parallel", 1), ("joint", 24)])
+    def test_one_pass_serves_all(self, mode, passes):
+        model, processor = tiny_model()
+        towers = []
+        model.model.vision_tower.register_forward_hook(lambda *_: towers.append(1))
+        with count_passes(model) as lengths:
+            model.recognize_many(FACES[:2], processor, ["bp4d", "disfa", "feafa"], mode=mode)
+        assert (len(lengths), len(towers)) == (passes, 1)
+
+    def test_one_protocol_need_not_be_a_list(self):
+        model, processor = tiny_model()
+        for protocol, name in (("bp4d", "bp4d"), (PROTOCOLS["bp4d"], "bp4d"), (iter(["AU1"]), "AU1")):
+            assert list(model.recognize_many(FACES[0], processor, protocol)[0]) == [name]
+
+    def test_two_names_of_the_same_units(self):
+        model, processor = tiny_model()
+        (readings,) = model.recognize_many(FACES[0], processor, ["AU1,AU4", "au1,au4"], mode="parallel")
+        assert_alike([readings["AU1,AU4"]], [readings["au1,au4"]])
+
+    def test_refuses_names_that_would_collide(self):
+        model, processor = tiny_model()
+        for protocols in (["bp4d", "bp4d"], ["disfa", PROTOCOLS["disfa"]], []):
+            with pytest.raises(ValueError, match="expected at least one, each of another name"):
+                model.recognize_many(FACES, processor, protocols)
+
+
+class TestInstructionFirst:
+    @pytest.mark.parametrize("tower", TOWERS)
+    @torch.no_grad()
+    def test_equals_a_plain_forward_pass(self, tower):
+        model, processor = tiny_model(tower)
+        model.config.prompt_layout = "instruction_first"
+        protocol = Protocol("two", ("AU12", "AU25"), "occurrence")
+        zero, one = processor.tokenizer.convert_tokens_to_ids(["0", "1"])
+        prompt = processor.prompt(question(protocol, model.config.question_form), "instruction_first")
+        assert prompt.index("AU12") < prompt.index("<image>")
+        inputs = processor.encode(FACES, question(protocol, model.config.question_form), "instruction_first")
+        for mode, answer in (("joint", "AU12="), ("parallel", "AU12= AU25=")):
+            literal = torch.tensor([processor.tokenizer(answer, add_special_tokens=False)["input_ids"]] * len(FACES))
+            ids = torch.cat([inputs["input_ids"], literal], dim=1)
+            expected = model(input_ids=ids, pixel_values=inputs["pixel_values"]).logits[:, -1, [zero, one]].softmax(-1)
+            readings = model.recognize(FACES, processor, protocol, mode=mode, batch_size=2)
+            found = [reading.probabilities["AU12" if mode == "joint" else "AU25"] for reading in readings]
+            assert found == pytest.approx(expected[:, 1].tolist(), abs=1e-5)
+
+    @pytest.mark.parametrize("mode", ["joint", "parallel"])
+    def test_the_instruction_is_computed_once(self, mode):
+        model, processor = tiny_model()
+        protocol = Protocol("one", ("AU12",), "occurrence")
+        prompts = {}
+        for layout in ("image_first", "instruction_first"):
+            model.config.prompt_layout = layout
+            with count_passes(model) as lengths:
+                model.recognize(FACES, processor, protocol, mode=mode, batch_size=2)
+            prompts[layout] = lengths
+        (length,) = set(prompts["image_first"])
+        instruction, *pictures = prompts["instruction_first"]
+        assert len(pictures) == len(prompts["image_first"]) == 3
+        assert {instruction + picture for picture in pictures} == {length}
+        assert instruction > 5
+
+    def test_generates(self):
+        model, processor = tiny_model()
+        model.config.prompt_layout = "instruction_first"
+        inputs = processor.encode(FACES[:1], question(PROTOCOLS["bp4d"], "short"), "instruction_first")
+        written = model.generate(**inputs, do_sample=False, max_new_tokens=12)[0, inputs["input_ids"].shape[1] :]
+        (reading,) = model.recognize(FACES[:1], processor, "bp4d", mode="generate")
+        assert reading.text.startswith(processor.tokenizer.decode(written, skip_special_tokens=True).strip())
+
+    def test_refuses_a_template_that_puts_the_image_first_anyway(self):
+        _, processor = tiny_model()
+        processor.chat_template = (
+            "{% for m in messages %}USER: {% for c in m['content'] | selectattr('type', 'equalto', 'image') %}<image>\n"
+            "{% endfor %}{% for c in m['content'] | selectattr('type', 'equalto', 'text') %}{{ c['text'] }}{% endfor %}"
+            "{% endfor %} ASSISTANT:"
+        )
+        assert processor.prompt("AU12?") == "USER: <image>\nAU12? ASSISTANT:"
+        with pytest.raises(ValueError, match="the chat template puts the image first"):
+            processor.prompt("AU12?", "instruction_first")
+        with pytest.raises(ValueError, match="layout is 'text_first': expected one of image_first, instruction_first"):
+            processor.prompt("AU12?", "text_first")
+
+
+class TestCalibration:
+    @pytest.mark.parametrize("mode", ["joint", "parallel"])
+    def test_comes_from_the_configuration(self, mode):
+        model, processor = tiny_model()
+        plain = model.recognize(FACES, processor, "bp4d", mode=mode)
+        model.config.calibration = {
+            "temperature": {"occurrence": 1.0, "intensity": 9.0},
+            "thresholds": {"disfa_occurrence": {}},
+        }
+        assert model.recognize(FACES, processor, "bp4d", mode=mode) == plain
+        model.config.calibration = {"thresholds": {"bp4d": {"AU24": 1e-9}}}
+        for one, two in zip(plain, model.recognize(FACES, processor, "bp4d", mode=mode), strict=True):
+            assert two.values == one.values | {"AU24": 1}
+        model.config.calibration = {"temperature": {"occurrence": 4.0}}
+        first = [next(iter(reading.probabilities.values())) for reading in plain]
+        heated = model.recognize(FACES, processor, "bp4d", mode=mode)
+        for p, reading in zip(first, heated, strict=True):
+            expected = p**0.25 / (p**0.25 + (1 - p) ** 0.25)
+            assert reading.probabilities["AU1"] == pytest.approx(expected, abs=1e-5)
+
+    def test_free_generation_knows_none(self):
+        model, processor = tiny_model()
+        plain = model.recognize(FACES, processor, "bp4d", mode="generate")
+        model.config.calibration = {"temperature": {"occurrence": 4.0}, "thresholds": {"bp4d": {"AU24": 1e-9}}}
+        assert model.recognize(FACES, processor, "bp4d", mode="generate") == plain
+
+    def test_is_saved_with_the_checkpoint(self, tmp_path):
+        model, processor = tiny_model()
+        model.config.calibration = {"temperature": {"occurrence": 1.5}, "thresholds": {"bp4d": {"AU1": 0.3}}}
+        expected = model.recognize(FACES, processor, "bp4d")
+        model.save_pretrained(tmp_path)
+        loaded = AULlavaForConditionalGeneration.from_pretrained(tmp_path)
+        assert loaded.config.calibration == model.config.calibration
+        assert_alike(loaded.recognize(FACES, processor, "bp4d"), expected)
+
+
+@pytest.mark.parametrize("mode", ["joint", "parallel"])
+def test_a_static_cache_reads_the_same(mode):
+    model, processor = tiny_model()
+    expected = model.recognize_many(FACES, processor, ["bp4d", "disfa"], mode=mode, batch_size=2)
+    model.generation_config.cache_implementation = "static"
+    found = model.recognize_many(FACES, processor, ["bp4d", "disfa"], mode=mode, batch_size=2)
+    for one, two in zip(expected, found, strict=True):
+        assert_alike([*one.values()], [*two.values()])

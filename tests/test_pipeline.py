@@ -16,7 +16,13 @@ def parts():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"protocol": "bp4d"}, {"protocol": "AU1,AU4", "mode": "generate", "batch_size": 2}]
+    "options",
+    [
+        {},
+        {"protocol": "bp4d"},
+        {"protocol": "AU1,AU4", "mode": "generate", "batch_size": 2},
+        {"protocol": "disfa", "mode": "parallel", "value": "median", "distributions": True},
+    ],
 )
 def test_equals_recognize(parts, options):
     expected = [asdict(reading) for reading in parts["model"].recognize(FACES, parts["processor"], **options)]
@@ -36,5 +42,5 @@ def test_options_of_a_call_win(parts):
 
 
 def test_refuses_unknown_options(parts):
-    with pytest.raises(ValueError, match="unknown option protocoll: expected protocol, mode, batch_size"):
+    with pytest.raises(ValueError, match="unknown option protocoll: expected protocol, mode, batch_size, value"):
         FacialActionUnitsPipeline(**parts)(FACES[0], protocoll="bp4d")

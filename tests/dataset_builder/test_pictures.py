@@ -11,6 +11,7 @@ from aullava.dataset_builder.corpora.procedural import Scene, draw_face
 from aullava.dataset_builder.corpora.procedural.sheets import sheet_identity
 from aullava.dataset_builder.pictures import PictureOptions, PictureReader
 from aullava.dataset_builder.records import Drawing, ImageFile, VideoFrame
+from aullava.image_aullava import load_image
 from aullava.media.detection import HaarDetector
 
 
@@ -171,3 +172,27 @@ def test_a_damaged_video_is_unreadable_and_does_not_spoil_the_next(tmp_path):
 def test_options_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         PictureOptions(**options)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "RGBA", "LA", "P"])
+@pytest.mark.parametrize("embed", [False, True])
+def test_deep_and_transparent_pictures_look_as_recognize_sees_them(tmp_path, mode, embed):
+    grey_HW = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (32, 1))
+    made = {
+        "I;16": lambda: Image.fromarray(grey_HW.astype(np.uint16) * 257),
+        "RGBA": lambda: Image.fromarray(np.dstack([grey_HW] * 4)),
+        "LA": lambda: Image.fromarray(np.dstack([grey_HW] * 2)),
+        "P": lambda: Image.fromarray(grey_HW).convert("P"),
+    }[mode]()
+    made.save(tmp_path / "1.png", **({"transparency": 0} if mode == "P" else {}))
+    found = stored(ImageFile(tmp_path / "1.png"), embed=embed)
+    shown = opened(found)  # `datasets` would clip 16 bits at 255 and drop the alpha channel
+    assert shown.mode == "RGB"
+    assert np.array_equal(np.asarray(shown), np.asarray(load_image(tmp_path / "1.png")))
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK"])
+def test_other_modes_of_8_bits_stay_files(tmp_path, noise, mode):
+    path = tmp_path / ("1.jpg" if mode == "CMYK" else "1.png")
+    noise.convert(mode).save(path)
+    assert stored(ImageFile(path)).image == {"bytes": None, "path": str(path)}

@@ -1,0 +1,115 @@
+"""The one place where a picture becomes pixels, so that Python, command line, datasets and Space read the same file to the same
+numbers. Pillow and numpy only: processes that merely read pictures start in a moment.
+"""
+
+import io
+import os
+
+import numpy as np
+from PIL import Image, ImageOps
+
+ImageSource = str | os.PathLike | bytes | np.ndarray | Image.Image
+
+MIN_SIDE = 16  # pixels; below this a face has no features left
+MAX_ASPECT = 10  # long side over short side
+MAX_PIXELS = 89_478_485  # where Pillow begins to warn of decompression bombs
+# Pillow opens more than this; formats that run other programs or render pages have no business in a face reader.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "JPEG2000", "BMP", "GIF", "TIFF", "PPM")
+
+
+class ImageReadError(ValueError):
+    """A picture that cannot be read, or should not be. Names it, says what was found and what is expected."""
+
+    def __init__(self, name: str, found: str):
+        super().__init__(
+            f"{name}: {found}; expected a readable picture ({', '.join(FORMATS)}) with sides of at least {MIN_SIDE} "
+            f"px, an aspect ratio of at most {MAX_ASPECT} and at most {MAX_PIXELS // 10**6} million pixels"
+        )
+
+
+def load_image(source: ImageSource, name: str | None = None) -> Image.Image:
+    """A picture as upright 8-bit RGB.
+
+    EXIF rotation is applied, 16-bit grey is scaled to 8 bits over its full range, transparency is laid on white;
+    palette, CMYK and grey become RGB. Of an animated or paged file the first frame is read.
+
+    Args:
+        source: path, encoded bytes, PIL image, or array: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8 or uint16.
+        name: what to call it in an error message; default its path, or its kind.
+
+    Returns:
+        PIL image of mode "RGB"; a new one, never `source` itself.
+
+    Raises:
+        ImageReadError: missing, no picture, truncated, or too small, too long or too large.
+    """
+    name = name or _name_of(source)
+    try:
+        with _open(source, name) as image:
+            _check_size(image, name)
+            return _to_rgb(ImageOps.exif_transpose(image), name)
+    except ImageReadError:
+        raise
+    except Exception as error:  # on damaged files Pillow's decoders raise nearly every type there is
+        raise ImageReadError(name, f"cannot be decoded ({type(error).__name__}: {error})") from error
+
+
+def _name_of(source: ImageSource) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return getattr(source, "filename", None) or f"<{type(source).__name__}>"
+
+
+def _open(source: ImageSource, name: str) -> Image.Image:
+    """The picture, not yet decoded where it comes from a file or bytes."""
+    if isinstance(source, Image.Image):
+        return source.copy()
+    if isinstance(source, np.ndarray):
+        return _from_array(source, name)
+    if not isinstance(source, (str, os.PathLike, bytes)):
+        raise ImageReadError(name, "neither path, bytes, PIL image nor array")
+    if isinstance(source, bytes):
+        size, file = len(source), io.BytesIO(source)
+    elif not os.path.isfile(source):
+        raise ImageReadError(name, "not a file" if os.path.exists(source) else "no such file")
+    else:
+        size, file = os.path.getsize(source), source
+    if not size:
+        raise ImageReadError(name, "empty")
+    Image.init()
+    return Image.open(file, formats=[kind for kind in FORMATS if kind in Image.OPEN])
+
+
+def _from_array(image_HWC: np.ndarray, name: str) -> Image.Image:
+    shape, dtype = image_HWC.shape, image_HWC.dtype
+    has_pixels = image_HWC.ndim == 2 or (image_HWC.ndim == 3 and shape[2] in (1, 3, 4))
+    if not has_pixels or dtype not in (np.uint8, np.uint16):
+        wanted = "(H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8 or uint16"
+        raise ImageReadError(name, f"an array of shape {shape}, {dtype}, and arrays are to be {wanted}")
+    image_HWC = image_HWC[:, :, 0] if shape[2:] == (1,) else image_HWC
+    return Image.fromarray(_to_8_bits(image_HWC) if dtype == np.uint16 else image_HWC)
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    short, long = sorted(image.size)
+    if short < MIN_SIDE or long > MAX_ASPECT * short or short * long > MAX_PIXELS:
+        raise ImageReadError(name, f"{image.width} x {image.height} px")
+
+
+def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+    if image.mode == "F":
+        raise ImageReadError(name, "floating-point pixels, whose range is unknown")
+    if image.mode.startswith("I"):
+        grey_HW = np.asarray(image)
+        if grey_HW.min() < 0 or grey_HW.max() > 65535:
+            raise ImageReadError(name, f"pixels from {grey_HW.min()} to {grey_HW.max()}, which is beyond 16 bits")
+        image = Image.fromarray(_to_8_bits(grey_HW))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _to_8_bits(image_16: np.ndarray) -> np.ndarray:
+    """0..65535 to 0..255, rounded."""
+    return ((image_16.astype(np.uint32) + 128) // 257).astype(np.uint8)
