@@ -8,6 +8,7 @@ from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.export.manifest import DEFAULT, OWNERS
 from aullava.dataset_builder.schema import NO_FACE, NO_PICTURE, NOT_CODED, OK, UNREADABLE
 from aullava.dataset_builder.self_check import Check, markdown
+from aullava.media.files import printable
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _MEANING = {
@@ -21,7 +22,12 @@ _COLUMNS = """\
 `image` is an RGB picture. `AU12_c` is the occurrence of AU12 (0 or 1), `AU12_r` its intensity (0 to 5), `AU12_v` a continuous \
 value (0 to 1). NaN means not coded, never absent. `subject`, `sequence`, `camera` and `frame` are the corpus's own names, \
 `timestamp` is in seconds (NaN: unknown), `part` belongs to the frozen partition that the folds are made of, `sides` repeats \
-one-sided codes, `box_*` is the detected face in pixels of the whole frame."""
+one-sided codes, `status` is one of those above, `group_*` is what the corpus says of the person, `box_*` is the detected face in \
+pixels of the whole frame and `face_score` the detector's score of it (both empty where no face was looked for). FEAFA's actions \
+have columns such as `feafa_01_left_eye_close_v`."""
+_CHECK = """\
+Counts of the labels read, beside the published ones; frames left out above are counted here. A positive is an occurrence of 1, or \
+an intensity of 2 or more where occurrence is not coded; a rate is the share of the frames in which the unit is coded."""
 
 
 def make_card(reader: CorpusReader, manifest: Mapping, checks: Sequence[Check]) -> str:
@@ -34,12 +40,12 @@ def make_card(reader: CorpusReader, manifest: Mapping, checks: Sequence[Check]) 
         "## Rows",
         _rows(manifest),
         "## Loading",
-        _loading(manifest),
+        _loading(reader, manifest),
         "## Columns",
         _COLUMNS,
         *(["## Notes", "\n".join(f"* {note}" for note in reader.notes)] if reader.notes else []),
         "## Self-check",
-        "Counts of the labels read, beside the published ones.",
+        _CHECK,
         markdown(checks),
         "## Made by",
         _made_by(manifest),
@@ -57,7 +63,7 @@ def _front_matter(reader: CorpusReader, manifest: Mapping) -> str:
     drawn = not reader.licensed
     data = DatasetCardData(
         license="apache-2.0" if drawn else "other",
-        license_name=None if drawn else "given-by-the-owners-of-the-corpus",
+        license_name=None if drawn else "unknown" if _somebodys(reader) else "given-by-the-owners-of-the-corpus",
         pretty_name=f"{reader.title}: facial action units",
         task_categories=["image-classification", "image-text-to-text"],
         tags=["facial-action-units", "FACS"],
@@ -82,9 +88,18 @@ def _terms(reader: CorpusReader, manifest: Mapping) -> str:
         f"Given out by its owners by request: {reader.request}. Their licence holds for these rows as it does for the files that "
         "they were made from. **Do not pass them on.**"
     )
-    if reader.request.startswith("("):
+    if _somebodys(reader):
         said = "Made from somebody's own files, whose terms nothing here knows. **Do not pass them on** unless those allow it."
-    return said + (f"\n\nUploaded with this statement: “{manifest['right']}”" if manifest["right"] else "")
+    return said + (f"\n\nStated for an upload: {_literal(manifest['right'])}" if manifest["right"] else "")
+
+
+def _somebodys(reader: CorpusReader) -> bool:
+    return reader.request.startswith("(")
+
+
+def _literal(text: str) -> str:
+    """Names out of a corpus as Markdown code: they may hold anything, line breaks and HTML included."""
+    return f"`{printable(text.encode(errors='backslashreplace').decode()).replace('`', chr(39))}`"
 
 
 def _rows(manifest: Mapping) -> str:
@@ -102,15 +117,19 @@ def _rows(manifest: Mapping) -> str:
     }
     lines += [
         "",
-        *(f"Left out as {status}, for instance: {', '.join(keys)}." for status, keys in left_out.items() if keys),
+        *(
+            f"Left out as {status}, for instance: {', '.join(map(_literal, keys))}."
+            for status, keys in left_out.items()
+            if keys
+        ),
     ]
     if manifest["failed"]:
         people = [subject for failure in manifest["failed"] for subject in failure["subjects"]]
-        lines += ["", f"**Missing, because their source could not be read: {', '.join(people)}.**"]
+        lines += ["", f"**Missing, because their source could not be read: {', '.join(map(_literal, people))}.**"]
     return "\n".join(lines).rstrip()
 
 
-def _loading(manifest: Mapping) -> str:
+def _loading(reader: CorpusReader, manifest: Mapping) -> str:
     names = list(manifest["configurations"])
     if not names:
         return "No row is usable, so there is nothing to load."
@@ -122,7 +141,7 @@ def _loading(manifest: Mapping) -> str:
     ]
     text = "```python\n" + "\n".join(lines) + "\n```"
     if set(names) - {DEFAULT}:
-        text += "\n\nNobody is in two splits of one configuration."
+        text += f"\n\n{'Nobody' if reader.people_known else 'No subject'} is in two splits of one configuration."
     if OWNERS in names:
         text += f' "{OWNERS}" is the split of the corpus\'s owners.'
     return text
@@ -137,7 +156,7 @@ def _made_by(manifest: Mapping) -> str:
         f"* AU-LLaVA {code['version']}{commit}: `aullava build`; manifest.json has hashes and counts of every shard",
         f"* values: {protocol['name'] + ' (' + ', '.join(protocol['units']) + ')' if protocol else 'all that the corpus codes'}",
         f"* pictures: {_pictures(settings)}",
-        *(f"* option {key}: {value}" for key, value in settings["options"].items()),
+        *(f"* option {key}: {_literal(str(value))}" for key, value in settings["options"].items()),
         "* " + ", ".join(f"{name} {number}" for name, number in manifest["libraries"].items() if number),
     ]
     return "\n".join(lines)

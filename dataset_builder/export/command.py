@@ -1,7 +1,7 @@
 """`aullava build`: from command line arguments to a folder of Parquet files, a summary and an exit code."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -33,7 +33,9 @@ from aullava.media.files import printable
 
 ALL_WRITTEN, SOME_FAILED = 0, 1
 _TURNS_SHOWN = 3  # of each row of a preview
-_STOPS = (ShardWriteError, WorkerDied, ImportError, KeyboardInterrupt)  # ImportError: a decoder is not installed
+_TABLE_WIDTH = 120  # characters; the longest row of a self-check needs no more
+_UNSAID = {MemoryError: "out of memory"}
+_STOPS = (ShardWriteError, WorkerDied, ImportError, MemoryError, KeyboardInterrupt)  # ImportError: no decoder
 
 
 class UsageError(ValueError):
@@ -87,13 +89,20 @@ def build(request: Request) -> int:
             if request.preview:
                 return _preview(work, request.preview)
             folder = stack.enter_context(OutFolder(request.out, work.job.settings()))
+            plans = plan_shards(work.reader, work.subjects)
+            state = _finished(work.reader, folder, plans)
+            removed = folder.begin(state[0], [plan.name for plan in plans])
         except (CorpusError, ValueError, ImportError) as error:  # ImportError: an extra is not installed
             raise UsageError(str(error)) from error
-        return _build(work, folder, request)
+        for told in resumed(state[0], removed, len(plans)):
+            print(printable(told), file=sys.stderr)
+        return _build(work, folder, request, plans, *state)
 
 
 def _checked(request: Request) -> _Work:
     """Everything that can be wrong before the first row is read."""
+    if request.faces == "none" and request.margin != HAAR_MARGIN:
+        raise UsageError(f"--margin {request.margin:g} with --faces none: only crops have one; take --faces auto")
     if request.no_face not in NO_FACE_CHOICES:
         raise UsageError(f"--no-face {request.no_face}: expected one of {', '.join(NO_FACE_CHOICES)}")
     pictures = PictureOptions(request.faces, request.margin, request.size, request.encoding, embed=True)
@@ -105,7 +114,7 @@ def _checked(request: Request) -> _Work:
         return _Work(job, reader, kept)
     if request.out is None:
         raise UsageError("--out is missing: name the folder to write, or take --preview 5 to look at some rows first")
-    _check_place(request, reader)
+    _check_place(request, job, reader)
     for fold in request.folds or ():
         split_subjects(reader, kept, fold_name=fold)
     if request.push:
@@ -116,19 +125,26 @@ def _checked(request: Request) -> _Work:
 
 
 def _without(reader: CorpusReader, subjects: tuple[str, ...], excluded: tuple[str, ...]) -> tuple[str, ...]:
-    left_out = set(chosen_subjects(reader, excluded))
+    left_out = set(chosen_subjects(reader, excluded)) if excluded else set()
     kept = tuple(subject for subject in subjects if subject not in left_out)
     if not kept:
         raise UsageError(f"--exclude-subjects leaves nobody of the {len(subjects)} subjects of {reader.name}")
     return kept
 
 
-def _check_place(request: Request, reader: CorpusReader) -> None:
-    """A corpus's folder stays as its owners gave it."""
-    if request.data_dir and Path(request.data_dir).is_dir():
-        corpus, out = Path(request.data_dir).resolve(), request.out.resolve()
-        if out.is_relative_to(corpus):
-            raise UsageError(f"--out {request.out} lies in the folder of {reader.title}: name a folder outside of it")
+def _check_place(request: Request, job: Job, reader: CorpusReader) -> None:
+    """A corpus's folder stays as its owners gave it, and nothing that is read lies where shards are written and removed."""
+    out = request.out.resolve()
+    for place in job.places():
+        source = Path(place).expanduser().resolve()
+        if source.is_dir() and out.is_relative_to(source):
+            raise UsageError(
+                f"--out {request.out} lies in {place}, a folder of {reader.title}: name a folder outside of it"
+            )
+        if source.is_relative_to(out):
+            raise UsageError(
+                f"--out {request.out} holds {place}, which is read: name a folder that holds only the rows"
+            )
 
 
 def _preview(work: _Work, count: int) -> int:
@@ -148,13 +164,16 @@ def _some_rows(work: _Work, count: int) -> Iterator[dict]:
         yield from islice((row for _, row in rows if row["status"] == OK), of_each)
 
 
-def _build(work: _Work, folder: OutFolder, request: Request) -> int:
+def _build(
+    work: _Work,
+    folder: OutFolder,
+    request: Request,
+    plans: Sequence[Plan],
+    finished: Mapping[str, ShardReport],
+    tasks: Sequence[Task],
+    failures: list[Failure],
+) -> int:
     """The work itself, in a folder that is ours alone while it lasts."""
-    plans = plan_shards(work.reader, work.subjects)
-    finished, tasks, failures = _finished(work.reader, folder, plans)
-    removed = folder.begin(finished, changes=bool(tasks or failures))
-    for told in resumed(finished, removed, len(plans)):
-        print(told, file=sys.stderr)
     reports = dict(finished)
     try:
         _write_shards(work, folder, request, tasks, reports, failures)
@@ -162,17 +181,33 @@ def _build(work: _Work, folder: OutFolder, request: Request) -> int:
         checks, left_out = _finish(work, folder, request, ordered, failures)
     except _STOPS as error:
         folder.sweep()
-        reason = error.strerror if isinstance(error, OSError) else str(error) or "interrupted"
+        reason = (
+            error.strerror if isinstance(error, OSError) else str(error) or _UNSAID.get(type(error), "interrupted")
+        )
         print(f"stopped: {request.out}: {reason}", file=sys.stderr)
         done = f"{len(reports)} of {len(plans)} shards are finished"
         print(f"{done}; the same command goes on with the rest", file=sys.stderr)
         return SOME_FAILED
-    Console().print(table(checks))
+    _print_checks(checks)
     for line in (*failed(failures), *written(request.out, work.job.usable, ordered, left_out)):
         print(printable(line), file=sys.stderr)
     if failures or not any(report.rows for report in ordered):
+        if request.push:
+            print("not uploaded: only a build without failures is", file=sys.stderr)
         return SOME_FAILED
     return _push(work, folder, request, ordered) if request.push else ALL_WRITTEN
+
+
+def _print_checks(checks: Sequence[Check]) -> None:
+    """The table on stdout, at its full width where nobody looks at a terminal. That nobody reads it does not end a build."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, _TABLE_WIDTH))
+    try:
+        console.print(table(checks))
+    except (OSError, SystemExit) as error:  # SystemExit: rich's answer to a pipe that is closed
+        reason = error if isinstance(error, OSError) else "nobody reads it"
+        print(f"self-check: not printed ({reason}); README.md has it", file=sys.stderr)
 
 
 def _write_shards(
@@ -223,7 +258,7 @@ def _finish(
     """
     folds, left_out = configurations(work.reader, reports, request.folds)
     checks = compare(work.reader.name, total_census(reports), work.job.options)
-    manifest = make_manifest(work.reader, work.job, reports, failures, folds, checks, request.right)
+    manifest = make_manifest(work.reader, work.job, reports, failures, folds, checks, " ".join(request.right.split()))
     try:
         folder.finish(make_card(work.reader, manifest, checks), manifest)
     except OSError as error:

@@ -11,10 +11,12 @@ data/<subject>.parquet      the shards; each appears whole
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from aullava.dataset_builder.census import Census
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.export.shards import Plan, ShardReport, file_hash
 from aullava.media.files import replace_file
@@ -24,6 +26,7 @@ try:
 except ImportError:  # Windows: two builds at a time into one folder are not noticed there
     fcntl = None
 
+TEMPORARY = ".aullava-"  # how `replace_file` names what it has not put in place yet
 STATE, DATA, CARD, MANIFEST = ".build", "data", "README.md", "manifest.json"
 
 
@@ -54,8 +57,12 @@ class OutFolder:
             for folder in (self._state / "shards", self.path / DATA):
                 folder.mkdir(parents=True, exist_ok=True)
             self._take_lock()
+            self._check()  # another build may have begun and ended since
             if not self._settings_file.exists():
                 _write_json(self._settings_file, self._settings)
+        except FolderError:
+            self.__exit__()
+            raise
         except OSError as error:
             self.__exit__()
             raise FolderError(
@@ -76,7 +83,9 @@ class OutFolder:
         """The report of a shard that is there as it was written, from this very source; None if there is none."""
         try:
             report = ShardReport(**json.loads(self._report_file(plan.name).read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
+            Census.from_dict(report.census)
+            Counter(report.statuses).total()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # damaged: the shard is made anew
             return None
         file = self.shard_file(plan.name)
         if report.fingerprint != fingerprint or tuple(report.subjects) != plan.subjects:
@@ -89,32 +98,42 @@ class OutFolder:
         """Remember that a shard is finished."""
         _write_json(self._report_file(report.name), asdict(report))
 
-    def begin(self, keep: Iterable[str], changes: bool) -> list[str]:
+    def begin(self, keep: Iterable[str], planned: Iterable[str]) -> list[str]:
         """Remove what interrupted runs left behind, and all shards but those to keep. If anything changes, card and manifest go
         first, which would no longer be true.
 
         Args:
             keep: names of finished shards that stay.
-            changes: whether shards will be written.
+            planned: names of all shards there are to be.
 
         Returns:
             Names of the shards that were removed.
+
+        Raises:
+            FolderError: there are Parquet files that no build wrote; nothing was changed.
         """
-        keep = set(keep)
+        keep, planned = set(keep), set(planned)
         stale = [file for file in (self.path / DATA).glob("*.parquet") if file.stem not in keep]
         reports = [file for file in (self._state / "shards").glob("*.json") if file.stem not in keep]
+        known = planned | {file.stem for file in reports}
+        if strange := sorted(file.name for file in stale if file.stem not in known or not file.is_file()):
+            raise FolderError(
+                f"{self.path / DATA} holds {_some(strange)}, which no build wrote: move what is yours elsewhere, since every "
+                "Parquet file there is loaded as rows"
+            )
+        changes = bool(planned - keep)
         if changes or stale or reports:
             for name in (MANIFEST, CARD):
                 (self.path / name).unlink(missing_ok=True)
         self.sweep()
-        for file in (*reports, *stale):
+        for file in (*stale, *reports):  # in this order: a file without a report would be taken for somebody else's
             file.unlink()
         return sorted(file.stem for file in stale)
 
     def sweep(self) -> None:
         """Remove what was being written when a process was ended."""
         for folder in (self.path, self.path / DATA, self._state, self._state / "shards"):
-            for left in (*folder.glob(".aullava-*"), *folder.glob("*.part")):
+            for left in (*folder.glob(f"{TEMPORARY}*"), *folder.glob("*.parquet.part")):
                 left.unlink(missing_ok=True)
 
     def finish(self, card: str, manifest: dict) -> None:
@@ -129,14 +148,15 @@ class OutFolder:
         if self.path.exists() and not self.path.is_dir():
             raise FolderError(f"--out {self.path} is a file: name a folder")
         if not self._settings_file.is_file():
-            if not self.path.exists() or not {*os.listdir(self.path)} - {STATE, DATA}:
-                return
-            inside = ", ".join(sorted(os.listdir(self.path))[:8])
-            raise FolderError(
-                f"--out {self.path} is not empty ({inside}) and no earlier build's: name a new folder or an empty one"
-            )
+            if inside := _files_in(self.path):
+                raise FolderError(
+                    f"--out {self.path} is not empty ({_some(inside)}) and no earlier build's: name a new folder or an empty one"
+                )
+            return
         try:
             earlier = json.loads(self._settings_file.read_text("utf-8"))
+            if not isinstance(earlier, dict):
+                raise ValueError(f"expected an object, found {type(earlier).__name__}")
         except ValueError as error:
             raise FolderError(f"{self._settings_file} is damaged ({error}): name another folder") from error
         if earlier != self._settings:
@@ -170,6 +190,23 @@ class OutFolder:
 
     def _report_file(self, name: str) -> Path:
         return self._state / "shards" / f"{name}.json"
+
+
+def _files_in(out: Path) -> list[str]:
+    """What a folder holds, but for what a build makes that is ended before it wrote its settings."""
+    if not out.exists():
+        return []
+    ours = ["lock", "shards"]
+    begun = sorted(os.listdir(out / STATE)) if (out / STATE).is_dir() else []
+    begun = [name for name in begun if not name.startswith(TEMPORARY)]
+    empty = {STATE} if begun in ([], ["lock"], ["shards"], ours) else set()
+    if (out / DATA).is_dir() and not os.listdir(out / DATA):
+        empty.add(DATA)
+    return sorted({*os.listdir(out)} - empty)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _difference(earlier: dict, now: dict) -> str:

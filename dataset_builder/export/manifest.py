@@ -3,12 +3,14 @@
 It names no place of the machine it was made on, and no time: the same build gives the same manifest.
 """
 
+import hashlib
 import math
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from aullava.dataset_builder.census import Census
 from aullava.dataset_builder.corpora.reader import CorpusReader
@@ -18,12 +20,14 @@ from aullava.dataset_builder.export.request import Job
 from aullava.dataset_builder.export.shards import ShardReport
 from aullava.dataset_builder.export.sources import library_versions
 from aullava.dataset_builder.export.workers import Failure
-from aullava.dataset_builder.folds import fold_names
+from aullava.dataset_builder.folds import LEAVE_ONE_OUT, fold_names
 from aullava.dataset_builder.self_check import Check
 from aullava.dataset_builder.splits import split_subjects
 
 FORMAT = 1  # of the manifest; goes up when a key changes its meaning
+_NAME_LENGTH = 80
 DEFAULT, OWNERS = "default", "owners"
+_ABSOLUTE = re.compile(r"(?<![\w.:/-])(?:/[^\s/'\",;:)]+){2,}")  # a path in a message; links have "://" before it
 _PACKAGE = Path(__file__).resolve().parents[2]
 
 Configurations = dict[str, dict[str, list[str]]]  # configuration -> split -> files
@@ -45,15 +49,13 @@ def make_manifest(
         folds: what `configurations` gives. checks: counts read and published.
         right: the statement with which a licensed corpus is uploaded.
     """
-    settings = job.settings()
-    settings["options"] = {key: _without_folder(value) for key, value in settings["options"].items()}
     return {
         "format": FORMAT,
         "corpus": reader.name,
         "title": reader.title,
         "licensed": reader.licensed,
         "people_known": reader.people_known,
-        "settings": settings,
+        "settings": job.settings(),
         "code": code_version(),
         "libraries": library_versions(),
         "totals": {
@@ -112,8 +114,13 @@ def configurations(
 
 
 def config_name(fold: str) -> str:
-    """A fold's name as `datasets` takes it for a configuration: "loso:F001" -> "loso_F001"."""
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in fold)
+    """A fold's name as `datasets` takes it for a configuration: "loso:F001" -> "loso_F001", "1" -> "fold1". One that had to be
+    changed otherwise gets a piece of its hash, so that no two are alike."""
+    if fold.isdecimal():
+        return f"fold{fold}"
+    plain = fold.replace(":", "_", 1) if fold.startswith(LEAVE_ONE_OUT) else fold
+    clean = re.sub(r"[^A-Za-z0-9_.-]+", "_", plain)[:_NAME_LENGTH]
+    return clean if clean == plain else f"{clean}-{hashlib.sha256(fold.encode()).hexdigest()[:10]}"
 
 
 def _files(reports: Sequence[ShardReport], members: set[str], fold: str) -> list[str]:
@@ -142,7 +149,8 @@ def code_version() -> dict[str, object]:
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", _PACKAGE, *arguments], capture_output=True, text=True, check=True)
+        command = ["git", "--no-optional-locks", "-C", _PACKAGE, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
@@ -159,12 +167,9 @@ def _as_json(check: Check) -> dict:
     }
 
 
-def _without_folder(value: object) -> object:
-    return PurePath(value).name if isinstance(value, str) and PurePath(value).is_absolute() else value
-
-
 def _without_place(message: str, job: Job) -> str:
-    """A message that may be shown to anyone: the corpus's folder goes by "DATA_DIR"."""
-    for place in filter(None, (job.data_dir, job.data_dir and str(Path(job.data_dir).resolve()))):
+    """A message that may be shown to anyone: what is read goes by "DATA_DIR", other places by their last name."""
+    places = [str(form) for place in job.places() for form in (Path(place).expanduser().resolve(), place)]
+    for place in sorted(places, key=len, reverse=True):
         message = message.replace(place, "DATA_DIR")
-    return message
+    return _ABSOLUTE.sub(lambda match: match.group().rpartition("/")[2], message)

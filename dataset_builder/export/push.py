@@ -9,7 +9,8 @@ from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.export.folder import CARD, DATA, MANIFEST, OutFolder
 
-SHORTEST_STATEMENT = 20  # characters; "yes" states nothing
+SHORTEST_STATEMENT, FEWEST_LETTERS = 20, 12  # "yes" states nothing, and neither do thirty dots
+_FIRST_FILES = {".gitattributes", CARD}  # of a repo that was only created
 
 
 class PushRefused(CorpusError):
@@ -35,7 +36,8 @@ def check_right(reader: CorpusReader, repo: str, right: str) -> None:
         raise PushRefused(f"--push {repo}: expected ORG/NAME ({error})") from error
     if repo.count("/") != 1:
         raise PushRefused(f"--push {repo}: expected ORG/NAME, such as my-lab/disfa-rows")
-    if reader.licensed and len(right.strip()) < SHORTEST_STATEMENT:
+    stated = len(right.strip()) >= SHORTEST_STATEMENT and sum(map(str.isalpha, right)) >= FEWEST_LETTERS
+    if reader.licensed and not stated:
         given = f"says only {right!r}" if right.strip() else "is missing"
         terms = (
             "its terms are known to you alone"
@@ -59,15 +61,18 @@ def push(folder: OutFolder, reader: CorpusReader, repo: str, shards: Sequence[st
         Where the dataset is.
 
     Raises:
-        PushRefused: the repo is public and the corpus is licensed.
+        PushRefused: the repo is public and the corpus is licensed, or it holds something else.
         PushError: the Hub or the network failed.
     """
     api = HfApi()
     try:
         url = api.create_repo(repo, repo_type="dataset", private=True if reader.licensed else None, exist_ok=True)
         # A repo that was there before keeps its visibility, whatever is asked for.
-        public = reader.licensed and not api.dataset_info(repo).private
-        if not public:
+        info = api.dataset_info(repo)
+        public = reader.licensed and not info.private
+        files = {file.rfilename for file in info.siblings or ()}
+        others = not files <= _FIRST_FILES and MANIFEST not in files
+        if not public and not others:
             api.upload_folder(
                 repo_id=repo,
                 repo_type="dataset",
@@ -82,5 +87,10 @@ def push(folder: OutFolder, reader: CorpusReader, repo: str, shards: Sequence[st
         raise PushRefused(
             f"--push {repo}: the repo is there and public; {reader.title} goes to private ones only: make it private, or name "
             "another one"
+        )
+    if others:
+        raise PushRefused(
+            f"--push {repo}: the repo holds another dataset ({', '.join(sorted(files - _FIRST_FILES)[:5])}), which would be "
+            "replaced: name a new repo, or one that holds an earlier build"
         )
     return str(url)

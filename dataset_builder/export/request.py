@@ -42,6 +42,11 @@ class Job:
         """The statuses of rows that are written."""
         return (OK, NO_FACE) if self.no_face == "keep" else (OK,)
 
+    def places(self) -> list[str]:
+        """The files and folders that are read: the corpus's, and those that options name."""
+        named = [value for key, value in self.options.items() if _is_place(options_of(self.corpus)[key])]
+        return [str(place) for place in (self.data_dir, *named) if place]
+
     def open(self) -> CorpusReader:
         """The corpus's reader.
 
@@ -63,8 +68,13 @@ class Job:
             "protocol": protocol,
             "pictures": {key: value for key, value in vars(self.pictures).items() if key != "embed"},
             "no_face": self.no_face,
-            "options": {key: _as_json(value) for key, value in sorted(self.options.items())},
+            "options": {key: self._setting(key, value) for key, value in sorted(self.options.items())},
         }
+
+    def _setting(self, key: str, value: object) -> object:
+        """An option as JSON holds it; of a place the name alone."""
+        place = isinstance(value, str) and _is_place(options_of(self.corpus)[key])
+        return Path(value).expanduser().resolve().name if place else _as_json(value)
 
 
 def make_job(
@@ -143,6 +153,10 @@ def _convert(text: str, parameter: inspect.Parameter) -> object:
         expected = "true or false" if isinstance(default, bool) else "a number"
         raise CorpusError(f"--option {parameter.name}={text}: expected {expected}") from None
     return text
+
+
+def _is_place(parameter: inspect.Parameter) -> bool:
+    return "PathLike" in str(parameter.annotation)
 
 
 def _as_json(value: object) -> object:

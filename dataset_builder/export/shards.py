@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
@@ -74,8 +73,10 @@ def plan_shards(reader: CorpusReader, subjects: Sequence[str]) -> list[Plan]:
         names = _file_names(reader.subjects())
         return [Plan(names[subject], (subject,)) for subject in subjects]
     plans = []
-    for split, group in groupby(subjects, reader.native_split):
-        members = list(group)
+    of_split: dict[str, list[str]] = {}
+    for subject in subjects:
+        of_split.setdefault(reader.native_split(subject), []).append(subject)
+    for split, members in of_split.items():
         for start in range(0, len(members), TOGETHER):
             name = "-".join(filter(None, (reader.name, split, f"{len(plans):05d}")))
             plans.append(Plan(name, tuple(members[start : start + TOGETHER])))

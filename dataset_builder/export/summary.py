@@ -19,8 +19,9 @@ def resumed(finished: Mapping, removed: Sequence[str], shards: int) -> Iterator[
     if finished:
         yield f"{len(finished)} of {shards} shards are finished and unchanged: skipped"
     if removed:
-        yield f"removed shards no longer asked for, or made from other files: {', '.join(removed[:_NAMED])}" + (
-            f" and {len(removed) - _NAMED} more" if len(removed) > _NAMED else ""
+        yield (
+            f"removed shards no longer asked for, or made from other files or by another version: {', '.join(removed[:_NAMED])}"
+            + (f" and {len(removed) - _NAMED} more" if len(removed) > _NAMED else "")
         )
 
 

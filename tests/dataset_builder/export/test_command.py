@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import shutil
+import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image
 
 from aullava.cli import main
 from aullava.dataset_builder.export import shards
+from aullava.dataset_builder.export.manifest import config_name
 
 from trees.bp4d import make
 from trees.written import contents
@@ -237,6 +239,7 @@ def test_a_broken_label_file_fails_its_subject_alone(tree, out, capsys):
         ([*DRAWN, "--protocol", "happy"], "happy"),
         ([*DRAWN, "--size", "96"], "faces"),
         ([*DRAWN, "--faces", "auto", "--margin", "9"], "margin"),
+        ([*DRAWN, "--margin", "0.5"], "--faces auto"),
         ([*DRAWN, "--subjects", "train-000000,nobody"], "no subject nobody"),
         ([*DRAWN, "--exclude-subjects", "train-000000,train-000001,train-000002"], "leaves nobody"),
         ([*DRAWN, "--fold", "fold1"], "no fold"),
@@ -361,3 +364,129 @@ def test_control_c_leaves_whole_shards(tree, out, monkeypatch, capsys):
     assert bp4d(tree, out) == 1
     assert "stopped: " in (said := capsys.readouterr().err) and "interrupted" in said and "1 of 3 shards" in said
     assert list(contents(out)) == ["data/F001.parquet"] and done == ["F001", "F003"]
+
+
+def test_a_table_that_lies_in_the_output_folder_is_not_removed(tmp_path, capsys):
+    """PROJECT/data/labels.parquet with --out PROJECT: the builder's own shards lie in a folder of that name."""
+    from trees.table import make as make_table
+
+    table = make_table(tmp_path / "project" / "data", kind="parquet")
+    before = contents(tmp_path)
+    for data_dir in (table, table / "labels.parquet"):
+        assert build("--corpus", "table", "--data-dir", data_dir, "--out", tmp_path / "project") == 2
+        assert "which is read" in capsys.readouterr().err
+    assert build(*DRAWN, "--out", tmp_path / "project") == 2  # not ours, whatever is read
+    assert "data" in capsys.readouterr().err
+    assert contents(tmp_path) == before and not (tmp_path / "project/.build").exists()
+
+
+def test_folders_that_options_name_are_looked_after_too(tmp_path, capsys):
+    from trees.every import make as make_corpus
+
+    folder, options = make_corpus("feafa_plus", tmp_path)
+    command = ["--corpus", "feafa_plus", "--data-dir", folder, "--option", f"disfa_dir={options['disfa_dir']}"]
+    assert build(*command, "--out", tmp_path / "disfa/rows") == 2
+    assert "disfa, a folder of FEAFA+" in capsys.readouterr().err
+    assert build(*command, "--out", tmp_path / "rows") == 0
+    assert manifest_of(tmp_path / "rows")["settings"]["options"] == {"disfa_dir": "disfa"}
+    assert str(tmp_path) not in (tmp_path / "rows/.build/settings.json").read_text()
+
+
+def test_a_failure_names_no_place_of_the_machine_in_the_manifest(tree, out, tmp_path, capsys):
+    elsewhere = tmp_path / "secret" / "F003"
+    elsewhere.parent.mkdir()
+    (tree / "Sequences_2D+3D/F003").rename(elsewhere)
+    (tree / "Sequences_2D+3D/F003").symlink_to(elsewhere)
+    assert bp4d(tree, out, "--push", "lab/rows", "--i-hold-the-right", "our agreement allows it\n\n# a copy") == 1
+    said = capsys.readouterr().err
+    assert str(elsewhere) in said and "not uploaded: only a build without failures" in said
+    [failure] = manifest_of(out)["failed"]
+    assert failure["error"].startswith("DATA_DIR/") and "secret" not in json.dumps(manifest_of(out))
+    assert "Stated for an upload: `our agreement allows it # a copy`" in (out / "README.md").read_text()
+
+
+def test_names_of_a_corpus_do_not_become_markup_of_the_card(tmp_path):
+    subjects = ["line\nbreak", "<b>x</b>", "`code`", "[a](http://b)"]
+    rows = "".join(f'p{n}.png,"{name}",1\np.png,"{name}",0\n' for n, name in enumerate(subjects))
+    (tmp_path / "labels.csv").write_text("image,subject,AU12_c\n" + rows)
+    for number in range(len(subjects)):
+        Image.new("RGB", (32, 32)).save(tmp_path / f"p{number}.png")
+    assert build("--corpus", "table", "--data-dir", tmp_path / "labels.csv", "--out", tmp_path / "rows") == 0
+    card = (tmp_path / "rows/README.md").read_text()
+    for name in ("line\\nbreak", "<b>x</b>", "'code'", "[a](http://b)"):
+        assert f"`table/{name}//" in card
+    assert "license_name: unknown" in card
+
+
+def test_a_card_promises_people_only_where_they_are_known(tree, out, tmp_path):
+    from trees.aff_wild2 import make as make_videos
+
+    assert bp4d(tree, out) == 0 and "Nobody is in two splits" in (out / "README.md").read_text()
+    videos = make_videos(tmp_path / "videos")
+    assert build("--corpus", "aff_wild2", "--data-dir", videos, "--out", tmp_path / "video-rows") == 0
+    card = (tmp_path / "video-rows/README.md").read_text()
+    assert "Nobody" not in card and "No subject is in two splits" in card
+
+
+def test_a_fold_by_its_number_has_its_name(tree, out):
+    assert bp4d(tree, out, "--fold", "1") == 0
+    assert set(manifest_of(out)["configurations"]) == {"default", "fold1"}
+
+
+def test_configurations_have_names_that_are_short_and_never_alike():
+    odd = ["loso:a b", "loso:a|b", "loso:a_b", "loso:" + "x" * 300, "loso:日本"]
+    names = {config_name(fold) for fold in odd}
+    assert len(names) == len(odd) and max(map(len, names)) <= 100 and "loso_a_b" in names
+
+
+def test_stdout_that_takes_nothing_does_not_end_a_build(tree, out, tmp_path):
+    command = [sys.executable, "-m", "aullava.cli", "build", "--corpus", "bp4d", "--data-dir", tree, "--out", out]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0 and "README.md has it" in done.stderr and "24 rows" in done.stderr
+
+
+def test_the_printed_table_cuts_nothing_off_in_a_file(out, tmp_path, capsys):
+    from trees.feafa import make as make_feafa
+
+    assert build("--corpus", "feafa", "--data-dir", make_feafa(tmp_path / "FEAFA"), "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert "feafa_14_left_lip_corner_stretch" in printed and "…" not in printed
+
+
+def test_out_of_memory_is_told_and_leaves_whole_shards(tree, out, monkeypatch, capsys):
+    def hungry(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(shards, "rows_of_subject", hungry)
+    assert bp4d(tree, out) == 1
+    assert "stopped: " in (said := capsys.readouterr().err) and "out of memory" in said
+    assert contents(out) == {}
+
+
+def test_control_c_before_the_first_shard_is_no_traceback(tree, out, monkeypatch, capsys):
+    from aullava.dataset_builder.export import command
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "Sources", interrupted)
+    assert bp4d(tree, out) == 1
+    assert "aullava build: interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--out", "--data-dir"])
+def test_an_empty_name_is_not_the_current_folder(flag, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        build(*DRAWN, flag, "")
+    assert stop.value.code == 2 and "the name is empty" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_tilde_is_the_home_folder(tree, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert bp4d("~/BP4D", "~/BP4D/rows") == 2
+    assert bp4d("~/BP4D", "~/rows", "--subjects", "F001") == 0
+    assert (tmp_path / "rows/README.md").exists() and not (tmp_path / "~").exists()

@@ -1,9 +1,11 @@
 """The output folder: whose it is, what counts as finished, what is removed and what never is."""
 
+import json
 import os
 
 import pytest
 
+from aullava.dataset_builder.census import Census
 from aullava.dataset_builder.export.folder import FolderError, OutFolder
 from aullava.dataset_builder.export.shards import Plan, ShardReport, file_hash
 
@@ -15,7 +17,7 @@ def finish_shard(folder: OutFolder, fingerprint: str = "as it is now") -> None:
     """A shard and its report, as a worker leaves them."""
     file = folder.shard_file("F001")
     file.write_bytes(b"rows")
-    folder.record(ShardReport("F001", ["F001"], fingerprint, 1, 4, file_hash(file)))
+    folder.record(ShardReport("F001", ["F001"], fingerprint, 1, 4, file_hash(file), census=Census().to_dict()))
 
 
 def test_a_new_an_empty_and_an_own_folder_are_taken(tmp_path):
@@ -95,14 +97,81 @@ def test_beginning_removes_leftovers_and_what_is_not_kept_and_nothing_else(tmp_p
         finish_shard(folder)
         folder.finish("# a card\n", {})
         (tmp_path / "data/F002.parquet").write_bytes(b"old rows")
+        folder.record(ShardReport("F002", ["F002"], "as it was", 1, 8, ""))
         (tmp_path / "data/F003.parquet.part").write_bytes(b"half a")
         (tmp_path / ".build/shards/.aullava-x").write_bytes(b"half a report")
         (tmp_path / "notes.txt").write_text("mine")
-        assert folder.begin(["F001"], changes=False) == ["F002"]
+        assert folder.begin(["F001"], ["F001"]) == ["F002"]
         assert sorted(os.listdir(tmp_path / "data")) == ["F001.parquet"]
         assert sorted(os.listdir(tmp_path)) == [".build", "data", "notes.txt"]  # card and manifest spoke of F002
         folder.finish("# a card\n", {})
-        assert folder.begin(["F001"], changes=False) == []
+        assert folder.begin(["F001"], ["F001"]) == []
         assert (tmp_path / "README.md").exists() and (tmp_path / "manifest.json").exists()
-        assert folder.begin(["F001"], changes=True) == []
+        assert folder.begin(["F001"], ["F001", "F003"]) == []
         assert not (tmp_path / "README.md").exists() and not (tmp_path / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("inside", ["data/mine.parquet", "data/notes.txt", ".build/mine.txt"])
+def test_a_folder_of_somebodys_data_is_no_earlier_build(tmp_path, inside):
+    (tmp_path / "data").mkdir()
+    (tmp_path / ".build").mkdir()
+    (tmp_path / inside).write_text("mine")
+    with pytest.raises(FolderError, match="no earlier build"):
+        OutFolder(tmp_path, SETTINGS).__enter__()
+    assert (tmp_path / inside).read_text() == "mine"
+
+
+def test_what_a_build_leaves_that_ends_before_its_settings_is_taken(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / ".build/shards").mkdir(parents=True)
+    (tmp_path / ".build/lock").touch()
+    (tmp_path / ".build/.aullava-x").write_text("{")
+    with OutFolder(tmp_path, SETTINGS):
+        pass
+
+
+def test_somebodys_parquet_file_among_the_shards_is_named_and_stays(tmp_path):
+    with OutFolder(tmp_path, SETTINGS) as folder:
+        finish_shard(folder)
+        folder.finish("# a card\n", {})
+        (tmp_path / "data/mine.parquet").write_bytes(b"mine")
+        (tmp_path / "data/folder.parquet").mkdir()
+        with pytest.raises(FolderError, match="folder.parquet, mine.parquet, which no build wrote"):
+            folder.begin([], ["F001"])
+        assert sorted(os.listdir(tmp_path / "data")) == ["F001.parquet", "folder.parquet", "mine.parquet"]
+        assert (tmp_path / "README.md").exists()
+
+
+@pytest.mark.parametrize("text", ["[1]", '"x"', "{"])
+def test_damaged_settings_are_told(tmp_path, text):
+    with OutFolder(tmp_path, SETTINGS):
+        pass
+    (tmp_path / ".build/settings.json").write_text(text)
+    with pytest.raises(FolderError, match="settings.json is damaged"):
+        OutFolder(tmp_path, SETTINGS).__enter__()
+
+
+def test_settings_that_another_build_wrote_meanwhile_are_seen(tmp_path, monkeypatch):
+    """Between the first look and the lock another build may begin and end."""
+    real = OutFolder._take_lock
+
+    def late(folder):
+        monkeypatch.setattr(OutFolder, "_take_lock", real)
+        with OutFolder(tmp_path, SETTINGS | {"corpus": "disfa"}):
+            pass
+        real(folder)
+
+    monkeypatch.setattr(OutFolder, "_take_lock", late)
+    with pytest.raises(FolderError, match="other settings"):
+        OutFolder(tmp_path, SETTINGS).__enter__()
+    with OutFolder(tmp_path, SETTINGS | {"corpus": "disfa"}):
+        pass  # the lock was given back
+
+
+@pytest.mark.parametrize("broken", [{"census": {}}, {"census": []}, {"statuses": None, "census": None}, {"more": 1}])
+def test_a_report_of_another_shape_counts_as_unfinished(tmp_path, broken):
+    with OutFolder(tmp_path, SETTINGS) as folder:
+        finish_shard(folder)
+        file = tmp_path / ".build/shards/F001.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | broken))
+        assert folder.finished(PLAN, "as it is now") is None

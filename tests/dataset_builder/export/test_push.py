@@ -20,7 +20,7 @@ OWN = SimpleNamespace(licensed=True, title="A table of your own", request="(your
 RIGHT = "our agreement of 2026-01-31 allows a private copy"
 
 
-@pytest.mark.parametrize("right", ["", "   ", "yes", "I do." + " " * 40])
+@pytest.mark.parametrize("right", ["", "   ", "yes", "I do." + " " * 40, "." * 40, "1234567890 1234567890"])
 def test_a_licensed_corpus_needs_a_statement(right):
     with pytest.raises(PushRefused, match="must not be passed on"):
         check_right(LICENSED, "lab/rows", right)
@@ -52,7 +52,8 @@ def hub():
 
         def do_GET(self):
             asked.append((self.path, None))
-            self.answer({"id": "lab/rows", "private": False, "tags": [], "siblings": [], "sha": "0" * 40})
+            siblings = [{"rfilename": name} for name in (".gitattributes", "README.md", "data/theirs.parquet")]
+            self.answer({"id": "lab/rows", "private": False, "tags": [], "siblings": siblings, "sha": "0" * 40})
 
         def answer(self, content):
             data = json.dumps(content).encode()
@@ -90,3 +91,18 @@ def test_a_permitted_upload_asks_for_a_private_repo_and_stops_at_a_public_one(hu
     assert (
         RIGHT in (out / "README.md").read_text() and json.loads((out / "manifest.json").read_text())["right"] == RIGHT
     )
+
+
+def test_a_repo_that_holds_another_dataset_is_not_replaced(hub, tmp_path):
+    """Even drawn faces, which may be public, would remove its data/*.parquet and its card."""
+    address, asked = hub
+    command = [sys.executable, "-m", "aullava.cli", "build", "--corpus", "procedural", "--out", tmp_path / "rows"]
+    done = subprocess.run(
+        [*command, "--option", "count=2", "--option", "draw_size=32", "--push", "lab/rows"],
+        env=os.environ | {"HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0", "HF_TOKEN": "hf_none"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "holds another dataset (data/theirs.parquet)" in done.stderr
+    assert [path for path, body in asked if body is not None] == ["/api/repos/create"]

@@ -103,3 +103,10 @@ def test_a_subject_without_usable_rows_takes_its_old_file_away(job, tmp_path):
     assert (report.rows, report.bytes, report.sha256) == (0, 0, "") and report.statuses == {"unreadable": 12}
     assert len(report.examples["unreadable"]) == shards.EXAMPLES
     assert not list(tmp_path.glob("shard*"))
+
+
+def test_splits_that_alternate_do_not_make_a_shard_of_everybody():
+    subjects = [f"N_{number:06d}" for number in range(2000)]
+    plans = plan_shards(corpus(subjects, lambda s: "train" if int(s[2:]) % 2 else "test"), subjects)
+    assert len(plans) == 20 and sorted(s for plan in plans for s in plan.subjects) == subjects
+    assert all(len({int(s[2:]) % 2 for s in plan.subjects}) == 1 for plan in plans)
