@@ -21,10 +21,14 @@ class ImageReadError(ValueError):
     """A picture that cannot be read, or should not be. Names it, says what was found and what is expected."""
 
     def __init__(self, name: str, found: str):
+        self._given = name, found
         super().__init__(
             f"{name}: {found}; expected a readable picture ({', '.join(FORMATS)}) with sides of at least {MIN_SIDE} "
             f"px, an aspect ratio of at most {MAX_ASPECT} and at most {MAX_PIXELS // 10**6} million pixels"
         )
+
+    def __reduce__(self):
+        return type(self), self._given  # so that it comes whole out of a worker process
 
 
 def load_image(source: ImageSource, name: str | None = None) -> Image.Image:

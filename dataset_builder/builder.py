@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import datasets
+from datasets.exceptions import DatasetGenerationError
 
 from aullava.action_units import Protocol, resolve_protocol
 from aullava.dataset_builder.corpora.reader import CorpusReader
@@ -97,25 +98,37 @@ class AUDatasetBuilder(datasets.GeneratorBasedBuilder):
         for subject in subjects:
             yield from rows_of_subject(self.reader, subject, self.pictures, self.protocol)
 
+    def _prepare_split_single(self, *args, **kwargs) -> Iterator:
+        """As `datasets` does it, but errors that say what is wrong, here or in a worker, come out as themselves."""
+        try:
+            yield from super()._prepare_split_single(*args, **kwargs)
+        except DatasetGenerationError as error:  # "An error occurred while generating the dataset"
+            if isinstance(error.__cause__, (CorpusError, OSError, ImportError)):
+                raise error.__cause__ from None
+            raise
+
 
 def chosen_subjects(reader: CorpusReader, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
     """The wanted subjects in the reader's order, all of them if None.
 
     Raises:
-        CorpusError: a wanted one is not on disk.
+        CorpusError: a wanted one is not on disk, or none is wanted.
     """
     found = reader.subjects()
     if wanted is None:
         return found
     if isinstance(wanted, str):
         raise CorpusError(f"subjects is {wanted!r}: expected a list of ids, such as [{wanted!r}]")
-    unknown = sorted(set(wanted) - set(found))
+    wanted = frozenset(wanted)
+    if not wanted:
+        raise CorpusError(f"subjects is empty: expected ids, such as [{found[0]!r}], or None for everybody")
+    unknown = sorted(wanted - set(found))
     if unknown:
         raise CorpusError(
             f"{reader.name} has no subject {', '.join(unknown)} on disk: it has {', '.join(found[:10])}"
             f"{', ...' if len(found) > 10 else ''} ({len(found)} in all)"
         )
-    return tuple(subject for subject in found if subject in set(wanted))
+    return tuple(subject for subject in found if subject in wanted)
 
 
 def describe(reader: CorpusReader, settings: dict) -> str:

@@ -3,6 +3,7 @@
 Pictures are decoded when a turn is read, once for all turns of an image that are read together; nothing is copied.
 """
 
+import io
 import logging
 import random
 from collections import Counter
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from datasets import Dataset, IterableDataset
+from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
@@ -176,14 +178,26 @@ def preview(rows: Iterable[Mapping[str, object]], mix: ChatMix, console: Console
 def _about(row: Mapping[str, object], mirrored: bool) -> str:
     columns = [column for column in row if column in known_columns()]
     coded = sum(not is_missing(row[column]) for column in columns)
-    size = getattr(row.get("image"), "size", None)
+    size = _size(row.get("image"))
     parts = [f"{size[0]}x{size[1]} pixels" if size else "picture not shown", f"{coded} of {len(columns)} values coded"]
     return ", ".join(
         parts + ([f"sides {row['sides']}"] if row.get("sides") else []) + (["mirrored"] if mirrored else [])
     )
 
 
+def _size(image: object) -> tuple[int, int] | None:
+    """Width and height of a picture, opened or still encoded; None if there is none."""
+    if isinstance(image, dict):
+        source = image.get("path") if image.get("bytes") is None else io.BytesIO(image["bytes"])
+        if source is None:
+            return None
+        with Image.open(source) as opened:
+            return opened.size
+    return getattr(image, "size", None)
+
+
 def _print_turn(turn: Turn, console: Console) -> None:
-    console.print(Text(f"[{turn.kind}, {turn.protocol.scale}, {len(turn.protocol.units)} units]", style="bold"))
+    count = len(turn.protocol.units)
+    console.print(Text(f"[{turn.kind}, {turn.protocol.scale}, {count} unit{'s' * (count > 1)}]", style="bold"))
     console.print(Text("Q  ", style="cyan") + Text(turn.question.replace("\n", "\n   ")))
     console.print(Text("A  ", style="green") + Text(turn.answer.replace("\n", "\n   ")))

@@ -25,15 +25,21 @@ def subject_fingerprint(reader: CorpusReader, subject: str) -> str:
     digest = hashlib.sha256(subject.encode(errors="surrogateescape"))
     for path in reader.label_files(subject):
         state = path.stat()
-        digest.update(f"\0{path}\0".encode(errors="surrogateescape"))
-        digest.update(_content(path, state.st_size, state.st_mtime_ns))
-    for stamp in tree_stamp(reader.picture_places(subject)):
-        digest.update(repr(stamp).encode())
+        digest.update(f"\0{_place(reader, path)}\0".encode(errors="surrogateescape"))
+        digest.update(_content(path, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+    for name, size, changed_ns in tree_stamp(reader.picture_places(subject)):
+        digest.update(repr((_place(reader, Path(name)), size, changed_ns)).encode())
     return digest.hexdigest()
 
 
+def _place(reader: CorpusReader, path: Path) -> str:
+    """A path as it is called from the corpus's folder, so that a corpus may be moved; whole where it lies elsewhere."""
+    root = getattr(reader, "root", None)
+    return path.relative_to(root.folder).as_posix() if root and path.is_relative_to(root.folder) else str(path)
+
+
 @lru_cache(maxsize=1024)
-def _content(path: Path, size: int, changed_ns: int) -> bytes:
+def _content(path: Path, size: int, changed_ns: int, touched_ns: int) -> bytes:
     """Hash of a file. Remembered, because one table can hold the labels of ten thousand subjects."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
@@ -41,13 +47,15 @@ def _content(path: Path, size: int, changed_ns: int) -> bytes:
 
 @cache
 def _code() -> str:
-    """Hash of every module of the builder and of what it stands on: a mended reader must not be served old rows."""
+    """Hash of every module that makes rows, and of what it stands on: a mended reader must not be served old rows."""
     here = Path(__file__).parent
     files = [
-        *here.rglob("*.py"),
-        *here.rglob("*.json"),
+        *here.glob("*.py"),
+        *(here / "corpora").rglob("*.py"),
+        *(here / "frozen").glob("*.json"),
         *(here.parent / "media").glob("*.py"),
         here.parent / "action_units.py",
+        here.parent / "image_aullava.py",
     ]
     digest = hashlib.sha256()
     for path in sorted(files):

@@ -88,7 +88,7 @@ def fold(corpus: str, name: str | int, subjects: Iterable[str]) -> Fold:
     Raises:
         CorpusError: no such fold, a subject that the partition does not know, or nobody left to train or to test.
     """
-    name = f"fold{name}" if isinstance(name, int) or name.isdecimal() else name
+    name = f"fold{name}" if str(name).isdecimal() else str(name)
     present = frozenset(subjects)
     if name.startswith(LEAVE_ONE_OUT):
         return _restricted(corpus, name, frozenset({_left_out(corpus, name, present)}), present)

@@ -5,12 +5,14 @@ Everything here names file and line when it refuses something.
 
 import csv
 import math
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from aullava.dataset_builder.errors import LabelError
 from aullava.dataset_builder.records import NOT_CODED
 
+_TOO_LONG = 2**63  # rows hold whole numbers of 64 bits
 _BOMS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 
 
@@ -63,8 +65,9 @@ def whole_number(text: str, path: Path, line: int, what: str = "a whole number")
     Raises:
         LabelError: anything else.
     """
-    number = _number(text)
-    if number is None or not number.is_integer():  # NaN is none either
+    # by way of a float, a number from 2**53 would lose its last digits
+    number = int(text) if re.fullmatch(r"[+-]?[0-9]{1,19}", text) else _number(text)
+    if number is None or number % 1 or math.isnan(number) or abs(number) >= _TOO_LONG:
         raise LabelError(path, line, repr(text), what)
     return int(number)
 

@@ -1,15 +1,17 @@
 """`load_au_dataset`: a corpus on disk, or drawn, as `datasets` rows, cut into splits that share nobody.
 
-rows = load_au_dataset("disfa", "DISFA", camera="right")                         # every usable labelled frame
-train = load_au_dataset("bp4d", "BP4D", fold="fold1", split="train")
-both = load_au_dataset("bp4d", "BP4D", fold=1, protocol="bp4d", faces="auto")     # a DatasetDict
-stream = load_au_dataset("disfa", "DISFA", streaming=True)                       # read as it is iterated over, nothing kept
+For example:
+    rows = load_au_dataset("disfa", "DISFA", camera="right")                         # every usable labelled frame
+    train = load_au_dataset("bp4d", "BP4D", fold="fold1", split="train")
+    both = load_au_dataset("bp4d", "BP4D", fold=1, protocol="bp4d", faces="auto")     # a DatasetDict
+    stream = load_au_dataset("disfa", "DISFA", streaming=True)                       # read as it is iterated over, nothing kept
 """
 
 import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
@@ -50,13 +52,14 @@ def load_au_dataset(
     """Rows of one corpus, as schema.py describes them.
 
     Rows without a usable picture or without any coded unit are left out and counted: in a warning of this module's logger, and in
-    the dataset's `info.description` beside the options.
+    the dataset's `info.description` beside the options. Pictures in files stay where they are and are opened when a row is read;
+    `aullava build` writes Parquet files that hold them.
 
     Args:
         name: a corpus of `corpora.registry.READERS`.
         data_dir: its folder; the file for "table"; nothing for "procedural".
-        protocol: the units and the scale of the values (name, list or Protocol); other scales are derived as derive.py says. None:
-            everything that the corpus codes.
+        protocol: the units and the scale of the values (name, list such as "AU1,AU12", or Protocol); other scales are derived as
+            derive.py says. None: everything that the corpus codes.
         fold: a frozen fold such as "fold1" or 1, "megraphau_fold1", "loso:S010"; None: no fold.
         split: "train", "validation" or "test"; None: with a fold or the owners' splits a DatasetDict of all, else every row.
         streaming: rows come as they are iterated over; nothing is cached, and dropped rows are not counted.
@@ -72,10 +75,13 @@ def load_au_dataset(
         CorpusError: wrong folder, unknown fold or split, nothing left. LeakError: splits share people.
         TypeError: an unknown option. ValueError: an option's value is not allowed.
     """
+    if num_proc is not None and num_proc < 1:
+        raise ValueError(f"num_proc is {num_proc}: expected 1 or more")
     if no_face not in ("drop", "keep"):
         raise ValueError(f"no_face is {no_face!r}: expected 'drop' or 'keep'")
     if split is not None and "split" in options_of(name):
         options["split"] = split  # drawn faces: there are as many in each split as are asked for
+    exclude_subjects = exclude_subjects if isinstance(exclude_subjects, str) else tuple(exclude_subjects)
     common = {
         "protocol": protocol,
         "pictures": PictureOptions(faces, margin, size, encoding),
@@ -111,7 +117,17 @@ def load_au_dataset(
 
 
 def _stream(builder: AUDatasetBuilder, usable: tuple[str, ...]) -> IterableDataset:
-    return builder.as_streaming_dataset(split=SPLIT).filter(lambda status: status in usable, input_columns="status")
+    return builder.as_streaming_dataset(split=SPLIT).filter(_Usable(usable), input_columns="status")
+
+
+@dataclass(frozen=True)
+class _Usable:
+    """Whether a row is wanted, by its status; a class and no closure, so that spawned data loader workers can be given it."""
+
+    states: tuple[str, ...]
+
+    def __call__(self, status: str) -> bool:
+        return status in self.states
 
 
 def _select(rows: Dataset, name: str, part: str, people: Iterable[str], usable: tuple[str, ...]) -> Dataset:

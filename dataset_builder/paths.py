@@ -9,6 +9,7 @@ from aullava.dataset_builder.errors import LayoutError, UnsafePathError
 from aullava.media.files import natural_key
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_LONGEST_NAME = 255
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg")
 
 
@@ -23,18 +24,24 @@ class Root:
 
     def __init__(self, folder: str | os.PathLike, follow_links: bool = False):
         self.folder = Path(folder).expanduser().resolve()
+        if not isinstance(follow_links, bool):  # "no" would count as yes
+            raise LayoutError(f"follow_links is {follow_links!r}: expected True or False")
         self.follow_links = follow_links
 
     def __truediv__(self, relative: str) -> Path:
         """The place of a relative path, letter case as written.
 
         Raises:
-            UnsafePathError: it is absolute, climbs out with "..", or is a link that leads out.
+            UnsafePathError: it is absolute, climbs out with "..", is a link that leads out, or has a name too long for a disk.
         """
         parts = re.split(r"[/\\]", relative)
         if "\0" in relative or ".." in parts or relative[:1] in ("/", "\\") or re.match("[A-Za-z]:", relative):
             raise UnsafePathError(
                 f"{relative!r} does not stay inside {self.folder}: expected a path relative to it, without '..'"
+            )
+        if any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
+            raise UnsafePathError(
+                f"{relative[:80]!r}... is no path in {self.folder}: expected names of at most {_LONGEST_NAME} bytes"
             )
         return self.check(self.folder.joinpath(*parts))
 
@@ -126,16 +133,23 @@ def _children(place: Path, pattern: str) -> list[Path]:
     if not place.is_dir():
         return []
     whole = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE)
-    names = [name for name in os.listdir(place) if not name.startswith(".") and whole.fullmatch(name)]
+    names = [name for name in os.listdir(place) if not _is_hidden(name) and whole.fullmatch(name)]
     return sorted((place / name for name in names), key=lambda path: (path.name != pattern, natural_key(path)))
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a name is a system's own, such as ".DS_Store", "._F001.jpg" and the folder that archives of a Mac bring along."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def tree_stamp(paths: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
     """Name, size and time of change of every file given, and of every file below every folder given."""
     for path in paths:
         if path.is_dir():
-            for place, folders, names in os.walk(path):
-                folders.sort()
+            seen = set()  # links to folders are followed, but not in circles
+            for place, folders, names in os.walk(path, followlinks=True):
+                folders[:] = [] if os.path.realpath(place) in seen else sorted(folders)
+                seen.add(os.path.realpath(place))
                 for name in sorted(names):
                     yield _stamp(Path(place, name))
         elif path.exists():

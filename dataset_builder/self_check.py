@@ -117,7 +117,7 @@ def table(checks: Sequence[Check], full: bool = False) -> Table:
         title="Self-check: counts on disk and as published", caption=escape(_caption(checks)), caption_justify="left"
     )
     for name in ("quantity", "expected", "found", "evidence", "verdict"):
-        shown.add_column(name, justify="right" if name in ("expected", "found") else "left")
+        shown.add_column(name, justify="right" if name in ("expected", "found") else "left", overflow="fold")
     for check in checks if full else _folded(checks):
         style = {DIFFERS: "bold red", NOT_PUBLISHED: "dim"}.get(check.verdict)
         shown.add_row(*map(escape, _cells(check)), style=style)

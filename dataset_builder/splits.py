@@ -34,12 +34,15 @@ def split_subjects(
         CorpusError: no such fold, an excluded subject that is not there, or nothing left.
         LeakError: two splits share a person.
     """
-    unknown = sorted(set(exclude) - set(subjects))
+    if isinstance(exclude, str):
+        raise CorpusError(f"exclude_subjects is {exclude!r}: expected a list of ids, such as [{exclude!r}]")
+    exclude = frozenset(exclude)  # an iterator would be empty the second time
+    unknown = sorted(exclude - set(subjects))
     if unknown:
         raise CorpusError(
             f"exclude_subjects names {', '.join(unknown)}, which {reader.name} does not have on disk: mend the id, or leave it out"
         )
-    kept = [subject for subject in subjects if subject not in set(exclude)]
+    kept = [subject for subject in subjects if subject not in exclude]
     if not kept:
         raise CorpusError(
             f"exclude_subjects leaves nobody of {reader.name}: {len(subjects)} subjects on disk, all excluded"

@@ -52,7 +52,7 @@ class VideoFrames:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
-        self._container = None
+        self._container = self._decoded = None
         self._open()
 
     def __enter__(self) -> "VideoFrames":
@@ -101,14 +101,18 @@ class VideoFrames:
             self._open()
         while self._index < index:
             self._advance(index)
-        image_HWC = self._current.to_ndarray(format="rgb24")
+        # one thread: others would outlive the frame, and a process forked meanwhile waits for them for ever when it frees it
+        image_HWC = self._current.reformat(format="rgb24", threads=1).to_ndarray()
         quarters = round(self._current.rotation / 90) % 4  # rotation: degrees, against the clock
         return np.ascontiguousarray(np.rot90(image_HWC, quarters)) if quarters else image_HWC
 
     def close(self) -> None:
+        """Let go of the file and of all that was decoded, at once and not when garbage is collected."""
+        if self._decoded is not None:
+            self._decoded.close()
         if self._container is not None:
             self._container.close()
-        self._container = self._current = None
+        self._container = self._current = self._decoded = None
 
     def _open(self) -> None:
         self.close()

@@ -1,5 +1,6 @@
 """Pictures of every kind are read right or refused by name."""
 
+import pickle
 import struct
 import zlib
 
@@ -251,3 +252,8 @@ def _big_endian_tiff(grey_HW):
     ]
     entries = b"".join(struct.pack(">HHII", tag, 4, 1, value) for tag, value in tags)
     return b"MM\x00\x2a" + struct.pack(">I", 8 + len(data)) + data + struct.pack(">H", len(tags)) + entries + bytes(4)
+
+
+def test_an_error_comes_whole_out_of_a_worker_process():
+    error = ImageReadError("a.png", "empty")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

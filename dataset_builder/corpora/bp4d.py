@@ -39,7 +39,7 @@ class Bp4dReader(CorpusReader):
 
     Args:
         data_dir, follow_links: as for every corpus.
-        pictures: the folder with the subjects' folders, relative to data_dir, such as a copy with aligned faces; by default it
+        images_dir: the folder with the subjects' folders, relative to data_dir, such as a copy with aligned faces; by default it
             is looked for under the names above.
         first_picture: number of the picture that shows frame 1. By default as the corpus was given out (BP4D 1, BP4D+ 0); frames
             that someone extracted from videos may be counted otherwise.
@@ -78,11 +78,11 @@ class Bp4dReader(CorpusReader):
         data_dir: str | os.PathLike,
         *,
         follow_links: bool = False,
-        pictures: str = "",
+        images_dir: str = "",
         first_picture: int | None = None,
     ):
         super().__init__(data_dir, follow_links=follow_links)
-        self._picture_folder = self.root / pictures if pictures else None
+        self._picture_folder = self.root / images_dir if images_dir else None
         if self._picture_folder and not self._picture_folder.is_dir():
             raise LayoutError(f"{self._picture_folder}: no such folder; expected the one that holds F001/T1 and so on")
         self._offset = (self.picture_of_frame_1 if first_picture is None else first_picture) - 1

@@ -4,7 +4,8 @@
     cohn-kanade-images/S010/001/S010_001_00000014.png        its picture; the frames before it are not coded and not read
 
 An intensity of 0 in a row means "present, intensity not given": occurrence 1, intensity not coded. A unit that the file does not
-list is absent: occurrence 0, intensity 0. Units beyond the 25 are not used, though some files list them.
+list is absent: occurrence 0, intensity 0. Nothing says what a file without rows means: its frame
+is not coded. Units beyond the 25 are not used, though some files list them.
 
 Evidence [V2], two public loaders agree: layout, rows, the 25 units, 0 for "not given". They differ in what they make of it: py-feat
 counts the unit as present, as we do; OpenGraphAU counts a unit as present only above 1. The address to ask at is from memory [M].
@@ -93,6 +94,8 @@ def read_facs(path: Path) -> dict[str, dict[str, float]]:
         LabelError: a broken row, or an intensity outside 0 to 5.
     """
     rows = facs_rows(path, _CELLS_IN_A_ROW)
+    if not rows:
+        return {scale: dict.fromkeys(CODES, NOT_CODED) for scale in (OCCURRENCE, INTENSITY)}
     occurrence = {code: float(number in rows) for number, code in zip(NUMBERS, CODES, strict=True)}
     intensity = {code: _intensity(rows.get(number)) for number, code in zip(NUMBERS, CODES, strict=True)}
     return {OCCURRENCE: occurrence, INTENSITY: intensity}

@@ -56,7 +56,7 @@ class CorpusReader(ABC):
     notes: tuple[str, ...] = ()
 
     def __init__(self, data_dir: str | os.PathLike, *, follow_links: bool = False):
-        if not str(data_dir).strip():
+        if data_dir is None or not str(data_dir).strip():
             raise LayoutError(f"data_dir is empty: expected the folder of {self.title}")
         self.root = Root(data_dir, follow_links)
         if self.root.find(*self.anchors) is None:

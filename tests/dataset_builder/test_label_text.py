@@ -1,6 +1,7 @@
 """Label files in the states they come in, and cells that are values, codes for "not coded", or mistakes."""
 
 import math
+import pickle
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,15 @@ def test_values_outside_the_scale_are_refused(text):
 def test_every_value_of_the_scale_is_itself(value):
     assert coded_value(f" {value}", 5, {9, -1}, HERE, 1) == value
     assert coded_value(str(value / 5), 1, (), HERE, 1, whole=False) == value / 5
+
+
+def test_long_whole_numbers_keep_their_last_digit_and_none_is_too_long_for_a_row(tmp_path):
+    assert whole_number("1700000000000000001", tmp_path, 1) == 1700000000000000001
+    with pytest.raises(LabelError, match="found '1e30'"):
+        whole_number("1e30", tmp_path, 1)
+
+
+def test_an_error_comes_back_whole_from_another_process(tmp_path):
+    error = LabelError(tmp_path / "a.csv", 3, "'7'", "0 to 5")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is LabelError and str(again) == str(error)

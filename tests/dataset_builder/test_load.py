@@ -1,8 +1,11 @@
 """`load_au_dataset` on a tree of every corpus: one schema, splits that share nobody, nothing stale, nothing dropped unsaid."""
 
+import errno
+import inspect
 import logging
 import math
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -11,8 +14,9 @@ from PIL import Image
 
 import aullava.dataset_builder
 from aullava.dataset_builder import load_au_dataset
-from aullava.dataset_builder.corpora.registry import open_corpus
-from aullava.dataset_builder.errors import CorpusError, LayoutError
+from aullava.dataset_builder.builder import AUDatasetBuilder
+from aullava.dataset_builder.corpora.registry import open_corpus, options_of
+from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError
 from aullava.dataset_builder.schema import features_of, value_columns
 
 from trees import bp4d, disfa, every
@@ -241,3 +245,67 @@ def test_the_package_gives_one_name():
     assert aullava.dataset_builder.__all__ == ["load_au_dataset"]
     with pytest.raises(AttributeError, match="no attribute 'load_everything'"):
         aullava.dataset_builder.load_everything  # noqa: B018
+
+
+@pytest.mark.parametrize("num_proc", [None, 2])
+def test_a_broken_label_file_is_named_by_any_number_of_processes(tmp_path, num_proc):
+    data_dir = disfa.make(tmp_path / "disfa")
+    broken = data_dir / "ActionUnit_Labels" / "SN006" / "SN006_au4.txt"
+    broken.write_text("1,0\n2,7\n")
+    with pytest.raises(LabelError, match=r"SN006_au4\.txt, line 2: found '7'"):
+        load_au_dataset("disfa", data_dir, cache_dir=tmp_path / "cache", num_proc=num_proc)
+    assert not list((tmp_path / "cache").rglob("*.arrow"))
+
+
+def test_a_full_disk_is_told_as_such(tree, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("datasets.arrow_writer.ArrowWriter.write", full)
+    with pytest.raises(OSError, match="No space left"):
+        load_au_dataset("bp4d", tree, cache_dir=tmp_path / "cache")
+
+
+def test_a_changed_label_is_noticed_though_size_and_time_are_as_before(tmp_path):
+    data_dir, cache = disfa.make(tmp_path / "disfa"), tmp_path / "cache"
+    before = load_au_dataset("disfa", data_dir, cache_dir=cache)["AU01_r"][0]
+    label = data_dir / "ActionUnit_Labels" / "SN001" / "SN001_au1.txt"
+    state, text = label.stat(), label.read_text()
+    label.write_text(text.replace(f"1,{before:g}", "1,4", 1), newline="")
+    os.utime(label, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert load_au_dataset("disfa", data_dir, cache_dir=cache)["AU01_r"][0] == 4 != before
+
+
+def test_a_stream_can_be_given_to_a_spawned_process(tree):
+    stream = load_au_dataset("bp4d", tree, streaming=True)
+    assert len(list(pickle.loads(pickle.dumps(stream)))) == len(list(stream))
+
+
+def test_an_exclusion_holds_in_whatever_it_is_given(tree, tmp_path):
+    for given in (["F001"], ("F001",), {"F001"}, iter(["F001"])):
+        rows = load_au_dataset("bp4d", tree, cache_dir=tmp_path / "cache", exclude_subjects=given)
+        assert "F001" not in rows["subject"]
+    assert set(load_au_dataset("bp4d", tree, cache_dir=tmp_path / "cache", subjects=iter(["F001"]))["subject"]) == {
+        "F001"
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"exclude_subjects": "F001"}, r"expected a list of ids, such as \['F001'\]"),
+        ({"subjects": []}, "subjects is empty"),
+        ({"fold": 1.0}, "no fold '1.0'"),
+        ({"follow_links": "no"}, "expected True or False"),
+        ({"data_dir": None}, "data_dir is empty"),
+    ],
+)
+def test_slips_of_the_pen_are_named(tree, asked, message):
+    with pytest.raises(CorpusError, match=message):
+        load_au_dataset("bp4d", **({"data_dir": tree, "streaming": True} | asked))
+
+
+@pytest.mark.parametrize("name", every.CORPORA)
+def test_every_option_of_a_corpus_reaches_its_reader(name):
+    ours = {*inspect.signature(load_au_dataset).parameters, *inspect.signature(AUDatasetBuilder).parameters}
+    assert set(options_of(name)) & ours <= {"split"}  # which load_au_dataset hands on

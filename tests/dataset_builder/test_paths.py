@@ -109,3 +109,27 @@ def test_stamps_change_with_the_tree(tmp_path):
     assert len(list(tree_stamp([tmp_path / "a"]))) == 2
     (tmp_path / "a" / "3.png").symlink_to(tmp_path / "nowhere")
     assert len(list(tree_stamp([tmp_path / "a", tmp_path / "gone"]))) == 3
+
+
+def test_what_a_mac_packs_beside_the_files_does_not_count(tmp_path):
+    for folder in ("data", "__MACOSX/data"):
+        (tmp_path / folder).mkdir(parents=True)
+    root = Root(tmp_path)
+    assert [place.name for place in root.folders(root.folder)] == ["data"]
+
+
+def test_stamps_look_through_links_to_folders_and_not_in_circles(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / "link").symlink_to(tmp_path / "far")
+    (tmp_path / "near" / "circle").symlink_to(tmp_path / "near")
+    before = list(tree_stamp([tmp_path / "near"]))
+    (tmp_path / "far" / "1.jpg").write_bytes(b"1")
+    after = list(tree_stamp([tmp_path / "near"]))
+    assert len(after) == 1 and not before
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "\u00e4" * 150, "a/" + "b" * 256])
+def test_a_name_that_no_disk_can_hold_is_refused_and_not_tried(tmp_path, name):
+    with pytest.raises(UnsafePathError, match="at most 255 bytes"):
+        Root(tmp_path) / name

@@ -1,8 +1,10 @@
 """Videos frame by frame: every frame tells its own number, so that one that is off by one is seen."""
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import av
 import numpy as np
@@ -234,3 +236,22 @@ def test_without_pyav_the_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ImportError, match=r"pip install 'au-llava\[video\]'"):
         VideoFrames(tmp_path / "a.avi")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted as Linux shows them")
+def test_a_closed_video_is_freed_at_once_and_leaves_no_thread(tmp_path):
+    """What is left to the garbage collector is freed in any process forked meanwhile, which then waits for threads it lacks."""
+    path = write_video(tmp_path / "a.avi", 12, b_frames=2)
+    gc.collect()
+    gc.disable()
+    try:
+        threads = len(os.listdir("/proc/self/task"))
+        video = VideoFrames(path)
+        video.frame(5)
+        assert len(os.listdir("/proc/self/task")) == threads
+        freed = weakref.ref(video)
+        video.close()
+        del video
+        assert freed() is None
+    finally:
+        gc.enable()

@@ -148,14 +148,14 @@ def test_two_pictures_of_one_number_are_refused(tmp_path):
 def test_another_copy_of_the_pictures_by_choice(tmp_path):
     root = make(tmp_path, **ONE)
     write_pictures(root / "aligned/faces/F001/T1", range(9, 12), 1)
-    found = records(root, pictures="aligned/faces")
+    found = records(root, images_dir="aligned/faces")
     assert found[0].picture is None and [shown(r) for r in found[1:]] == [9, 10, 11]
     assert "aligned" in str(found[1].picture.path)
     with pytest.raises(LayoutError, match="aligned/face: no such folder"):
-        Bp4dReader(root, pictures="aligned/face")
+        Bp4dReader(root, images_dir="aligned/face")
     for outside in ("../elsewhere", str(tmp_path.parent)):
         with pytest.raises(UnsafePathError):
-            Bp4dReader(root, pictures=outside)
+            Bp4dReader(root, images_dir=outside)
 
 
 def test_another_count_of_pictures_by_choice(tmp_path):

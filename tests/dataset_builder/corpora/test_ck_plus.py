@@ -72,9 +72,10 @@ def test_bom_line_ends_blank_lines_and_spaces(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\r\n \r\n"])
-def test_file_without_rows_is_a_neutral_face(tmp_path, content):
+def test_a_file_without_rows_is_not_coded(tmp_path, content):
     values = read_facs(label(tmp_path, content))
-    assert set(values[OCCURRENCE].values()) == set(values[INTENSITY].values()) == {0.0}
+    assert all(math.isnan(value) for scale in (OCCURRENCE, INTENSITY) for value in values[scale].values())
+    assert len(values[OCCURRENCE]) == len(values[INTENSITY]) == 25
 
 
 def test_units_beyond_the_25_are_left_out(tmp_path):
