@@ -20,7 +20,10 @@ EMBEDDED = ROOT / "checkpoints" / "au-llava-tiny"
 REMOTE_FILES = (
     "action_units.py",
     "configuration_aullava.py",
+    "image_aullava.py",
     "processing_aullava.py",
+    "plan_aullava.py",
+    "tree_aullava.py",
     "readout_aullava.py",
     "modeling_aullava.py",
     "pipeline_aullava.py",
@@ -33,6 +36,8 @@ CHECKPOINT_FILES = (
     "processor_config.json",
     "preprocessor_config.json",
     "chat_template.jinja",
+    "decision.json",
+    "decision_template.jinja",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -41,6 +46,8 @@ CHECKPOINT_FILES = (
 WEIGHTS, INDEX, SHARDS = "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"
 _OBJECTS = ("config.json", "processor_config.json", "tokenizer_config.json")
 _REQUIRED = (*_OBJECTS, "tokenizer.json", "chat_template.jinja")
+_DECISION = ("decision.json", "decision_template.jinja")
+_DECISION_SCALES = {"noul": "occurrence", "score": "intensity"}
 _PROCESSOR_MAP = {"AutoProcessor": "processing_aullava.AULlavaProcessor"}
 
 
@@ -159,6 +166,25 @@ def _check_complete(checkpoint: Path) -> None:
     for name in _OBJECTS:
         _read(checkpoint / name)
     check_model(checkpoint)
+    _check_decision(checkpoint, names)
+
+
+def _check_decision(checkpoint: Path, names: set[str]) -> None:
+    """Refuse files of the decision API that would read otherwise than the configuration says."""
+    found = [name for name in _DECISION if name in names]
+    if not found:
+        return
+    mend = f"write both anew: python -m aullava.training.decision {checkpoint}"
+    if found != list(_DECISION):
+        raise ValueError(f"checkpoint {checkpoint} holds {found[0]} without its twin: {mend}")
+    calibrated = _read(checkpoint / "config.json").get("calibration", {}).get("temperature", {})
+    written = _read(checkpoint / "decision.json").get("temperature", {})
+    for kind, scale in _DECISION_SCALES.items():
+        if written.get(kind, 1.0) != calibrated.get(scale, 1.0):
+            raise ValueError(
+                f"{checkpoint}/decision.json has temperature {written.get(kind, 1.0)} for {kind}, but config.json has "
+                f"{calibrated.get(scale, 1.0)} for {scale}: {mend}"
+            )
 
 
 def _check_free(out_dir: Path, checkpoint: Path, card: bytes) -> None:

@@ -9,6 +9,7 @@ Conventions
     intensity   disfa: mean absolute error in levels; F1 of level >= 2 on DISFA's 8 benchmark units.
     continuous  feafa: mean absolute error over the 24 values, each 0 to 1.
     trivial     the same scores of answers that need no picture: every unit present, every value 0, every value at its median.
+    parallel_   the same scores of mode parallel, which reads all values in one pass; without it, of mode joint.
     well formed share of the answers that plain `generate` writes and strict parsing accepts.
 """
 
@@ -81,6 +82,8 @@ def measure(checkpoint: Path, count: int, style: str, generated: int) -> dict[st
         protocol = PROTOCOLS[name]
         truth_NU, said_NU, _ = read_faces(model, processor, faces, protocol, "joint")
         scores = score(truth_NU, said_NU, protocol) | trivial(truth_NU, protocol)
+        _, at_once_NU, _ = read_faces(model, processor, faces, protocol, "parallel")
+        scores |= {f"parallel_{key}": value for key, value in score(truth_NU, at_once_NU, protocol).items()}
         if generated:
             _, _, statuses = read_faces(model, processor, faces[:generated], protocol, "generate")
             scores["generate_well_formed"] = statuses.count("ok") / len(statuses)
@@ -99,7 +102,7 @@ def main() -> None:
     figures = measure(checkpoint, arguments.faces, arguments.style, arguments.generate)
     report(
         f"drawn_faces-{arguments.style}",
-        f"{arguments.faces} drawn faces of test identities, style {arguments.style}, mode joint",
+        f"{arguments.faces} drawn faces of test identities, style {arguments.style}, modes joint and parallel",
         figures,
     )
 

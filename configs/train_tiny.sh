@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Trains checkpoints/au-llava-tiny from random weights: the vision tower, then projector and language model, then everything.
-# Each stage goes on from its last own checkpoint if it was interrupted. About an hour and a half on two CPU cores.
+# Trains checkpoints/au-llava-tiny from random weights: the vision tower, then projector and language model, then everything,
+# then reading all values at once.
+# Each stage goes on from its last own checkpoint if it was interrupted. About two hours on two CPU cores.
 #   PYTHON=.venv/bin/python bash configs/train_tiny.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,4 +13,5 @@ mkdir -p outputs/tiny
 "$python" train_sft.py --config configs/tiny_2_align.yaml 2>&1 | tee -a outputs/tiny/2_align.log
 "$python" train_sft.py --config configs/tiny_3_joint.yaml 2>&1 | tee -a outputs/tiny/3_joint.log
 "$python" train_sft.py --config configs/tiny_4_longer.yaml 2>&1 | tee -a outputs/tiny/4_longer.log
-"$python" benchmarks/drawn_faces.py --checkpoint outputs/tiny/4_longer/model
+"$python" train_sft.py --config configs/tiny_5_hidden.yaml 2>&1 | tee -a outputs/tiny/5_hidden.log
+"$python" benchmarks/drawn_faces.py --checkpoint outputs/tiny/5_hidden/model

@@ -277,3 +277,52 @@ def test_release_loads_elsewhere_without_the_package_with_and_without_trust(chec
     assert found["modules"] == ["transformers", "transformers_modules"]
     assert found["same logits"] is True
     assert found["pipeline"] == found["values"] and len(found["values"]) == 12
+
+
+def with_decision_files(checkpoint: Path, calibration: dict, temperature: dict) -> Path:
+    config = read(checkpoint / "config.json") | {"calibration": calibration}
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    (checkpoint / "decision.json").write_text(json.dumps({"temperature": temperature}))
+    (checkpoint / "decision_template.jinja").write_text("a template")
+    return checkpoint
+
+
+@pytest.mark.parametrize(
+    ("calibration", "temperature"),
+    [
+        ({}, {}),
+        ({}, {"noul": 1.0, "score": 1}),
+        ({"temperature": {"occurrence": 1.5, "continuous": 3.0}}, {"noul": 1.5, "score": 1.0}),
+    ],
+)
+def test_files_of_the_decision_api_are_taken_along(calibration, temperature, tmp_path):
+    source = with_decision_files(make_tiny_checkpoint(tmp_path / "training"), calibration, temperature)
+    folder = assemble(source, tmp_path / "hub")
+    for name in ("decision.json", "decision_template.jinja"):
+        assert (folder / name).read_bytes() == (source / name).read_bytes()
+    assert contents(assemble(folder, tmp_path / "again")) == contents(folder)
+    assert left_files(source) == []
+
+
+@pytest.mark.parametrize(
+    ("calibration", "temperature", "said"),
+    [
+        ({"temperature": {"occurrence": 1.5}}, {"noul": 1.0}, "temperature 1.0 for noul, but config.json has 1.5"),
+        ({"temperature": {"intensity": 1.5}}, {}, "temperature 1.0 for score, but config.json has 1.5"),
+        ({}, {"score": 2.0}, "temperature 2.0 for score, but config.json has 1.0"),
+    ],
+)
+def test_decision_files_from_before_the_calibration_are_refused(calibration, temperature, said, tmp_path):
+    source = with_decision_files(make_tiny_checkpoint(tmp_path / "training"), calibration, temperature)
+    with pytest.raises(ValueError, match=said) as refused:
+        assemble(source, tmp_path / "hub")
+    assert "aullava.training.decision" in str(refused.value)
+    assert os.listdir(tmp_path) == ["training"]
+
+
+@pytest.mark.parametrize("name", ["decision.json", "decision_template.jinja"])
+def test_one_decision_file_without_the_other_is_refused(name, tmp_path):
+    source = with_decision_files(make_tiny_checkpoint(tmp_path / "training"), {}, {})
+    (source / name).unlink()
+    with pytest.raises(ValueError, match="without its twin"):
+        assemble(source, tmp_path / "hub")

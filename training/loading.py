@@ -10,6 +10,7 @@ from transformers import AutoModel
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.arguments import ModelArguments
+from aullava.training.decision import decision_files
 from aullava.training.scratch import ScratchArguments, build_from_scratch
 
 
@@ -62,6 +63,8 @@ def save_checkpoint(
 ) -> Path:
     """Write weights, configuration and processor, and nothing of the training; the folder appears only when complete.
 
+    The files of transformers' decision API are among them, except where it could not read this checkpoint, which is said.
+
     Args:
         dtype: precision of the saved weights. The configuration keeps the model's own, so that a small file is still loaded
             and computed in float32 on a CPU.
@@ -73,6 +76,11 @@ def save_checkpoint(
     weights = {name: tensor.to(precision) for name, tensor in model.state_dict().items()}
     model.save_pretrained(partial, state_dict=weights)
     processor.save_pretrained(partial)
+    try:
+        for name, text in decision_files(processor, model.config).items():
+            (partial / name).write_text(text, encoding="utf-8")
+    except ValueError as error:
+        print(f"the checkpoint comes without the files of the decision API: {error}")
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
     return folder

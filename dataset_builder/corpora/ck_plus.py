@@ -11,15 +11,13 @@ Evidence [V2], two public loaders agree: layout, rows, the 25 units, 0 for "not 
 counts the unit as present, as we do; OpenGraphAU counts a unit as present only above 1. The address to ask at is from memory [M].
 """
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from aullava.action_units import INTENSITY, OCCURRENCE
-from aullava.dataset_builder.corpora.frame_files import FRAME_NUMBER, facs_rows, label_files_by_frame
-from aullava.dataset_builder.corpora.reader import CorpusReader, facs
-from aullava.dataset_builder.errors import LayoutError
-from aullava.dataset_builder.records import NOT_CODED, FrameRecord, ImageFile
+from aullava.dataset_builder.corpora.facs_files import FacsFilesReader
+from aullava.dataset_builder.corpora.frame_files import facs_rows
+from aullava.dataset_builder.corpora.reader import facs
+from aullava.dataset_builder.records import NOT_CODED
 
 # fmt: off
 NUMBERS = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 38, 39)
@@ -28,7 +26,7 @@ CODES = facs(*NUMBERS)
 _CELLS_IN_A_ROW = 2
 
 
-class CkPlusReader(CorpusReader):
+class CkPlusReader(FacsFilesReader):
     """CK+. One record a sequence: its peak.
 
     Args:
@@ -41,6 +39,8 @@ class CkPlusReader(CorpusReader):
     request = "https://sites.pitt.edu/~emotion/ck-spread.htm"
     anchors = ("FACS/S*",)
     units = {OCCURRENCE: CODES, INTENSITY: CODES}
+    labels_at, pictures_at, subject_folders = "FACS", "cohn-kanade-images", "S*"
+    example = "S010/001/S010_001_00000014_facs.txt"
     notes = (
         "Only the peak frame of a sequence is coded.",
         "An intensity of 0 in the files means that a unit is present and its intensity was not given: occurrence 1, intensity not "
@@ -48,43 +48,9 @@ class CkPlusReader(CorpusReader):
         "Units beyond the 25 that this reader names, which some label files list, are left out.",
     )
 
-    def __init__(self, data_dir: str | os.PathLike, *, follow_links: bool = False):
-        super().__init__(data_dir, follow_links=follow_links)
-        self._labels = self.root.require("FACS")
-
-    def subjects(self) -> tuple[str, ...]:
-        folders = self.root.folders(self._labels, "S*")
-        found = tuple(folder.name for folder in folders if self.root.find("*/*_facs.txt", under=folder))
-        if not found:
-            raise LayoutError(
-                f"{self._labels}: no label file in it; expected such as S010/001/S010_001_00000014_facs.txt. Get the FACS labels"
-            )
-        return found
-
-    def read(self, subject: str) -> Iterator[FrameRecord]:
-        for sequence in self._sequences(subject):
-            place = self.root.find(f"cohn-kanade-images/{subject}/{sequence.name}")
-            pictures = self.root.numbered_pictures(place, FRAME_NUMBER) if place else {}
-            for frame, path in self._files(sequence).items():
-                picture = ImageFile(pictures[frame]) if frame in pictures else None
-                yield FrameRecord(picture, subject, sequence.name, frame, read_facs(path))
-
-    def label_files(self, subject: str) -> Iterator[Path]:
-        for sequence in self._sequences(subject):
-            yield from self._files(sequence).values()
-
-    def picture_places(self, subject: str) -> Iterator[Path]:
-        if place := self.root.find(f"cohn-kanade-images/{subject}"):
-            yield place
-
-    def _sequences(self, subject: str) -> list[Path]:
-        folder = self.root.find(subject, under=self._labels)
-        if folder is None:
-            raise LayoutError(f"{self._labels}: no folder of subject {subject!r}; expected a name such as S010")
-        return self.root.folders(folder)
-
-    def _files(self, sequence: Path) -> dict[int, Path]:
-        return label_files_by_frame(self.root, sequence, "*_facs.txt", stem=FRAME_NUMBER + "_facs")
+    @staticmethod
+    def values_in(path: Path) -> dict[str, dict[str, float]]:
+        return read_facs(path)
 
 
 def read_facs(path: Path) -> dict[str, dict[str, float]]:

@@ -13,22 +13,21 @@ PSPI. 25 subjects, 200 sequences, 48,398 frames. The address to ask at is from m
 """
 
 import math
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from aullava.action_units import INTENSITY, OCCURRENCE
-from aullava.dataset_builder.corpora.frame_files import FRAME_NUMBER, facs_rows, label_files_by_frame
-from aullava.dataset_builder.corpora.reader import CorpusReader, facs
-from aullava.dataset_builder.errors import LabelError, LayoutError
-from aullava.dataset_builder.records import FrameRecord, ImageFile
+from aullava.dataset_builder.corpora.facs_files import FacsFilesReader
+from aullava.dataset_builder.corpora.frame_files import facs_rows
+from aullava.dataset_builder.corpora.reader import facs
+from aullava.dataset_builder.errors import LabelError
 
 GRADED = (4, 6, 7, 9, 10, 12, 20, 25, 26)
 EYES_CLOSED = 43
 _CELLS_IN_A_ROW = 4
 
 
-class UnbcReader(CorpusReader):
+class UnbcReader(FacsFilesReader):
     """UNBC-McMaster. Intensity of nine units, occurrence of AU43.
 
     Args:
@@ -41,6 +40,8 @@ class UnbcReader(CorpusReader):
     request = "https://sites.pitt.edu/~emotion/um-spread.htm"
     anchors = ("Frame_Labels/FACS",)
     units = {INTENSITY: facs(*GRADED), OCCURRENCE: facs(EYES_CLOSED)}
+    labels_at, pictures_at = "Frame_Labels/FACS", "Images"
+    example = "042-ll042/<sequence>/<frame>_facs.txt"
     notes = (
         "AU43 is coded as absent or present only: it has an occurrence and no intensity.",
         "The label files list active units only: a unit of the ten that a file does not name is coded as 0. A file without rows "
@@ -48,45 +49,9 @@ class UnbcReader(CorpusReader):
         "Units beyond the ten, which some label files name, are left out.",
     )
 
-    def __init__(self, data_dir: str | os.PathLike, *, follow_links: bool = False):
-        super().__init__(data_dir, follow_links=follow_links)
-        self._labels = self.root.require("Frame_Labels/FACS")
-
-    def subjects(self) -> tuple[str, ...]:
-        found = tuple(folder.name for folder in self.root.folders(self._labels) if self._holds_labels(folder))
-        if not found:
-            raise LayoutError(
-                f"{self._labels}: no label file in it; expected 042-ll042/<sequence>/<frame>_facs.txt. Get the frame labels"
-            )
-        return found
-
-    def read(self, subject: str) -> Iterator[FrameRecord]:
-        for sequence in self._sequences(subject):
-            place = self.root.find(f"Images/{subject}/{sequence.name}")
-            pictures = self.root.numbered_pictures(place, FRAME_NUMBER) if place else {}
-            for frame, path in self._files(sequence).items():
-                picture = ImageFile(pictures[frame]) if frame in pictures else None
-                yield FrameRecord(picture, subject, sequence.name, frame, read_facs(path))
-
-    def label_files(self, subject: str) -> Iterator[Path]:
-        for sequence in self._sequences(subject):
-            yield from self._files(sequence).values()
-
-    def picture_places(self, subject: str) -> Iterator[Path]:
-        if place := self.root.find(f"Images/{subject}"):
-            yield place
-
-    def _sequences(self, subject: str) -> list[Path]:
-        folder = self.root.find(subject, under=self._labels)
-        if folder is None:
-            raise LayoutError(f"{self._labels}: no folder of subject {subject!r}; expected a name such as 042-ll042")
-        return self.root.folders(folder)
-
-    def _files(self, sequence: Path) -> dict[int, Path]:
-        return label_files_by_frame(self.root, sequence, "*_facs.txt", stem=FRAME_NUMBER + "_facs")
-
-    def _holds_labels(self, folder: Path) -> bool:
-        return self.root.find("*/*_facs.txt", under=folder) is not None
+    @staticmethod
+    def values_in(path: Path) -> dict[str, dict[str, float]]:
+        return read_facs(path)
 
 
 def read_facs(path: Path) -> dict[str, dict[str, float]]:
