@@ -26,7 +26,8 @@ def main() -> None:
     arguments, sizes, drawing, training = parser.parse_args_and_config()
 
     model, processor = load_for_training(arguments, sizes)
-    model.config.question_form = drawing.usual_form  # what the checkpoint will be asked is what it was trained on
+    # What the checkpoint will be asked, and how, is what it was trained on.
+    model.config.question_form, model.config.prompt_layout = drawing.usual_form, arguments.prompt_layout
     print_what_trains(model)
 
     # Rows are drawn when they are read and collated by our own collator: the trainer must neither prune nor prepare them.
@@ -36,7 +37,9 @@ def main() -> None:
     trainer = SFTTrainer(
         model=model,
         args=training,
-        data_collator=TurnCollator(processor, arguments.literal_share, arguments.hidden_share),
+        data_collator=TurnCollator(
+            processor, arguments.literal_share, arguments.hidden_share, arguments.prompt_layout
+        ),
         train_dataset=drawn_faces(drawing, "train"),
         eval_dataset=drawn_faces(replace(drawing, faces=arguments.validation_faces, first_face=0), "validation"),
         processing_class=processor,

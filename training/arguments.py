@@ -4,6 +4,7 @@ each other are refused here, before anything is loaded."""
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PROMPT_LAYOUTS = ("image_first", "instruction_first")
 SAVED_DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -30,6 +31,10 @@ class ModelArguments:
     hidden_share: float = field(
         default=0.0,
         metadata={"help": "Share of rows whose values are left out of the input and learnt all at once. From 0 to 1."},
+    )
+    prompt_layout: str = field(
+        default="image_first",
+        metadata={"help": f"Order of picture and question: {PROMPT_LAYOUTS}. It is written into the checkpoint."},
     )
     validation_faces: int = field(default=200, metadata={"help": "Drawn faces of validation identities for the loss."})
     saved_dtype: str = field(
@@ -58,5 +63,7 @@ class ModelArguments:
         for name in ("literal_share", "hidden_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected a share from 0 to 1")
+        if self.prompt_layout not in PROMPT_LAYOUTS:
+            raise ValueError(f"prompt_layout is {self.prompt_layout!r}: expected one of {', '.join(PROMPT_LAYOUTS)}")
         if self.saved_dtype not in SAVED_DTYPES:
             raise ValueError(f"saved_dtype is {self.saved_dtype!r}: expected one of {', '.join(SAVED_DTYPES)}")

@@ -26,11 +26,13 @@ class TurnCollator:
         processor: AULlavaProcessor with a fast tokenizer.
         literal_share: share, 0 to 1, of the answer's literal tokens that are learnt.
         hidden_share: share, 0 to 1, of the rows whose values are labels only. Which ones depends on the picture, so it repeats.
+        layout: "image_first" or "instruction_first": the order of picture and question, whatever it is in the row.
     """
 
     processor: object
     literal_share: float = 0.05
     hidden_share: float = 0.0
+    layout: str = "image_first"
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
         """Rows with `images`, `prompt`, `completion` to `input_ids`, `attention_mask`, `labels` (batch, length, padded on
@@ -39,7 +41,9 @@ class TurnCollator:
         Question and answer are tokenised as one text, as they stand when the model is read.
         """
         questions = [
-            self.processor.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
+            self.processor.apply_chat_template(
+                ordered(row["prompt"], self.layout), tokenize=False, add_generation_prompt=True
+            )
             for row in rows
         ]
         answers = [row["completion"][0]["content"][0]["text"] for row in rows]
@@ -96,6 +100,12 @@ class TurnCollator:
             "attention_mask": padded(ones, 0),
             "labels": padded(labels, IGNORED),
         }
+
+
+def ordered(messages: list[dict], layout: str) -> list[dict]:
+    """The messages with the picture of each turn before its text, or behind it."""
+    last = "image" if layout == "instruction_first" else "text"
+    return [turn | {"content": sorted(turn["content"], key=lambda part: part["type"] == last)} for turn in messages]
 
 
 def _hide_values(ids: list[int], labels: list[int], in_value: list[bool]) -> tuple[list[int], list[int]]:

@@ -66,6 +66,17 @@ def test_hidden_values_are_labels_where_they_would_stand(processor):
         assert kept[-1] == processor.tokenizer.eos_token_id and len(kept) == len(whole) - answer.count("=")
 
 
+def test_the_instruction_may_come_first(processor):
+    rows = [row("bp4d", 1)]
+    batch = TurnCollator(processor, hidden_share=1.0, layout="instruction_first")(rows)
+    protocol = PROTOCOLS["bp4d"]
+    text = make_turn(dict.fromkeys(protocol.units, 1), protocol, "short").question
+    asked = processor.encode(rows[0]["images"], text, "instruction_first")["input_ids"]
+    assert torch.equal(batch["input_ids"][:, : asked.shape[1]], asked)
+    usual = TurnCollator(processor, hidden_share=1.0)(rows)["input_ids"]
+    assert usual.shape == batch["input_ids"].shape and not torch.equal(usual, batch["input_ids"])
+
+
 def test_values_are_hidden_in_their_share_of_the_pictures(processor):
     protocol = PROTOCOLS["bp4d"]
     turn = to_messages(make_turn(dict.fromkeys(protocol.units, 0), protocol, "short"))
