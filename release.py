@@ -47,6 +47,7 @@ WEIGHTS, INDEX, SHARDS = "model.safetensors", "model.safetensors.index.json", "m
 _OBJECTS = ("config.json", "processor_config.json", "tokenizer_config.json")
 _REQUIRED = (*_OBJECTS, "tokenizer.json", "chat_template.jinja")
 _DECISION = ("decision.json", "decision_template.jinja")
+_DECISION_PROMPT = {"question_form": "full", "prompt_layout": "image_first"}  # and the configuration's defaults
 _DECISION_SCALES = {"noul": "occurrence", "score": "intensity"}
 _PROCESSOR_MAP = {"AutoProcessor": "processing_aullava.AULlavaProcessor"}
 
@@ -177,8 +178,14 @@ def _check_decision(checkpoint: Path, names: set[str]) -> None:
     mend = f"write both anew: python -m aullava.training.decision {checkpoint}"
     if found != list(_DECISION):
         raise ValueError(f"checkpoint {checkpoint} holds {found[0]} without its twin: {mend}")
-    calibrated = _read(checkpoint / "config.json").get("calibration", {}).get("temperature", {})
-    written = _read(checkpoint / "decision.json").get("temperature", {})
+    config, decision = _read(checkpoint / "config.json"), _read(checkpoint / "decision.json")
+    for key, default in _DECISION_PROMPT.items():
+        if decision.get(key, default) != config.get(key, default):
+            raise ValueError(
+                f"{checkpoint}/{_DECISION[1]} was made for {key} {decision.get(key, default)!r}, but config.json has "
+                f"{config.get(key, default)!r}: {mend}"
+            )
+    calibrated, written = config.get("calibration", {}).get("temperature", {}), decision.get("temperature", {})
     for kind, scale in _DECISION_SCALES.items():
         if written.get(kind, 1.0) != calibrated.get(scale, 1.0):
             raise ValueError(

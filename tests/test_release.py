@@ -282,7 +282,8 @@ def test_release_loads_elsewhere_without_the_package_with_and_without_trust(chec
 def with_decision_files(checkpoint: Path, calibration: dict, temperature: dict) -> Path:
     config = read(checkpoint / "config.json") | {"calibration": calibration}
     (checkpoint / "config.json").write_text(json.dumps(config))
-    (checkpoint / "decision.json").write_text(json.dumps({"temperature": temperature}))
+    asked = {key: config[key] for key in ("question_form", "prompt_layout") if key in config}
+    (checkpoint / "decision.json").write_text(json.dumps({"temperature": temperature} | asked))
     (checkpoint / "decision_template.jinja").write_text("a template")
     return checkpoint
 
@@ -326,3 +327,17 @@ def test_one_decision_file_without_the_other_is_refused(name, tmp_path):
     (source / name).unlink()
     with pytest.raises(ValueError, match="without its twin"):
         assemble(source, tmp_path / "hub")
+
+
+@pytest.mark.parametrize("changed", [{"prompt_layout": "instruction_first"}, {"question_form": "short"}])
+def test_files_of_the_decision_api_made_for_another_prompt_are_refused(changed, tmp_path):
+    source = with_decision_files(make_tiny_checkpoint(tmp_path / "training"), {}, {})
+    config = read(source / "config.json") | {"prompt_layout": "image_first", "question_form": "full"}
+    (source / "config.json").write_text(json.dumps(config))
+    written = {"prompt_layout": "image_first", "question_form": "full"}
+    (source / "decision.json").write_text(json.dumps(written))
+    assemble(source, tmp_path / "fits")
+    (source / "config.json").write_text(json.dumps(config | changed))
+    with pytest.raises(ValueError, match=f"was made for {next(iter(changed))}.*aullava.training.decision"):
+        assemble(source, tmp_path / "hub")
+    assert not (tmp_path / "hub").exists()

@@ -106,6 +106,8 @@ def decision_files(processor: AULlavaProcessor, config: AULlavaConfig) -> dict[s
     settings.chat_template = template
     _check(processor, config, settings)
     written = {key: value for key, value in asdict(settings).items() if key != "chat_template"}
+    # Stock leaves these alone; by them a release notices a template that was made for another prompt.
+    written |= {"question_form": config.question_form, "prompt_layout": config.prompt_layout}
     return {SETTINGS: json.dumps(written, indent=2) + "\n", TEMPLATE: template}
 
 
