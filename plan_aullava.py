@@ -129,6 +129,11 @@ def answer_runs(tokenizer: Any, prompt: str, protocol: Protocol, strings: list[s
     return [*runs, plan.closing]
 
 
+def keeps_borders(tokenizer: Any, prompt: str, protocol: Protocol) -> bool:
+    """Whether the answers of a protocol are cut as whole texts: no token reaches over the border of a value."""
+    return _whole_text(tokenizer, prompt, protocol) is not None
+
+
 def _whole_text(tokenizer, prompt: str, protocol: Protocol) -> tuple[list[Run], list[tuple[Run, ...]], Run] | None:
     """Literals, each unit's value sequences, and the closing; None where tokens depend on what stands beside them."""
     strings = value_strings(protocol.scale)

@@ -20,7 +20,7 @@ from aullava.dataset_builder.chat_turns import ChatMix, can_ask, has_picture, ro
 from aullava.dataset_builder.derive import is_missing, known_columns
 from aullava.dataset_builder.mirror import mirror_row
 from aullava.dataset_builder.schema import OK
-from aullava.dataset_builder.turns import Turn, to_conversation, to_messages
+from aullava.dataset_builder.turns import Turn, to_conversation, to_messages, to_training_turn
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ OUTPUTS = ("prompt_completion", "messages", "isolated")
 _COLUMNS = {
     "prompt_completion": ("images", "prompt", "completion"),
     "messages": ("images", "messages"),
-    "isolated": ("images", "turns"),
+    "isolated": ("images", "turns", "row"),
 }
 _BATCH = 10_000  # rows whose values, not pictures, are in memory while a dataset is gone through
 
@@ -50,7 +50,7 @@ def chat_dataset(
         mix: what is asked.
         output: "prompt_completion": a row a turn, `images`, `prompt`, `completion`. "messages": a row an image, `images`,
             `messages`: all its turns in one conversation, where later answers see earlier ones. "isolated": a row an image,
-            `images`, `turns`: a list of {prompt, completion} that stand alone.
+            `images`, `turns`: a list of `turns.to_training_turn` that stand alone, `row`: its row key.
 
     Returns:
         A Dataset has `turns_per_image` rows for each image that can be asked; an image with fewer different questions repeats
@@ -158,7 +158,7 @@ def _outputs(row: Mapping[str, object], mix: ChatMix, output: str) -> list[dict[
         return [{"images": images, **to_messages(turn)} for turn in turns]
     if output == "messages":
         return [{"images": images, **to_conversation(turns)}]
-    return [{"images": images, "turns": [to_messages(turn) for turn in turns]}]
+    return [{"images": images, "turns": [to_training_turn(turn) for turn in turns], "row": row_key(row)}]
 
 
 def preview(rows: Iterable[Mapping[str, object]], mix: ChatMix, console: Console) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from aullava.action_units import ACTION_UNITS, PROTOCOLS
 from aullava.dataset_builder.corpora.procedural import DrawnFace, sample_face
 from aullava.dataset_builder.corpora.procedural.sampling import STYLES
-from aullava.dataset_builder.turns import FormatMix, make_turn, to_messages
+from aullava.dataset_builder.turns import FormatMix, make_turn, to_training_turn
 
 # The FACS units that some protocol asks, in numerical order: what a row with a random list of units chooses from.
 ASKED_UNITS = tuple(
@@ -47,9 +47,13 @@ class DrawnFaceArguments:
         default=None, metadata={"help": "Relative share of each protocol; all alike if not given."}
     )
     custom_share: float = field(
-        default=0.1, metadata={"help": "Share of rows that ask a random list of units instead."}
+        default=0.1, metadata={"help": "Share of turns that ask a random list of units instead."}
     )
-    full_share: float = field(default=0.0, metadata={"help": "Share of rows that ask the full question."})
+    full_share: float = field(default=0.0, metadata={"help": "Share of turns that ask the full question."})
+    turns_per_face: int = field(
+        default=1,
+        metadata={"help": "Turns about each face; past the protocols, lists of units drawn at random are asked."},
+    )
 
     def __post_init__(self):
         unknown = [name for name in self.protocols if name not in PROTOCOLS]
@@ -63,7 +67,13 @@ class DrawnFaceArguments:
         for name in ("rare_boost", "custom_share", "full_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected a share from 0 to 1")
-        for name, lowest in (("faces", 1), ("first_face", 0), ("frames_per_identity", 1), ("draw_size", 16)):
+        for name, lowest in (
+            ("faces", 1),
+            ("first_face", 0),
+            ("frames_per_identity", 1),
+            ("draw_size", 16),
+            ("turns_per_face", 1),
+        ):
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected {lowest} or more")
         if self.style not in STYLES:
@@ -103,7 +113,7 @@ def format_mix(arguments: DrawnFaceArguments) -> FormatMix:
 
 
 def drawn_faces(arguments: DrawnFaceArguments, split: str = "train") -> Dataset:
-    """Rows `images` (one RGB picture), `prompt`, `completion`, drawn on access.
+    """Training rows, drawn on access: `images` (one RGB picture), `turns` (`turns.to_training_turn`), `row` (its name).
 
     Args:
         arguments: what to draw and ask.
@@ -113,14 +123,17 @@ def drawn_faces(arguments: DrawnFaceArguments, split: str = "train") -> Dataset:
 
     def draw(batch: dict[str, list[int]]) -> dict[str, list]:
         rows = [_row(split, index, arguments, mix) for index in batch["index"]]
-        return {column: [row[column] for row in rows] for column in ("images", "prompt", "completion")}
+        return {column: [row[column] for row in rows] for column in ("images", "turns", "row")}
 
     return Dataset.from_dict({"index": arguments.indices()}).with_transform(draw)
 
 
-def _row(split: str, index: int, arguments: DrawnFaceArguments, mix: FormatMix) -> dict[str, list]:
+def _row(split: str, index: int, arguments: DrawnFaceArguments, mix: FormatMix) -> dict[str, object]:
     face = arguments.face(split, index)
     generator = random.Random(f"{arguments.draw_seed}-{split}-{index}-format")
-    protocol, form, wording = mix.choose(generator)
-    turn = make_turn(face.values(protocol), protocol, form, wording)
-    return {"images": [Image.fromarray(face.image_HWC)], **to_messages(turn)}
+    turns, asked = [], []
+    for _ in range(arguments.turns_per_face):
+        protocol, form, wording = mix.choose(generator, asked)
+        asked.append(protocol)
+        turns.append(to_training_turn(make_turn(face.values(protocol), protocol, form, wording)))
+    return {"images": [Image.fromarray(face.image_HWC)], "turns": turns, "row": f"procedural/{split}/{index}"}

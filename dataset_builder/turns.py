@@ -8,7 +8,7 @@ Conventions
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aullava.action_units import (
@@ -62,6 +62,16 @@ def to_messages(turn: Turn) -> dict[str, list]:
     }
 
 
+def to_training_turn(turn: Turn) -> dict[str, object]:
+    """The turn for our own collator: `to_messages`, and `units` and `scale` of its values, None in a description."""
+    described = turn.kind == "description"
+    return {
+        **to_messages(turn),
+        "units": None if described else list(turn.protocol.units),
+        "scale": None if described else turn.protocol.scale,
+    }
+
+
 def to_conversation(turns: Sequence[Turn]) -> dict[str, list]:
     """The turns as one conversation about one picture, as TRL reads it: `messages`; the picture goes beside it in `images`.
 
@@ -106,12 +116,17 @@ class FormatMix:
                 f"custom_share is {self.custom_share} but custom_units is empty: name the units to choose from"
             )
 
-    def choose(self, generator: random.Random) -> tuple[Protocol, str, int]:
-        """Protocol, question form and wording of one row."""
-        if generator.random() < self.custom_share:
+    def choose(self, generator: random.Random, asked: Collection[Protocol] = ()) -> tuple[Protocol, str, int]:
+        """Protocol, question form and wording of one turn.
+
+        Args:
+            asked: protocols of the same picture's other turns; one of them is asked again only if nothing else is left.
+        """
+        left = {p: weight for p, weight in zip(self.protocols, self.weights, strict=True) if p not in asked and weight}
+        if generator.random() < self.custom_share or (not left and self.custom_units):
             protocol = self._random_selection(generator)
         else:
-            protocol = generator.choices(self.protocols, self.weights)[0]
+            protocol = generator.choices(tuple(left or self.protocols), tuple(left.values()) or self.weights)[0]
         form = "full" if generator.random() < self.full_share else "short"
         return protocol, form, generator.randrange(WORDINGS)
 

@@ -1,21 +1,16 @@
-"""Rows of pictures and chat turns become one padded batch, with labels where the answer is.
-
-In a share of the rows the values are left out of the answer that the model sees, "AU1= AU2=", and stay its labels: there each
-value is read off where it would stand, without knowing the others. One model so learns to read value by value and all at once.
-
-Most tokens of an answer repeat the names of the units. A model has them after a few steps, and from then on they only dilute
-the loss, so a literal token carries its label in a fixed small share of its occurrences (chosen by its row and place, hence
-repeatable); a value token and the end token always do.
-"""
+"""Training rows, a picture with several turns each, become one padded batch, with labels where the answers are."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
 
-IGNORED = -100  # the label that the loss leaves out
+from aullava.training.packing import PADDING, look_mask, pack
+from aullava.training.turn_tokens import IGNORED, UNITS, TurnTokens, kept, tokenise_turn
+
+__all__ = ["IGNORED", "UNITS", "TurnCollator", "ordered"]
 
 
 @dataclass
@@ -24,111 +19,115 @@ class TurnCollator:
 
     Args:
         processor: AULlavaProcessor with a fast tokenizer.
-        literal_share: share, 0 to 1, of the answer's literal tokens that are learnt.
-        hidden_share: share, 0 to 1, of the rows whose values are labels only. Which ones depends on the picture, so it repeats.
+        literal_share: share, 0 to 1, of the answers' literal tokens that are learnt.
+        hidden_share: share, 0 to 1, of the turns whose values are labels only. Which ones depends on the picture, so it repeats.
         layout: "image_first" or "instruction_first": the order of picture and question, whatever it is in the row.
+        packed: all turns of a picture in one sequence (packing.py); else a sequence a turn.
+        extras: add what the trainer takes out again before the model sees the batch: `slots`, `rows`, `turns`.
     """
 
     processor: object
     literal_share: float = 0.05
     hidden_share: float = 0.0
     layout: str = "image_first"
+    packed: bool = False
+    extras: bool = False
 
-    def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
-        """Rows with `images`, `prompt`, `completion` to `input_ids`, `attention_mask`, `labels` (batch, length, padded on
-        the right) and `pixel_values` (batch, 3, side, side).
+    def __post_init__(self):
+        if self.packed and self.layout != "image_first":
+            raise ValueError(
+                f"packed={self.packed} with layout={self.layout!r}: turns can share a picture only where it comes first; "
+                "unset one of the two"
+            )
 
-        Question and answer are tokenised as one text, as they stand when the model is read.
+    def __call__(self, rows: list[dict]) -> dict[str, object]:
+        """Rows with `images` (one picture), `turns` and, for extras, `row` (a name) become a batch.
+
+        Returns:
+            `input_ids`, `labels` (B, L), padded on the right, `pixel_values` (B, 3, side, side) and `attention_mask`: (B, L), or
+            packed (B, 1, L, L) bool, then also `position_ids` (B, L). B counts the turns, packed the pictures.
+            With extras `slots` (S, 5): batch row, column of the label in `labels` (the logits one column before predict it),
+            unit in UNITS, scale in SCALES, value in `value_strings(scale)`, all as numbers; `rows`, the names of the
+            pictures' rows; `turns`, their number.
         """
-        questions = [
-            self.processor.apply_chat_template(
-                ordered(row["prompt"], self.layout), tokenize=False, add_generation_prompt=True
-            )
-            for row in rows
-        ]
-        answers = [row["completion"][0]["content"][0]["text"] for row in rows]
-        end = self.processor.tokenizer.eos_token
-        images: list[Image.Image] = [image for row in rows for image in row["images"]]
-        encoded = self.processor(
-            images=images,
-            text=[question + answer + end for question, answer in zip(questions, answers, strict=True)],
-            add_special_tokens=False,
-            return_offsets_mapping=True,
+        pictures = [row["images"][0] for row in rows]
+        pixels_NCHW = torch.from_numpy(
+            np.stack(self.processor.image_processor(pictures, return_tensors="np")["pixel_values"])
         )
-        pixel_values = torch.from_numpy(np.stack(encoded["pixel_values"]))
-        sequences, labels = [], []
-        rows_of_batch = zip(encoded["input_ids"], encoded["offset_mapping"], answers, pixel_values, strict=True)
-        for ids, offsets, answer, pixels in rows_of_batch:
-            learnt = self._labels(ids, offsets, answer)
-            if _keeps(zlib.crc32(pixels.numpy().tobytes()), 0, self.hidden_share):
-                ids, learnt = _hide_values(ids, learnt, self._value_places(offsets, answer))
-            sequences.append(ids)
-            labels.append(learnt)
-        return {**self._pad(sequences, labels), "pixel_values": pixel_values}
+        tokens = [self._tokenise(row, pixels) for row, pixels in zip(rows, pixels_NCHW, strict=True)]
+        if self.packed:
+            batch, slots = self._pack(tokens)
+        else:
+            batch, slots = self._one_by_one([turn for turns in tokens for turn in turns])
+            pixels_NCHW = pixels_NCHW.repeat_interleave(torch.tensor([len(turns) for turns in tokens]), dim=0)
+        batch["pixel_values"] = pixels_NCHW
+        if self.extras:
+            batch |= {
+                "slots": torch.tensor(slots, dtype=torch.long).reshape(-1, 5),
+                "rows": [row["row"] for row in rows],
+                "turns": sum(map(len, tokens)),
+            }
+        return batch
 
-    def _value_places(self, offsets: list[tuple[int, int]], answer: str) -> list[bool]:
-        """Which tokens lie in a value of the answer."""
-        end = offsets[-1][0]  # of the answer: the last token ends the turn
-        begin = end - len(answer)
-        return [begin <= start < end and _is_value(answer, start - begin, stop - begin) for start, stop in offsets]
+    def _tokenise(self, row: dict, pixels_CHW: torch.Tensor) -> list[TurnTokens]:
+        salt = zlib.crc32(pixels_CHW.numpy().tobytes())
+        image = self.processor.image_token
+        placeholder = self.processor.replace_image_token({"pixel_values": pixels_CHW[None]}, 0)
+        turns = []
+        for number, turn in enumerate(row["turns"]):
+            prompt = self.processor.apply_chat_template(
+                ordered(turn["prompt"], self.layout), tokenize=False, add_generation_prompt=True
+            ).replace(image, placeholder)
+            hidden = kept(salt, number, self.hidden_share)
+            turns.append(tokenise_turn(self.processor.tokenizer, prompt, turn, self.literal_share, hidden))
+        return turns
 
-    def _labels(self, ids: list[int], offsets: list[tuple[int, int]], answer: str) -> list[int]:
-        """Label of each token: its id where it is learnt, else IGNORED. Offsets are those of the text with its image tokens."""
-        begin = offsets[-1][0] - len(answer)  # the end token is the last one
-        salt = zlib.crc32(answer.encode())
-        learnt = [
-            start >= begin
-            and (
-                start == offsets[-1][0]
-                or _is_value(answer, start - begin, stop - begin)
-                or _keeps(salt, place, self.literal_share)
-            )
-            for place, (start, stop) in enumerate(offsets)
-        ]
-        return [token if keep else IGNORED for token, keep in zip(ids, learnt, strict=True)]
+    def _one_by_one(self, turns: list[TurnTokens]) -> tuple[dict[str, torch.Tensor], list[tuple[int, ...]]]:
+        batch = self._padded([turn.ids for turn in turns], [turn.labels for turn in turns])
+        batch["attention_mask"] = _pad([[1] * len(turn.ids) for turn in turns], 0)
+        return batch, [(index, *slot) for index, turn in enumerate(turns) for slot in turn.slots]
 
-    def _pad(self, sequences: list[list[int]], labels: list[list[int]]) -> dict[str, torch.Tensor]:
-        longest = max(map(len, sequences))
-        pad = self.processor.tokenizer.pad_token_id
+    def _pack(self, pictures: list[list[TurnTokens]]) -> tuple[dict[str, torch.Tensor], list[tuple[int, ...]]]:
+        ids, labels, segments, positions, slots = [], [], [], [], []
+        for index, turns in enumerate(pictures):
+            prefix = self._shared_prefix(turns)
+            joined_ids, joined_labels = turns[0].ids[:prefix], turns[0].labels[:prefix]
+            for turn in turns:
+                shift = len(joined_ids) - prefix
+                slots += [(index, place + shift, *what) for place, *what in turn.slots]
+                joined_ids += turn.ids[prefix:]
+                joined_labels += turn.labels[prefix:]
+            row_segments, row_positions = pack(prefix, [len(turn.ids) - prefix for turn in turns])
+            ids.append(joined_ids)
+            labels.append(joined_labels)
+            segments.append(row_segments)
+            positions.append(row_positions)
+        batch = self._padded(ids, labels)
+        batch["attention_mask"] = look_mask(_pad(segments, PADDING))
+        batch["position_ids"] = _pad(positions, 0)
+        return batch, slots
 
-        def padded(lists: list[list[int]], filler: int) -> torch.Tensor:
-            return torch.tensor([[*ids, *[filler] * (longest - len(ids))] for ids in lists])
+    def _shared_prefix(self, turns: list[TurnTokens]) -> int:
+        """Number of tokens up to the end of the picture, the same in all turns.
 
-        ones = [[1] * len(ids) for ids in sequences]
-        return {
-            "input_ids": padded(sequences, pad),
-            "attention_mask": padded(ones, 0),
-            "labels": padded(labels, IGNORED),
-        }
+        The prefix ends there even if the questions begin alike: what predicts a turn's first label must belong to the turn.
+        """
+        token = self.processor.image_token_id
+        length = len(turns[0].ids) - turns[0].ids[::-1].index(token)
+        if any(turn.ids[:length] != turns[0].ids[:length] for turn in turns):
+            raise ValueError("the chat template writes different text before the picture of turns that share it")
+        return length
+
+    def _padded(self, ids: list[list[int]], labels: list[list[int]]) -> dict[str, torch.Tensor]:
+        return {"input_ids": _pad(ids, self.processor.tokenizer.pad_token_id), "labels": _pad(labels, IGNORED)}
+
+
+def _pad(lists: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+    longest = max(map(len, lists))
+    return torch.tensor([[*values, *[filler] * (longest - len(values))] for values in lists])
 
 
 def ordered(messages: list[dict], layout: str) -> list[dict]:
     """The messages with the picture of each turn before its text, or behind it."""
     last = "image" if layout == "instruction_first" else "text"
     return [turn | {"content": sorted(turn["content"], key=lambda part: part["type"] == last)} for turn in messages]
-
-
-def _hide_values(ids: list[int], labels: list[int], in_value: list[bool]) -> tuple[list[int], list[int]]:
-    """Take the value tokens out of a sequence; the token behind each value inherits the label of the value's first token.
-
-    The loss compares the prediction at one token with the label at the next, so the value is learnt at the "=" before it.
-    """
-    kept_ids, kept_labels, waiting = [], [], None
-    for token, label, is_value in zip(ids, labels, in_value, strict=True):
-        if is_value:
-            waiting = label if waiting is None else waiting
-            continue
-        kept_ids.append(token)
-        kept_labels.append(label if waiting is None else waiting)
-        waiting = None
-    return kept_ids, kept_labels
-
-
-def _is_value(text: str, start: int, end: int) -> bool:
-    """Whether text[start:end] lies in a value: after an equals sign, with no separator in between."""
-    equals = text.rfind("=", 0, end)
-    return equals >= 0 and start > equals and not any(mark in text[equals:end] for mark in (" ", ","))
-
-
-def _keeps(salt: int, place: int, share: float) -> bool:
-    return zlib.crc32(f"{salt}-{place}".encode()) / 2**32 < share
