@@ -89,7 +89,8 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
         Raises:
             ImageReadError: a picture cannot be read.
             FloatingPointError: the model's logits are not numbers.
-            ValueError: unknown mode, value or protocol, a batch size below 1, or a processor without this project's methods.
+            ValueError: unknown mode, value or protocol, a batch size below 1, a processor without this project's methods, or a
+                calibration in the configuration that is out of range.
         """
         protocol = resolve_protocol(protocol)
         found = self.recognize_many(images, processor, [protocol], mode, batch_size, value, distributions)
@@ -124,6 +125,7 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
                 f"protocols are {', '.join(names) or 'none'}: expected at least one, each of another name"
             )
         _check_arguments(processor, mode, batch_size)
+        self.config.validate_calibration()  # it may have been changed since it was loaded
         reader = _Reader(
             self, processor, [*map(resolve_protocol, protocols)], mode, Rule(value, self.config.calibration)
         )
@@ -205,6 +207,7 @@ class _Reader:
             max_new_tokens=len(tokenizer(answer, add_special_tokens=False)["input_ids"]) + _SLACK,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
+            logits_processor=[_refuse_damaged],
         )
         readings = []
         for tokens in generated[:, prompt["input_ids"].shape[1] :]:
@@ -213,11 +216,21 @@ class _Reader:
         return readings
 
 
+def _refuse_damaged(input_ids_BT: torch.Tensor, logits_BV: torch.Tensor) -> torch.Tensor:
+    """A logits processor of `generate` that lets numbers through."""
+    if logits_BV.isnan().any():
+        raise FloatingPointError(
+            f"the logits behind token {input_ids_BT.shape[1]} are not numbers: the weights or the picture are damaged, or the "
+            "numbers overflow; try dtype=torch.float32"
+        )
+    return logits_BV
+
+
 def _check_arguments(processor: Any, mode: str, batch_size: int) -> None:
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}: expected one of {', '.join(MODES)}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}: expected at least 1")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size!r}: expected a whole number, at least 1")
     # By its methods, not its class: remote code loads this processor into a module tree of its own.
     if not hasattr(processor, "decode_answer"):
         raise ValueError(

@@ -255,11 +255,25 @@ class TestRecognize:
             model.recognize(FACES, processor=processor, value="mode")
         with pytest.raises(ValueError, match="unknown protocol 'smile'"):
             model.recognize(FACES, processor=processor, protocol="smile")
-        with pytest.raises(ValueError, match="batch_size is 0"):
-            model.recognize(FACES, processor=processor, batch_size=0)
+        for size in (0, 1.5):
+            with pytest.raises(ValueError, match=f"batch_size is {size}"):
+                model.recognize(FACES, processor=processor, batch_size=size)
         stock = LlavaProcessor(processor.image_processor, processor.tokenizer, patch_size=16)
         with pytest.raises(ValueError, match="processor is a LlavaProcessor: expected .* AULlavaProcessor"):
             model.recognize(FACES, processor=stock)
+
+    @pytest.mark.parametrize("mode", MODES)
+    def test_refuses_weights_that_are_not_numbers(self, mode):
+        model, processor = tiny_model()
+        torch.nn.init.constant_(model.lm_head.weight, float("nan"))
+        with pytest.raises(FloatingPointError, match="are not numbers: the weights or the picture are damaged"):
+            model.recognize(FACES[:1], processor=processor, mode=mode)
+
+    def test_refuses_a_calibration_that_was_changed_to_nonsense(self):
+        model, processor = tiny_model()
+        model.config.calibration = {"temperature": {"intensity": -1.0}}
+        with pytest.raises(ValueError, match="the temperature of intensity is -1.0"):
+            model.recognize(FACES[:1], processor=processor)
 
     def test_names_the_picture_it_cannot_read(self, tmp_path):
         model, processor = tiny_model()
