@@ -31,6 +31,8 @@ REMOTE_FILES = (
 # What is taken from a checkpoint. Everything else stays behind: optimizer states, training arguments (a pickle), logs.
 CHECKPOINT_FILES = (
     "README.md",
+    "training.json",
+    "config.yaml",
     "config.json",
     "generation_config.json",
     "processor_config.json",

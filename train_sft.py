@@ -1,59 +1,84 @@
-"""Fine-tune AU-LLaVA on chat turns with TRL's SFTTrainer.
+"""Fine-tune a LLaVA on chat turns about faces, with TRL's SFTTrainer.
 
-    accelerate launch train_sft.py --config configs/tiny_2_align.yaml
-    python train_sft.py --config configs/tiny_2_align.yaml --learning_rate 1e-3
+    accelerate launch train_sft.py --config configs/llava_7b_lora.yaml --data_dirs /path/to/DISFA
+    python train_sft.py --config configs/tiny_2_align.yaml --dry_run        # what would be trained on what; loads no weights
 
-The YAML file sets defaults, flags win, unknown keys are errors. A run that finds checkpoints of the same settings in output_dir
-goes on from the last one. The final checkpoint, weights and configuration and processor, is written to output_dir/model.
+The YAML file sets defaults, flags win, unknown keys are errors. A run that finds whole checkpoints of the same settings in
+output_dir goes on from the last one. At the end output_dir/model holds the checkpoint (with LoRA output_dir/adapters, and model
+only with --merge_lora), its card, and how it was made: training.json and config.yaml.
 """
 
-from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
-from trl import SFTConfig, SFTTrainer, TrlParser
+from trl import SFTConfig, TrlParser
 
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
-from aullava.training.arguments import ModelArguments
-from aullava.training.collator import TurnCollator
-from aullava.training.loading import load_for_training, save_checkpoint
+from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.training.arguments import ModelArguments, RunArguments
+from aullava.training.assembly import make_trainer
+from aullava.training.augmentation import AugmentationArguments, EpochOfRun
+from aullava.training.card import describe_run
+from aullava.training.data_arguments import DataArguments
+from aullava.training.data_report import print_sampling, print_unreadable
+from aullava.training.loading import load_for_training
+from aullava.training.losses import LossArguments
+from aullava.training.plan import print_plan
 from aullava.training.report import print_what_trains
 from aullava.training.resume import checkpoint_to_resume
+from aullava.training.saving import save_result
 from aullava.training.scratch import ScratchArguments
+from aullava.training.sources import open_source
+from aullava.training.validation import ReadingArguments
+
+PARTS = (
+    RunArguments,
+    ModelArguments,
+    ScratchArguments,
+    DrawnFaceArguments,
+    DataArguments,
+    AugmentationArguments,
+    LossArguments,
+    ReadingArguments,
+    SFTConfig,
+)
 
 
 def main() -> None:
-    parser = TrlParser((ModelArguments, ScratchArguments, DrawnFaceArguments, SFTConfig))
-    arguments, sizes, drawing, training = parser.parse_args_and_config()
+    parts = TrlParser(PARTS).parse_args_and_config()
+    run, base, sizes, drawing, data, augmentation, losses, readings, training = parts
 
-    model, processor = load_for_training(arguments, sizes)
+    epoch = EpochOfRun()
+    source = open_source(data, drawing, base.validation_faces, readings, augmentation, epoch, training)
+    if run.dry_run:
+        print_plan(base, sizes, source, training)
+        return
+    model, processor = load_for_training(base, sizes)
     # What the checkpoint will be asked, and how, is what it was trained on.
-    model.config.question_form, model.config.prompt_layout = drawing.usual_form, arguments.prompt_layout
-    print_what_trains(model)
+    model.config.question_form, model.config.prompt_layout = source.question_form, base.prompt_layout
+    if training.process_index == 0:
+        print_what_trains(model)
+        if source.mixed is not None:
+            print_sampling(source.mixed)
 
-    # Rows are drawn when they are read and collated by our own collator: the trainer must neither prune nor prepare them.
-    training.remove_unused_columns = False
-    training.dataset_kwargs = {"skip_prepare_dataset": True}
-    training.max_length = None
-    trainer = SFTTrainer(
-        model=model,
-        args=training,
-        data_collator=TurnCollator(
-            processor, arguments.literal_share, arguments.hidden_share, arguments.prompt_layout
-        ),
-        train_dataset=drawn_faces(drawing, "train"),
-        eval_dataset=drawn_faces(replace(drawing, faces=arguments.validation_faces, first_face=0), "validation"),
-        processing_class=processor,
+    trainer = make_trainer(model, processor, source, base, losses, readings, run, training, epoch)
+    trainer.describe = partial(
+        describe_run,
+        parts=parts,
+        manifest=source.manifest,
+        distributed=trainer.accelerator.distributed_type.name,
+        license=run.weights_license,
     )
-    trainer.train(resume_from_checkpoint=checkpoint_to_resume(training, arguments, sizes, drawing))
+    manifest = None if source.mixed is None else source.manifest
+    trainer.train(resume_from_checkpoint=checkpoint_to_resume(training, *parts[1:-1], manifest=manifest))
+    if source.mixed is not None:
+        print_unreadable(source.mixed)
 
+    weights = trainer.accelerator.get_state_dict(trainer.model)  # from all devices, where they are spread
     if trainer.is_world_process_zero():
-        folder = save_checkpoint(
-            trainer.accelerator.unwrap_model(trainer.model),
-            processor,
-            Path(training.output_dir) / "model",
-            arguments.saved_dtype,
-        )
-        print(f"checkpoint written to {folder}")
+        for folder in save_result(
+            trainer.accelerator.unwrap_model(trainer.model), processor, training.output_dir, base, weights
+        ):
+            trainer.describe(folder, trainer.state)
+            print(f"written to {folder}")
 
 
 if __name__ == "__main__":

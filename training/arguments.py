@@ -6,6 +6,31 @@ from pathlib import Path
 
 PROMPT_LAYOUTS = ("image_first", "instruction_first")
 SAVED_DTYPES = ("float32", "bfloat16", "float16")
+FROZEN_DTYPES = ("float32", "bfloat16")
+ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
+
+
+@dataclass
+class RunArguments:
+    """What a run does beside training."""
+
+    dry_run: bool = field(
+        default=False,
+        metadata={
+            "help": "Print rows, turns, steps, what would train and its memory; load no weights, train nothing."
+        },
+    )
+    early_stopping_patience: int = field(
+        default=0,
+        metadata={"help": "Evaluations without a better metric_for_best_model after which training ends; 0: never."},
+    )
+    weights_license: str | None = field(
+        default=None, metadata={"help": "Licence of the trained weights, as the Hub names it, for the card."}
+    )
+
+    def __post_init__(self):
+        if self.early_stopping_patience < 0:
+            raise ValueError(f"early_stopping_patience is {self.early_stopping_patience}: expected 0 or more")
 
 
 @dataclass
@@ -24,6 +49,38 @@ class ModelArguments:
     freeze_tower: bool = field(default=False, metadata={"help": "Keep the vision tower as it is."})
     freeze_language_model: bool = field(default=False, metadata={"help": "Keep the language model as it is."})
     freeze_projector: bool = field(default=False, metadata={"help": "Keep the projector as it is."})
+    lora_r: int = field(
+        default=0,
+        metadata={
+            "help": "Rank of LoRA adapters on the language model's linear layers; 0 trains the weights themselves."
+        },
+    )
+    lora_alpha: int | None = field(
+        default=None,
+        metadata={"help": "Scale of the adapters, which count alpha / r times; default twice the rank."},
+    )
+    lora_dropout: float = field(default=0.0, metadata={"help": "Dropout before the adapters. From 0 to below 1."})
+    lora_tower: bool = field(default=False, metadata={"help": "Adapters on the vision tower's linear layers, too."})
+    merge_lora: bool = field(
+        default=False,
+        metadata={"help": "At the end also write a whole checkpoint with the adapters merged into the base."},
+    )
+    load_in_4bit: bool = field(
+        default=False,
+        metadata={"help": "Keep the frozen language model in 4 bits (QLoRA). Needs bitsandbytes and --lora_r."},
+    )
+    frozen_dtype: str = field(
+        default="float32",
+        metadata={
+            "help": f"Precision that frozen weights are kept in: {FROZEN_DTYPES}. What learns is always float32."
+        },
+    )
+    attn_implementation: str | None = field(
+        default=None, metadata={"help": f"Attention kernel: {ATTENTIONS}; default what transformers chooses."}
+    )
+    packed: bool = field(
+        default=False, metadata={"help": "Put all turns about a picture into one sequence, so that it is seen once."}
+    )
     literal_share: float = field(
         default=0.05,
         metadata={"help": "Share of an answer's fixed text that is learnt; values always are. From 0 to 1."},
@@ -42,6 +99,24 @@ class ModelArguments:
     )
 
     def __post_init__(self):
+        self._check_start()
+        self._check_adapters()
+        self._check_packing()
+        for name in ("literal_share", "hidden_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected a share from 0 to 1")
+        for name, choices in (
+            ("prompt_layout", PROMPT_LAYOUTS),
+            ("saved_dtype", SAVED_DTYPES),
+            ("frozen_dtype", FROZEN_DTYPES),
+            ("attn_implementation", (None, *ATTENTIONS)),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}: expected one of {', '.join(filter(None, choices))}"
+                )
+
+    def _check_start(self):
         if self.from_scratch == (self.checkpoint is not None):
             raise ValueError(
                 f"checkpoint={self.checkpoint!r} with from_scratch={self.from_scratch}: give exactly one of the two, a checkpoint "
@@ -56,14 +131,42 @@ class ModelArguments:
             raise ValueError(
                 f"tower={self.tower!r} is no folder with a saved tower: warm one up with aullava.training.tower"
             )
-        if self.freeze_tower and self.freeze_language_model and self.freeze_projector:
+        if not self.lora_r and self.freeze_tower and self.freeze_language_model and self.freeze_projector:
             raise ValueError(
                 "freeze_tower, freeze_language_model and freeze_projector leave nothing to train: unset one"
             )
-        for name in ("literal_share", "hidden_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: expected a share from 0 to 1")
-        if self.prompt_layout not in PROMPT_LAYOUTS:
-            raise ValueError(f"prompt_layout is {self.prompt_layout!r}: expected one of {', '.join(PROMPT_LAYOUTS)}")
-        if self.saved_dtype not in SAVED_DTYPES:
-            raise ValueError(f"saved_dtype is {self.saved_dtype!r}: expected one of {', '.join(SAVED_DTYPES)}")
+
+    def _check_adapters(self):
+        if self.lora_r < 0:
+            raise ValueError(f"lora_r is {self.lora_r}: expected a rank of 1 or more, or 0 for no adapters")
+        if self.lora_alpha is not None and self.lora_alpha < 1:
+            raise ValueError(f"lora_alpha is {self.lora_alpha}: expected 1 or more")
+        if not 0 <= self.lora_dropout < 1:
+            raise ValueError(f"lora_dropout is {self.lora_dropout}: expected 0 or more and below 1")
+        for name in ("lora_alpha", "lora_dropout", "lora_tower", "merge_lora", "load_in_4bit"):
+            if getattr(self, name) and not self.lora_r:
+                raise ValueError(f"{name}={getattr(self, name)} with lora_r=0: set lora_r, or leave {name} out")
+        if not self.lora_r:
+            return
+        clashes = {
+            "from_scratch": "there is no base to adapt; name a checkpoint",
+            "freeze_language_model": "its adapters are what would learn; unset one of the two",
+        }
+        if self.lora_tower:
+            clashes["freeze_tower"] = "lora_tower lets the tower learn; unset one of the two"
+        for name, reason in clashes.items():
+            if getattr(self, name):
+                with_tower = " and lora_tower=True" if name == "freeze_tower" else ""
+                raise ValueError(f"lora_r={self.lora_r}{with_tower} with {name}=True: {reason}")
+
+    def _check_packing(self):
+        if self.packed and self.prompt_layout == "instruction_first":
+            raise ValueError(
+                "packed=True with prompt_layout='instruction_first': turns share a picture only where it comes first; "
+                "use image_first, or leave packed out"
+            )
+        if self.packed and self.attn_implementation not in (None, "sdpa"):
+            raise ValueError(
+                f"packed=True with attn_implementation={self.attn_implementation!r}: of our kernels only sdpa keeps packed turns "
+                "apart; use it, or leave packed out"
+            )

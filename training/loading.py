@@ -1,33 +1,62 @@
-"""The model that a run starts from, and the checkpoint that it ends with."""
-
-import os
-import shutil
-from pathlib import Path
+"""The model that a run starts from: a base or random weights, with what shall learn set to learn."""
 
 import torch
+from peft import PeftModel
 from transformers import AutoModel
 
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
+from aullava.training.adapters import add_adapters
 from aullava.training.arguments import ModelArguments
-from aullava.training.decision import decision_files
+from aullava.training.bases import load_base
+from aullava.training.saving import save_checkpoint
 from aullava.training.scratch import ScratchArguments, build_from_scratch
+from aullava.training.unreached import unreached_parameters
+
+__all__ = ["load_for_training", "save_checkpoint", "set_to_learn"]
 
 
 def load_for_training(
     arguments: ModelArguments, sizes: ScratchArguments
-) -> tuple[AULlavaForConditionalGeneration, AULlavaProcessor]:
-    """Model in float32 with the chosen parts frozen, and its processor."""
+) -> tuple[AULlavaForConditionalGeneration | PeftModel, AULlavaProcessor]:
+    """Model and its processor. What learns is float32, what is frozen `frozen_dtype`; with LoRA the model is peft's.
+
+    Raises:
+        ValueError: the base cannot be used (bases.py), the tower does not fit, or packed turns would not be kept apart.
+    """
+    dtype = getattr(torch, arguments.frozen_dtype)
     if arguments.from_scratch:
         model, processor = build_from_scratch(sizes, arguments.model_seed)
+        if arguments.attn_implementation is not None:
+            model.set_attn_implementation(arguments.attn_implementation)
         if arguments.tower is not None:
             warm = AutoModel.from_pretrained(arguments.tower, dtype=torch.float32)
             _copy_weights(warm, model.model.vision_tower, arguments.tower)
     else:
-        model = AULlavaForConditionalGeneration.from_pretrained(arguments.checkpoint, dtype=torch.float32)
-        processor = AULlavaProcessor.from_pretrained(arguments.checkpoint)
+        model, processor = load_base(
+            arguments.checkpoint, dtype, arguments.prompt_layout, arguments.attn_implementation, arguments.load_in_4bit
+        )
+    attention = model.config.text_config._attn_implementation
+    if arguments.packed and attention != "sdpa":
+        raise ValueError(
+            f"packed=True, but transformers chose the attention {attention!r} for this model, which does not keep packed turns "
+            "apart: set attn_implementation to sdpa, or leave packed out"
+        )
+    return set_to_learn(model, arguments), processor
+
+
+def set_to_learn(
+    model: AULlavaForConditionalGeneration, arguments: ModelArguments
+) -> AULlavaForConditionalGeneration | PeftModel:
+    """Freeze what the arguments say and what no gradient reaches, or add adapters; what learns becomes float32."""
+    if arguments.lora_r:
+        return add_adapters(model, arguments)
     _freeze(model, arguments)
-    return model, processor
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(
+            torch.float32 if parameter.requires_grad else getattr(torch, arguments.frozen_dtype)
+        )
+    return model
 
 
 def _copy_weights(source: torch.nn.Module, target: torch.nn.Module, name: str) -> None:
@@ -56,31 +85,7 @@ def _freeze(model: AULlavaForConditionalGeneration, arguments: ModelArguments) -
     for flag, modules in parts.items():
         for module in modules:
             module.requires_grad_(not getattr(arguments, flag))
-
-
-def save_checkpoint(
-    model: AULlavaForConditionalGeneration, processor: AULlavaProcessor, folder: str | Path, dtype: str
-) -> Path:
-    """Write weights, configuration and processor, and nothing of the training; the folder appears only when complete.
-
-    The files of transformers' decision API are among them, except where it could not read this checkpoint, which is said.
-
-    Args:
-        dtype: precision of the saved weights. The configuration keeps the model's own, so that a small file is still loaded
-            and computed in float32 on a CPU.
-    """
-    folder = Path(folder)
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    precision = getattr(torch, dtype)
-    weights = {name: tensor.to(precision) for name, tensor in model.state_dict().items()}
-    model.save_pretrained(partial, state_dict=weights)
-    processor.save_pretrained(partial)
-    try:
-        for name, text in decision_files(processor, model.config).items():
-            (partial / name).write_text(text, encoding="utf-8")
-    except ValueError as error:
-        print(f"the checkpoint comes without the files of the decision API: {error}")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
-    return folder
+    unreached = unreached_parameters(model.config)
+    for name, parameter in model.named_parameters():
+        if name in unreached:
+            parameter.requires_grad_(False)

@@ -18,6 +18,25 @@ from aullava.training.arguments import ModelArguments
         ({"from_scratch": True, "tower": "/nowhere"}, ("tower", "/nowhere")),
         ({"from_scratch": True, "literal_share": 1.5}, ("literal_share", "1.5")),
         ({"from_scratch": True, "saved_dtype": "int8"}, ("saved_dtype", "bfloat16")),
+        ({"checkpoint": "x", "frozen_dtype": "float16"}, ("frozen_dtype", "bfloat16")),
+        ({"checkpoint": "x", "attn_implementation": "fast"}, ("attn_implementation", "sdpa")),
+        ({"checkpoint": "x", "packed": True, "prompt_layout": "instruction_first"}, ("packed", "prompt_layout")),
+        ({"checkpoint": "x", "packed": True, "attn_implementation": "eager"}, ("packed", "attn_implementation")),
+        (
+            {"checkpoint": "x", "packed": True, "attn_implementation": "flash_attention_2"},
+            ("packed", "attn_implementation"),
+        ),
+        ({"from_scratch": True, "lora_r": 8}, ("lora_r", "from_scratch")),
+        ({"checkpoint": "x", "lora_r": 8, "freeze_language_model": True}, ("lora_r", "freeze_language_model")),
+        ({"checkpoint": "x", "lora_r": 8, "lora_tower": True, "freeze_tower": True}, ("lora_tower", "freeze_tower")),
+        ({"checkpoint": "x", "lora_alpha": 8}, ("lora_alpha", "lora_r")),
+        ({"checkpoint": "x", "lora_dropout": 0.1}, ("lora_dropout", "lora_r")),
+        ({"checkpoint": "x", "lora_tower": True}, ("lora_tower", "lora_r")),
+        ({"checkpoint": "x", "merge_lora": True}, ("merge_lora", "lora_r")),
+        ({"checkpoint": "x", "load_in_4bit": True}, ("load_in_4bit", "lora_r")),
+        ({"checkpoint": "x", "lora_r": -1}, ("lora_r", "-1")),
+        ({"checkpoint": "x", "lora_r": 8, "lora_alpha": 0}, ("lora_alpha", "0")),
+        ({"checkpoint": "x", "lora_r": 8, "lora_dropout": 1.0}, ("lora_dropout", "1.0")),
     ],
 )
 def test_refused(arguments, named):
@@ -30,3 +49,7 @@ def test_accepted(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     assert ModelArguments(from_scratch=True, tower=str(tmp_path), freeze_tower=True)
     assert ModelArguments(checkpoint="x")
+    assert ModelArguments(checkpoint="x", packed=True, attn_implementation="sdpa")
+    assert ModelArguments(checkpoint="x", prompt_layout="instruction_first", attn_implementation="eager")
+    assert ModelArguments(checkpoint="x", lora_r=8, freeze_tower=True, freeze_projector=True, merge_lora=True)
+    assert ModelArguments(checkpoint="x", lora_r=8, lora_tower=True, load_in_4bit=True, lora_alpha=8)

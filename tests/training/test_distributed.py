@@ -1,0 +1,112 @@
+"""Two processes learn what one learns with twice the accumulation, and only one of them writes and prints: torchrun on gloo."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from checkout import ROOT
+
+SMALL = {
+    "from_scratch": True,
+    "tower_width": 24,
+    "tower_depths": [1, 1],
+    "language_width": 32,
+    "language_layers": 1,
+    "image_size": 48,
+    "draw_size": 48,
+    "faces": 16,  # two steps an epoch
+    "turns_per_face": 3,
+    "packed": True,
+    "hidden_share": 0.3,
+    "validation_faces": 3,  # odd: one process has more to do
+    "per_device_train_batch_size": 2,
+    "per_device_eval_batch_size": 1,
+    "eval_strategy": "steps",
+    "eval_steps": 4,
+    "max_steps": 4,
+    "save_steps": 2,
+    "logging_steps": 1,
+    "learning_rate": 1e-3,
+    "gradient_checkpointing": False,
+    "bf16": False,
+    "use_cpu": True,
+    "report_to": "none",
+    "disable_tqdm": True,
+}
+TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+
+
+def train(folder: Path, *launcher: str, **changes) -> tuple[Path, str]:
+    """The run's folder and what was printed."""
+    folder.mkdir(exist_ok=True)
+    config = folder / "config.yaml"
+    config.write_text(yaml.safe_dump({"output_dir": str(folder / "run"), **SMALL, **changes}))
+    result = subprocess.run(
+        [sys.executable, *launcher, str(ROOT / "train_sft.py"), "--config", str(config)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return folder / "run", result.stdout
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("two"), *TWO, gradient_accumulation_steps=2)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("one"), gradient_accumulation_steps=4)
+
+
+def logged(run: Path, name: str) -> list[float]:
+    history = json.loads((run / "checkpoint-4" / "trainer_state.json").read_text())["log_history"]
+    return [entry[name] for entry in history if name in entry]
+
+
+@pytest.mark.parametrize("name", ["loss", "grad_norm", "num_tokens", "eval_loss"])
+def test_two_processes_log_what_one_does(name, together, alone):
+    ours, theirs = logged(together[0], name), logged(alone[0], name)
+    assert len(theirs) == (1 if name == "eval_loss" else 4)
+    assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
+
+
+def test_two_processes_end_with_the_weights_of_one(together, alone):
+    """AdamW divides by the gradient's size, so what is rounding in a small gradient is more than that in the weights."""
+    ours, theirs = (load_file(run / "checkpoint-4" / "model.safetensors") for run, _ in (together, alone))
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], atol=2e-4, rtol=0)
+
+
+def test_one_process_writes_and_prints(together, alone):
+    def files(run):
+        return {path.relative_to(run).as_posix() for path in run.rglob("*") if "rng_state" not in path.name}
+
+    assert files(together[0]) == files(alone[0])
+    states = {path.name for path in (together[0] / "checkpoint-4").glob("rng_state*")}
+    assert states == {"rng_state_0.pth", "rng_state_1.pth"}
+    for line in ("What trains", "checkpoint written to"):
+        assert together[1].count(line) == 1, together[1]
+
+
+@pytest.mark.slow
+def test_two_processes_resume_bit_for_bit(together, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(together[0] / "settings.json", run)
+    shutil.copytree(together[0] / "checkpoint-2", run / "checkpoint-2")
+    (run / "_unfinished" / "checkpoint-4").mkdir(parents=True)
+    _, printed = train(tmp_path, *TWO, gradient_accumulation_steps=2)
+    assert printed.count("step 2 of 4") == 1
+    ours, theirs = (load_file(folder / "checkpoint-4" / "model.safetensors") for folder in (run, together[0]))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

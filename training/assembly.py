@@ -1,0 +1,69 @@
+"""The trainer of a run, put together from its parts."""
+
+from transformers import EarlyStoppingCallback
+from trl import SFTConfig
+
+from aullava.training.arguments import ModelArguments, RunArguments
+from aullava.training.augmentation import EpochOfRun
+from aullava.training.card import OwnCard
+from aullava.training.checkpoints import WholeCheckpoints
+from aullava.training.collator import TurnCollator
+from aullava.training.losses import LossArguments, ValueLoss, count_values, sampled_turns
+from aullava.training.sharding import name_layers
+from aullava.training.sources import Source
+from aullava.training.trainer import AUTrainer
+from aullava.training.validation import ReadingArguments, Validation
+
+
+class RunTrainer(WholeCheckpoints, OwnCard, AUTrainer):
+    """AUTrainer whose checkpoints are whole or not there, with a card of our own in them."""
+
+
+def make_trainer(
+    model,
+    processor,
+    source: Source,
+    base: ModelArguments,
+    losses: LossArguments,
+    readings: ReadingArguments,
+    run: RunArguments,
+    training: SFTConfig,
+    epoch: EpochOfRun,
+) -> RunTrainer:
+    """Model, rows and settings joined.
+
+    Raises:
+        ValueError: the loss does not suit the tokenizer (losses.py), or the trainer's own checks.
+    """
+    # Rows are made when they are read and collated by our own collator: the trainer must neither prune nor prepare them.
+    training.remove_unused_columns = False
+    training.dataset_kwargs = {"skip_prepare_dataset": True}
+    training.max_length = None
+    name_layers(model)
+    callbacks = [epoch]
+    if run.early_stopping_patience:
+        callbacks.append(EarlyStoppingCallback(run.early_stopping_patience))
+    validation = None
+    if source.read is not None and training.eval_strategy != "no":
+        validation = Validation(
+            source.read, processor, readings.read_mode, batch_size=training.per_device_eval_batch_size
+        )
+    return RunTrainer(
+        model,
+        training,
+        TurnCollator(processor, base.literal_share, base.hidden_share, base.prompt_layout, base.packed, extras=True),
+        source.train,
+        source.validation,
+        processing_class=processor,
+        callbacks=callbacks,
+        value_loss=_value_loss(losses, processor.tokenizer, source),
+        validation=validation,
+        max_loss_ratio=readings.max_loss_ratio,
+    )
+
+
+def _value_loss(losses: LossArguments, tokenizer, source: Source) -> ValueLoss | None:
+    if losses.value_loss == "cross_entropy":
+        return None
+    counts = count_values(sampled_turns(source.train, losses.value_loss_rows, losses.value_loss_seed))
+    return ValueLoss(losses, tokenizer, counts)

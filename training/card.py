@@ -1,0 +1,290 @@
+"""The model card of a run: README.md beside the weights, made of what training.json says and of nothing else.
+
+It takes the place of TRL's automatic card, which names another pipeline and base model.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from huggingface_hub import ModelCard, ModelCardData
+from transformers import TrainerState
+
+from aullava.action_units import PROTOCOLS
+from aullava.dataset_builder.corpora.registry import reader_class
+from aullava.media.files import printable, replace_file
+from aullava.training.provenance import write_provenance
+
+_DRAWN = "procedural"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_VALUES = {"occurrence": "0 or 1", "intensity": "0 to 5", "continuous": "0.00 to 1.00"}
+_MEANINGS = (  # what a figure's name ends in -> what it says; training/validation.py has the conventions
+    ("macro_f1", "F1 of the positive class, mean over units; of intensities a level of 2 or more is positive"),
+    ("icc", "ICC(3,1) of intensities, mean over units"),
+    ("mae_intensity", "mean absolute error in levels 0 to 5, mean over units"),
+    ("mae_continuous", "mean absolute error on 0 to 1, mean over units"),
+    ("undefined_scores", "scores of units that are not defined on these rows and left out of the means"),
+    ("undetermined_values", "values that the readings left open"),
+    ("loss", "cross-entropy per token on the labels that training learns"),
+    ("accuracy", "share of those labels that are the likeliest token"),
+    ("entropy", "mean entropy of the predicted tokens, in nats"),
+)
+_WHOLE = """\
+```python
+from transformers import AutoModel, AutoProcessor
+
+model = AutoModel.from_pretrained("path/of/this/folder", trust_remote_code=True)
+processor = AutoProcessor.from_pretrained("path/of/this/folder", trust_remote_code=True)
+[reading] = model.recognize("face.png", processor=processor, protocol="{protocol}", mode="joint")
+print(reading.values, reading.probabilities, reading.text)
+```
+
+This needs a folder that `aullava release` wrote, with the code beside the weights. Such a folder also loads without \
+`trust_remote_code`, as a stock LLaVA model with equal logits:
+
+```python
+from transformers import AutoModelForImageTextToText
+
+model = AutoModelForImageTextToText.from_pretrained("path/of/this/folder")
+```
+
+Pictures are single faces; `aullava recognize` finds and crops them."""
+_ADAPTERS = """\
+This folder holds LoRA adapters and the projector, not a whole model. They go onto their base:
+
+```python
+from peft import PeftModel
+
+from aullava.modeling_aullava import AULlavaForConditionalGeneration
+from aullava.processing_aullava import AULlavaProcessor
+
+base = AULlavaForConditionalGeneration.from_pretrained("{base}")
+model = PeftModel.from_pretrained(base, "path/of/this/folder")
+processor = AULlavaProcessor.from_pretrained("path/of/this/folder")
+```
+
+`python -m aullava.training.saving path/of/this/folder merged` writes a whole checkpoint, which `aullava release` makes into a \
+model folder."""
+_INTENDED = """\
+For research on facial behaviour, and for coding that people check. A reading describes visible muscle movement. It does not say \
+what a person feels, intends or is, and must not be used to infer it; at work and in education that is prohibited in the European \
+Union. Not for decisions about a person, not for identifying or watching people, and no replacement for a certified FACS coder. \
+Whoever is recorded should know and agree."""
+
+
+def describe_run(
+    folder: str | Path,
+    state: TrainerState,
+    parts: Sequence[object],
+    manifest: Mapping[str, object],
+    distributed: str = "NO",
+    license: str | None = None,
+) -> None:
+    """Write training.json, config.yaml and the card beside the weights. Arguments as in `write_provenance` and `write_card`."""
+    write_card(folder, write_provenance(folder, parts, state, manifest, distributed), license)
+
+
+class OwnCard:
+    """Mixin that stands before SFTTrainer among a trainer's bases: where TRL writes its card, `describe` writes ours.
+
+    Attributes:
+        describe: called with (folder, state), by the main process alone; None: no card. For instance
+            `functools.partial(describe_run, parts=..., manifest=...)`.
+    """
+
+    describe = None
+
+    def create_model_card(self, *args, **kwargs) -> None:
+        if self.describe is not None and self.is_world_process_zero():
+            self.describe(Path(self.args.output_dir), self.state)
+
+
+def write_card(folder: str | Path, record: Mapping, license: str | None = None, name: str | None = None) -> Path:
+    """Write README.md; it appears whole.
+
+    Args:
+        folder: where the weights lie, a whole model or adapters.
+        record: what `write_provenance` gives.
+        license: the Hub's name of the weights' licence; None: not stated.
+        name: of the model; default: the run's folder.
+
+    Returns:
+        The card's path.
+    """
+    folder = Path(folder)
+    adapters = (folder / "adapter_config.json").is_file()
+    name = name or (folder.parent if folder.name in ("model", "adapters") else folder).resolve().name
+    card = ModelCard(make_card(record, license, printable(name), adapters))  # reads the front matter as the Hub does
+    path = folder / "README.md"
+    replace_file(path, lambda place: place.write_text(str(card), encoding="utf-8"))
+    return path
+
+
+def make_card(record: Mapping, license: str | None, name: str, adapters: bool) -> str:
+    """The text of README.md. Arguments as in `write_card`; adapters: whether the weights are adapters only."""
+    base = record["settings"].get("checkpoint")
+    use = _ADAPTERS.format(base=base) if adapters else _WHOLE.format(protocol=(*_protocols(record), "disfa")[0])
+    blocks = [
+        f"---\n{_front_matter(base, license, adapters)}\n---",
+        f"# {name}",
+        f"A LLaVA model that reads facial action units (FACS) off a face, as text. {_standing(record)}",
+        "## Use",
+        use,
+        "## Data",
+        _data(record["data"]),
+        "## Formats",
+        _formats(record),
+        "## Training",
+        _training(record),
+        "## Evaluation",
+        _evaluation(record),
+        "## Limits",
+        _limits(record),
+        "## Intended use, and not",
+        _INTENDED,
+        "## Licence",
+        _licence(record["data"], license, base),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _front_matter(base: str | None, license: str | None, adapters: bool) -> str:
+    on_hub = base is not None and _HUB_ID.fullmatch(base) is not None and not Path(base).exists()
+    data = ModelCardData(
+        license=license or "other",
+        license_name=None if license else "not-stated",
+        library_name="peft" if adapters else "transformers",
+        pipeline_tag="image-text-to-text",
+        base_model=base if on_hub else None,
+        base_model_relation=("adapter" if adapters else "finetune") if on_hub else None,
+        tags=["facial-action-units", "facs", "llava"],
+    )
+    return data.to_yaml()
+
+
+def _standing(record: Mapping) -> str:
+    """What a reader must know before anything else."""
+    corpora = [entry["corpus"] for entry in record["data"]["corpora"]]
+    if set(corpora) == {_DRAWN}:
+        return (
+            "**It learnt action units from faces drawn by a program and from nothing else, so its readings of photographs mean "
+            "nothing.**"
+        )
+    drawn = " and on faces drawn by a program" if _DRAWN in corpora else ""
+    titles = [reader_class(name).title for name in corpora if name != _DRAWN]
+    return f"It was trained on {', '.join(titles)}{drawn}. How it reads other recordings than those is not measured."
+
+
+def _data(manifest: Mapping) -> str:
+    lines = ["| corpus | fold | training rows | people | validation rows | people |", "|---|---|---:|---:|---:|---:|"]
+    for entry in manifest["corpora"]:
+        counts = [
+            f"{entry[split][what]:,}" if entry.get(split) else ""
+            for split in ("train", "validation")
+            for what in ("rows", "subjects")
+        ]
+        title = reader_class(entry["corpus"]).title
+        lines.append(f"| {title} | {_code(entry['fold']) if entry.get('fold') else ''} | {' | '.join(counts)} |")
+    notes = [
+        f"{reader_class(entry['corpus']).title}: {_code(', '.join(f'{key} {value}' for key, value in given.items()))}"
+        for entry in manifest["corpora"]
+        if (given := {key: value for key, value in entry.get("options", {}).items() if value is not None})
+    ]
+    people = "Nobody is in training and validation data at once."
+    if unknown := [
+        reader_class(e["corpus"]).title for e in manifest["corpora"] if not reader_class(e["corpus"]).people_known
+    ]:
+        people += f" Of {', '.join(unknown)} this is known of pictures or videos only, not of people."
+    return "\n".join([*lines, "", people, *(["", *(f"* {note}" for note in notes)] if notes else [])])
+
+
+def _protocols(record: Mapping) -> list[str]:
+    """Protocols known by name that training asked: the drawn faces' own, and those of the corpora's names."""
+    corpora = [entry["corpus"] for entry in record["data"]["corpora"]]
+    asked = record["settings"].get("protocols", []) if corpora == [_DRAWN] else corpora
+    return [name for name in asked if name in PROTOCOLS]
+
+
+def _formats(record: Mapping) -> str:
+    rows = [
+        f"| `{name}` | {PROTOCOLS[name].scale} | {_VALUES[PROTOCOLS[name].scale]} | {len(PROTOCOLS[name].units)} |"
+        for name in _protocols(record)
+    ]
+    table = ["| protocol | scale | values | units |", "|---|---|---|---:|", *rows, ""] if rows else []
+    said = "Any list of units can be asked on any scale. How well it reads units and scales that no corpus codes is not measured."
+    return "\n".join([*table, said])
+
+
+def _training(record: Mapping) -> str:
+    settings, code, weights = record["settings"], record["code"], record["weights"]
+    base = settings.get("checkpoint")
+    commit = "a commit that is not known" if code["commit"] == "unknown" else f"commit {code['commit']}"
+    chosen = f"best by {weights['metric']}" if weights["chosen"] == "best" else "last"
+    processes = record["processes"]
+    where = "one process" if processes == 1 else f"each of {processes} processes ({record['distributed']})"
+    lines = [
+        f"* started from {_code(base) if base else 'random weights'}",
+        f"* weights of step {weights['step']:,} of {weights['of']:,}, the {chosen}",
+        f"* seeds: {', '.join(f'{name} {value}' for name, value in record['seeds'].items())}",
+        f"* AU-LLaVA {code['version']}, {commit}{' with changes' if code.get('modified') else ''}; "
+        + ", ".join(f"{library} {number}" for library, number in record["versions"].items()),
+        "* `training.json` has the settings, the data manifest and the history, `config.yaml` the settings for `--config`",
+    ]
+    return "\n".join([*lines, "", f"Command of {where}:", "", "```bash", record["command"], "```"])
+
+
+def _evaluation(record: Mapping) -> str:
+    evaluation = {name: value for name, value in record["evaluation"].items() if not name.endswith("num_tokens")}
+    figures = {name: value for name, value in evaluation.items() if value is not None}
+    groups = "**Results per group of people: not measured.**"
+    if not figures:
+        return f"**Accuracy: not measured** at the step of these weights.\n\n{groups}"
+    settings = record["settings"]
+    told = ["On validation rows, which may have chosen settings and step and so flatter; no test data was read."]
+    if settings.get("read_rows") and any(name.endswith(("macro_f1", "icc", "mae_continuous")) for name in figures):
+        told.append(f"Readings: {settings['read_rows']} rows at most, mode `{settings['read_mode']}`.")
+    told.append(
+        "A value that is not coded counts nowhere; a name begins with the protocol that it is about, others are means over all."
+    )
+    if undefined := [name for name in evaluation if name not in figures]:
+        told.append(f"Not defined on these rows: {', '.join(undefined)}.")
+    rows = [f"| `{name}` | {value:.4g} | {_meaning(name)} |" for name, value in figures.items()]
+    table = ["| figure | value | meaning |", "|---|---:|---|", *rows]
+    return "\n".join([" ".join(told), "", *table, "", groups])
+
+
+def _meaning(name: str) -> str:
+    return next((meaning for ending, meaning in _MEANINGS if re.search(rf"(?:^|_){ending}$", name)), "as logged")
+
+
+def _limits(record: Mapping) -> str:
+    lines = [
+        "Faces are expected alone, cropped, upright and near to frontal, as in the data above.",
+        "Head pose, light, age, skin tone, glasses and beards that the data lacks may mislead it; none of this is measured here.",
+        "A value is what a coder of these corpora would likely have written. It is no measurement of a force or a feeling.",
+    ]
+    if _DRAWN in (entry["corpus"] for entry in record["data"]["corpora"]):
+        lines.insert(
+            0, "Drawn faces are drawings: their levels are equal steps of drawn strength, not the FACS manual's."
+        )
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def _licence(manifest: Mapping, license: str | None, base: str | None) -> str:
+    said = f"Weights: {license}." if license else "The licence of these weights is not stated."
+    owned = [reader_class(entry["corpus"]) for entry in manifest["corpora"]]
+    asked = [f"{reader.title}: {reader.request}" for reader in owned if reader.licensed]
+    if asked:
+        said += (
+            "\n\nThe corpora are given out by request, and their agreements may say what may be done with weights trained on them. "
+            "Read them before you pass these on:\n\n" + "\n".join(f"* {line}" for line in asked)
+        )
+    if base:
+        said += f"\n\nThe licence of {_code(base)} holds as well."
+    return said + "\n\nThe code is under Apache-2.0."
+
+
+def _code(value: object) -> str:
+    """Anything as Markdown code on one line."""
+    text = printable(str(value)).replace("`", "'").replace("|", "/")
+    return f"`{text}`"

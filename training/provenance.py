@@ -1,0 +1,232 @@
+"""Where a checkpoint comes from, written beside its weights: training.json, and config.yaml, which trains it again.
+
+training.json
+    format          1; goes up when a key changes its meaning.
+    command         what one process was started with.
+    processes       how many there were. distributed: how they shared the model ("NO", "MULTI_CPU", "FSDP", ...).
+    code            version of the package; in a clone the commit, "unknown" elsewhere, and whether files differ from it.
+    versions        library -> version, of those that are installed.
+    seeds           every setting that is a seed.
+    data            the data manifest.
+    weights         `step` of the weights beside the file; `of` so many steps; `chosen`: "last", or "best" by `metric`.
+    evaluation      what was evaluated at that step, {} if nothing was.
+    history         what the trainer logged. A figure that is not defined is null.
+    settings        every setting, as in config.yaml.
+
+Conventions
+    places      A path in the working folder is written relative to it; of any other absolute path the last name is kept.
+    secrets     A setting or flag that is named like a secret is left out, and what looks like one is masked.
+"""
+
+import dataclasses
+import json
+import math
+import platform
+import re
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import yaml
+from transformers import TrainerState, TrainingArguments
+
+from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.dataset_builder.export.manifest import code_version
+from aullava.media.files import replace_file
+
+FORMAT = 1
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "accelerate",
+    "datasets",
+    "tokenizers",
+    "huggingface_hub",
+    "numpy",
+    "pillow",
+    "opencv-python-headless",
+    "bitsandbytes",
+    "deepspeed",
+)
+MASK = "MASKED"  # a word that no shell would read otherwise
+_SECRET_NAME = re.compile(
+    r"(?:^|[_-])(?:(?:hub|auth|access|api)[_-]token|token|secret|password|passwd|(?:api|access)[_-]?key)$", re.I
+)
+_SECRET_VALUE = re.compile(
+    r"\b(?:hf|sk|ghp|gho|github_pat|glpat|xox[abp])[_-][A-Za-z0-9_-]{16,}|\bAKIA[A-Z0-9]{16}\b|(?<=://)[^/\s@]+(?=@)"
+)
+_ABSOLUTE = re.compile(r"(?<![\w.:/~<-])/(?:[^\s/'\",;:=)\]}]+/)*[^\s/'\",;:=)\]}]+/?")
+
+
+def write_provenance(
+    folder: str | Path,
+    parts: Sequence[object],
+    state: TrainerState,
+    manifest: Mapping[str, object],
+    distributed: str = "NO",
+    command: Sequence[str] | None = None,
+) -> dict[str, object]:
+    """Write training.json and config.yaml; each appears whole.
+
+    Args:
+        folder: where the weights lie.
+        parts: the dataclasses that the command line filled, one of them the trainer's arguments.
+        state: the trainer's, after training or in its course.
+        manifest: of the data: JSON, whatever its keys.
+        distributed: `accelerator.distributed_type.name`.
+        command: program and arguments; default: this process's.
+
+    Returns:
+        The contents of training.json.
+
+    Raises:
+        ValueError: two parts have a setting of the same name, or none is the trainer's arguments.
+    """
+    settings = settings_of(parts)
+    record = {
+        "format": FORMAT,
+        "command": shown_command(sys.argv if command is None else command),
+        "processes": _trainer_arguments(parts).world_size,
+        "distributed": distributed,
+        "code": {"commit": "unknown"} | code_version(),
+        "versions": {"python": platform.python_version()} | _versions(),
+        "seeds": {name: value for name, value in settings.items() if name.split("_")[-1] == "seed"},
+        "data": _clean(manifest),
+        "weights": _weights(state, _trainer_arguments(parts)),
+        "history": _clean(state.log_history),
+        "settings": settings,
+    }
+    record["evaluation"] = _evaluation(record["history"], record["weights"]["step"])
+    folder = Path(folder)
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    replace_file(folder / "training.json", lambda path: path.write_text(text, encoding="utf-8"))
+    config = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=120)
+    head = "# Every setting of the run that made these weights: train_sft.py --config config.yaml. Folders may lie elsewhere now.\n"
+    replace_file(folder / "config.yaml", lambda path: path.write_text(head + config, encoding="utf-8"))
+    return record
+
+
+def settings_of(parts: Sequence[object]) -> dict[str, object]:
+    """Every setting of the dataclasses by name, as YAML and JSON hold it, but for secrets and for what is None by default.
+
+    Raises:
+        ValueError: two of them have a setting of the same name.
+    """
+    settings: dict[str, object] = {}
+    for part in parts:
+        values = part.to_dict() if isinstance(part, TrainingArguments) else dataclasses.asdict(part)
+        fields = [field for field in dataclasses.fields(part) if field.init]
+        if twice := sorted(settings.keys() & {field.name for field in fields}):
+            raise ValueError(f"{twice[0]} is a setting of {type(part).__name__} and of another part: rename one")
+        settings |= {
+            field.name: values[field.name]
+            for field in fields
+            if not (values[field.name] is None is field.default or _is_secret(field.name, values[field.name]))
+        }
+    return _clean(settings)
+
+
+def drawn_manifest(arguments: DrawnFaceArguments, validation_faces: int) -> dict[str, object]:
+    """The data manifest of a run on drawn faces, in the form of `data.MixedData.manifest`."""
+    splits = {"train": (arguments.first_face, arguments.faces), "validation": (0, validation_faces)}
+    per_person = arguments.frames_per_identity
+    people = {
+        split: (first + rows - 1) // per_person - first // per_person + 1 for split, (first, rows) in splits.items()
+    }
+    counts = {split: {"rows": rows, "subjects": people[split]} for split, (_, rows) in splits.items()}
+    return {"corpora": [{"corpus": "procedural", "options": dataclasses.asdict(arguments), "fold": None, **counts}]}
+
+
+def shown_command(command: Sequence[str]) -> str:
+    """The command line, quoted for a shell, without secrets and places of this machine."""
+    program, *arguments = command
+    shown, hide = ["python", portable(program)], False
+    for argument in arguments:
+        flag, given, _ = argument.partition("=")
+        secret = flag.startswith("--") and _is_secret(flag.lstrip("-"), "given")
+        shown.append(MASK if hide else f"{flag}={MASK}" if secret and given else portable(argument))
+        hide = secret and not given
+    return shlex.join(shown)
+
+
+def portable(text: str) -> str:
+    """Text without secrets, and without absolute paths; see the conventions above."""
+    text = _SECRET_VALUE.sub(MASK, text)
+    flag, equals, value = text.partition("=")
+    if Path(text).is_absolute() and "\n" not in text:  # a path may hold spaces
+        return _short(text)
+    if equals and Path(value).is_absolute() and "\n" not in value:
+        return f"{flag}={_short(value)}"
+    return _ABSOLUTE.sub(lambda found: _short(found.group()), text)
+
+
+def _short(path: str) -> str:
+    place = Path(path)
+    for given, root in ((place, Path.cwd()), (place.resolve(), Path.cwd().resolve())):
+        if given.is_relative_to(root):
+            return given.relative_to(root).as_posix()
+    return place.name or "/"
+
+
+def _is_secret(name: str, value: object) -> bool:
+    return isinstance(value, str) and bool(_SECRET_NAME.search(name)) and not re.match(r"(?:eos|pad|bos|image)_", name)
+
+
+def _clean(value: object) -> object:
+    """As JSON holds it, strings made portable."""
+    if isinstance(value, str):
+        return portable(value)
+    if isinstance(value, Mapping):
+        return {
+            portable(str(key)): None if _is_secret(str(key), item) else _clean(item) for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_clean(item) for item in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return _clean(value.item()) if hasattr(value, "item") else portable(str(value))
+
+
+def _trainer_arguments(parts: Sequence[object]) -> TrainingArguments:
+    found = [part for part in parts if isinstance(part, TrainingArguments)]
+    if len(found) != 1:
+        kinds = ", ".join(type(part).__name__ for part in parts)
+        raise ValueError(f"parts are {kinds}: expected the trainer's arguments once among them")
+    return found[0]
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _weights(state: TrainerState, arguments: TrainingArguments) -> dict[str, object]:
+    best = bool(arguments.load_best_model_at_end and state.best_global_step)
+    return {
+        "step": state.best_global_step if best else state.global_step,
+        "of": state.max_steps,
+        "chosen": "best" if best else "last",
+        "metric": arguments.metric_for_best_model if best else None,
+    }
+
+
+def _evaluation(history: Sequence[Mapping[str, object]], step: int) -> dict[str, object]:
+    """What evaluations at a step logged, the last word on each figure, without timings."""
+    return {
+        name.removeprefix("eval_"): value
+        for entry in history
+        if entry.get("step") == step
+        for name, value in entry.items()
+        if name.startswith("eval_") and not name.endswith(("_per_second", "_runtime"))
+    }
