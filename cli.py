@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_release(verbs)
     _add_faces(verbs)
     _add_build(verbs)
+    _add_evaluate(verbs)
     return parser
 
 
@@ -223,6 +224,96 @@ def _run_build(args: argparse.Namespace) -> int:
         return build(Request(**given))
     except UsageError as error:
         return _bad_usage("build", error)
+
+
+def _add_evaluate(verbs) -> None:
+    verb = verbs.add_parser(
+        "evaluate",
+        help="score a checkpoint on a corpus: tables, intervals over people, baselines, plots",
+        description="Read the people that a fold or split tests, score the readings, write FILE.json, FILE.md and FILE_plots/. "
+        "FILE_store/ keeps the readings: the same command goes on where it was interrupted. Exit code 0: all read and written. 1: "
+        "some pictures or outputs failed; each is named on stderr. 2: bad usage. To test on a corpus that training never saw, or "
+        "to train on a few of its people, let `python -m aullava.evaluation.recipes --help` write the commands.",
+    )
+    verb.add_argument(
+        "--checkpoint", metavar="DIR|HUB_ID", help="{fold} in it stands for the fold (default: the embedded one)"
+    )
+    verb.add_argument(
+        "--corpus", required=True, choices=tuple(READERS), metavar="NAME", help=f"one of {', '.join(READERS)}"
+    )
+    verb.add_argument("--data-dir", type=_place, metavar="DIR", help="its folder; nothing for procedural")
+    verb.add_argument(
+        "--out", type=_folder, required=True, metavar="FILE.json", help="report; its neighbours are named after it"
+    )
+    verb.add_argument(
+        "--folds",
+        "--fold",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="such as fold1, loso:F001, or all: every standard fold",
+    )
+    verb.add_argument(
+        "--split",
+        choices=("train", "validation", "test", "all"),
+        default="test",
+        help="whose rows; all: every usable row, for a checkpoint that never saw the corpus (default: %(default)s)",
+    )
+    verb.add_argument("--protocol", metavar="NAME", help="units and scale (default: what papers on the corpus report)")
+    verb.add_argument("--scale", choices=SCALES, help="scale of a list of units (default: occurrence)")
+    verb.add_argument(
+        "--mode", choices=("joint", "parallel", "generate"), default="joint", help="default: %(default)s"
+    )
+    verb.add_argument(
+        "--faces", choices=("auto", "none"), default="none", help="auto: crop the largest face of each frame"
+    )
+    verb.add_argument("--limit", type=_positive, metavar="N", help="at most N rows, evenly spread")
+    verb.add_argument(
+        "--group-by",
+        type=_names,
+        default=(),
+        metavar="LABEL",
+        help="F1 by group and the gap, such as skin_tone of drawn faces",
+    )
+    verb.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="fit temperatures, and with one fold thresholds, on validation people first",
+    )
+    verb.add_argument(
+        "--corrupt", type=_positive, default=0, metavar="N", help="spoil N rows in eight ways at five strengths"
+    )
+    verb.add_argument(
+        "--checks", type=int, default=64, metavar="N", help="rows for the checks; 0: none (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--draws", type=_positive, default=1000, metavar="N", help="of people, for intervals (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--batch-size", type=_positive, default=32, metavar="N", help="pictures read at once (default: 32)"
+    )
+    verb.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto (default: %(default)s)")
+    verb.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="of the corpus; may be repeated"
+    )
+    verb.set_defaults(run=_evaluate)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    try:
+        from aullava.evaluation.command import Request, UsageError, evaluate
+    except ModuleNotFoundError as error:
+        if error.name not in ("datasets", "pyarrow"):
+            raise
+        return _bad_usage("evaluate", ValueError(f"needs {error.name}: pip install 'au-llava[evaluation]'"))
+    given = {name: value for name, value in vars(args).items() if name not in ("run", "option")}
+    try:
+        return evaluate(Request(**given, options=tuple(args.option)))
+    except UsageError as error:
+        return _bad_usage("evaluate", error)
+    except KeyboardInterrupt:
+        print("aullava evaluate: interrupted; the same command goes on from here", file=sys.stderr)
+        return 1
 
 
 def _names(text: str) -> tuple[str, ...]:

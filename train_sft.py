@@ -51,9 +51,12 @@ def main() -> None:
     if run.dry_run:
         print_plan(base, sizes, source, training)
         return
+    manifest = None if source.mixed is None else source.manifest
+    checkpoint = checkpoint_to_resume(training, *parts[1:-1], manifest=manifest)
     model, processor = load_for_training(base, sizes)
     # What the checkpoint will be asked, and how, is what it was trained on.
     model.config.question_form, model.config.prompt_layout = source.question_form, base.prompt_layout
+    model.config.calibration = {}  # it was fitted to the weights that the run starts from
     if training.process_index == 0:
         print_what_trains(model)
         if source.mixed is not None:
@@ -67,8 +70,7 @@ def main() -> None:
         distributed=trainer.accelerator.distributed_type.name,
         license=run.weights_license,
     )
-    manifest = None if source.mixed is None else source.manifest
-    trainer.train(resume_from_checkpoint=checkpoint_to_resume(training, *parts[1:-1], manifest=manifest))
+    trainer.train(resume_from_checkpoint=checkpoint)
     if source.mixed is not None:
         print_unreadable(source.mixed)
 

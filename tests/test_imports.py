@@ -50,10 +50,11 @@ ARROWS = REMOTE | {
     "metrics": {"action_units"},
     "training": {*REMOTE, "dataset_builder", "media", "metrics"},
     "train_sft": {*REMOTE, "dataset_builder", "media", "metrics", "training"},
+    "evaluation": {*REMOTE, "dataset_builder", "media", "metrics", "recognition", "release", "training"},
     "release": {*REMOTE},
     "recognition": {*REMOTE, "media", "release"},
     "space": {"action_units", "dataset_builder", "recognition"},
-    "cli": {*REMOTE, "dataset_builder", "metrics", "recognition", "release"},
+    "cli": {*REMOTE, "dataset_builder", "evaluation", "metrics", "recognition", "release"},
     "demo": {*REMOTE, "dataset_builder", "recognition", "release", "cli"},
 }
 

@@ -17,6 +17,7 @@ from aullava.training.loading import set_to_learn
 from aullava.training.report import count_parameters, describe_model
 from aullava.training.scratch import ScratchArguments
 from aullava.training.unreached import empty_model
+from aullava.training.validation import ReadingArguments
 
 from checkout import ROOT
 from tiny import tiny_config

@@ -39,12 +39,14 @@ def make_trainer(
     training.remove_unused_columns = False
     training.dataset_kwargs = {"skip_prepare_dataset": True}
     training.max_length = None
+    if training.ddp_find_unused_parameters is None:
+        training.ddp_find_unused_parameters = False  # what no gradient reaches is frozen
     name_layers(model)
     callbacks = [epoch]
     if run.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(run.early_stopping_patience))
     validation = None
-    if source.read is not None and training.eval_strategy != "no":
+    if source.read is not None:
         validation = Validation(
             source.read, processor, readings.read_mode, batch_size=training.per_device_eval_batch_size
         )

@@ -140,7 +140,7 @@ def value_tokens(tokenizer, scale: str) -> torch.Tensor | None:
         if len(set(learnt[:-1])) > 1:  # several tokens, or not the same at every unit; the last one ends the answer
             return None
         found.append(learnt[0])
-    return torch.tensor(found) if len(set(found)) == len(found) else None
+    return torch.tensor(found)
 
 
 class ValueLoss:

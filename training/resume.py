@@ -57,6 +57,10 @@ FREE = frozenset(
         "max_bad_images",
         "validation_rows",
         "validation_faces",
+        "read_rows",
+        "read_protocols",
+        "read_mode",
+        "max_loss_ratio",
         "saved_dtype",
         "merge_lora",
     }

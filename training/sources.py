@@ -51,6 +51,8 @@ def open_source(
     Raises:
         ValueError: evaluation is asked for (eval_strategy), but nobody validates. CorpusError, LeakError: see data.py.
     """
+    if training.eval_strategy == "no":
+        readings = replace(readings, read_rows=0)
     if data.corpora:
         with training.main_process_first(desc="building the corpora's rows"):
             source = _corpora(data, readings, epoch)

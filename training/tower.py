@@ -19,6 +19,7 @@ from trl import TrlParser
 from aullava.dataset_builder.corpora.procedural import ACTIONS
 from aullava.dataset_builder.corpora.procedural.sampling import PRESENT_FROM
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.training.checkpoints import WholeCheckpoints
 from aullava.training.resume import checkpoint_to_resume
 from aullava.training.scratch import MEAN, STD, ScratchArguments, build_from_scratch, tower_output_width
 
@@ -54,6 +55,10 @@ class ActionRegressor(nn.Module):
             targets_B2A = torch.stack((labels, (labels >= PRESENT_FROM).to(labels)), dim=1)
             result["loss"] = 2 * nn.functional.binary_cross_entropy_with_logits(logits_B2A.float(), targets_B2A)
         return result
+
+
+class TowerTrainer(WholeCheckpoints, Trainer):
+    """transformers' own, with checkpoints that are whole or not there."""
 
 
 @dataclass
@@ -114,7 +119,7 @@ def main() -> None:
     tower = model.model.vision_tower
     regressor = ActionRegressor(tower, model.config.image_seq_length, tower_output_width(sizes), len(ACTIONS))
     validation = replace(drawing, faces=arguments.validation_faces, first_face=0)
-    trainer = Trainer(
+    trainer = TowerTrainer(
         regressor,
         training,
         data_collator=collate_strengths,

@@ -66,7 +66,7 @@ class AUTrainer(SFTTrainer):
     Args:
         value_loss: the loss on value tokens while training; default cross-entropy. Evaluation always takes cross-entropy, so that
             eval_loss compares runs with different losses.
-        validation: called at every evaluation with the model, out of its wrappers, and the accelerator; gives scores by name (validation.py).
+        validation: called at every evaluation with the unwrapped model and the accelerator; gives scores by name (validation.py).
         max_loss_ratio: as `LossGuard`. The batches must then come with extras for their rows to be named.
         args, kwargs: as SFTTrainer.
 
@@ -120,7 +120,7 @@ class AUTrainer(SFTTrainer):
     def evaluation_loop(self, dataloader, description, *args, metric_key_prefix="eval", **kwargs):
         output = super().evaluation_loop(dataloader, description, *args, metric_key_prefix=metric_key_prefix, **kwargs)
         if self.validation is not None and description == "Evaluation":
-            with self.compute_loss_context_manager():
+            with self.accelerator.autocast():
                 scores = self.validation(self.accelerator.unwrap_model(self.model), self.accelerator)
             output.metrics.update({f"{metric_key_prefix}_{name}": score for name, score in scores.items()})
         return output

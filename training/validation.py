@@ -37,7 +37,7 @@ READING_MODES = ("parallel", "joint")
 
 @dataclass
 class ReadingArguments:
-    """Which validation faces are read during training, and how."""
+    """Which validation faces are read during training, and how; and what loss stops it."""
 
     read_rows: int = field(default=200, metadata={"help": "Validation rows to read at each evaluation; 0: none."})
     read_protocols: list[str] = field(

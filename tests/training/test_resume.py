@@ -14,6 +14,7 @@ from aullava.training.arguments import ModelArguments
 from aullava.training.checkpoints import RECORD, UNFINISHED, record
 from aullava.training.data_arguments import DataArguments
 from aullava.training.resume import FREE, checkpoint_to_resume
+from aullava.training.validation import ReadingArguments
 
 FACES = DrawnFaceArguments(faces=10, draw_size=32)
 
@@ -161,5 +162,5 @@ def test_data_are_compared_by_what_they_are_and_not_by_where_they_lie(tmp_path):
 
 
 def test_what_is_free_is_an_argument_of_ours():
-    names = {field.name for part in (ModelArguments, DataArguments) for field in fields(part)}
+    names = {field.name for part in (ModelArguments, DataArguments, ReadingArguments) for field in fields(part)}
     assert names >= FREE

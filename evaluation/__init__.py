@@ -1,0 +1,1 @@
+"""How well a checkpoint reads a corpus: scores, comparisons, and what their figures rest on."""

@@ -1,0 +1,40 @@
+"""Predictors that look at no picture, scored as the checkpoint is: what a figure must beat before it says anything.
+
+    present at every face      occurrence; its F1 is 2p / (1 + p) at base rate p.
+    drawn at base rates        occurrence, P(present) = the training people's base rate, decided by a coin of that weight (seeded).
+    zero at every face         levels and continuous values; what a model that has learnt nothing answers.
+    training mean              levels and continuous values: the training people's mean, the constant with the least squared error.
+
+Base rates come from training people only; without them (none are known, or a unit is not coded there) the row is left out.
+"""
+
+import numpy as np
+
+from aullava.evaluation.scores import PRESENT, View
+
+ALWAYS, AT_BASE_RATES, ZERO, TRAINING_MEAN = (
+    "present at every face",
+    "drawn at base rates",
+    "zero at every face",
+    "training mean",
+)
+
+
+def baselines(view: View, rate_U: np.ndarray | None, seed: int = 0) -> dict[str, View]:
+    """Name -> the view as the predictor would have it.
+
+    Args:
+        view: whose labels are kept.
+        rate_U: mean label of the training people on the view's scale (for `present` the share of positives), NaN where unknown.
+        seed: of the coin.
+    """
+    shape = view.truth_NU.shape
+    known = rate_U is not None and not np.isnan(rate_U).any()
+    if view.name == PRESENT:
+        found = {ALWAYS: np.ones(shape)}
+        if known:
+            found[AT_BASE_RATES] = (np.random.default_rng(seed).random(shape) < rate_U).astype(float)
+    else:
+        found = {ZERO: np.zeros(shape)} | ({TRAINING_MEAN: np.broadcast_to(rate_U, shape)} if known else {})
+    half_U = None if view.threshold_U is None else np.full(shape[1], 0.5)
+    return {name: View(view.name, view.scale, view.truth_NU, said_NU, half_U) for name, said_NU in found.items()}

@@ -1,0 +1,68 @@
+"""A checkpoint that reads pictures, and a fingerprint of all that its readings depend on."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from aullava.action_units import Protocol
+from aullava.readout_aullava import AUReading
+from aullava.recognition.load import load_checkpoint
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """Model and processor of a checkpoint.
+
+    Attributes:
+        name: as it was asked for. weights: hash of its files, or the commit on the Hub.
+    """
+
+    name: str
+    weights: str
+    model: Any
+    processor: Any
+
+    @classmethod
+    def load(cls, checkpoint: str | Path, device: str = "auto") -> "Recognizer":
+        """From a folder or the Hub.
+
+        Raises:
+            ValueError: see `recognition.load.load_checkpoint`.
+        """
+        model, processor = load_checkpoint(checkpoint, device)
+        folder = Path(checkpoint)
+        weights = hash_of(folder) if folder.is_dir() else f"{checkpoint}@{model.config._commit_hash}"
+        return cls(str(checkpoint), weights, model, processor)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of weights, precision and calibration; the last may be changed after loading."""
+        state = {"calibration": self.model.config.calibration, "dtype": str(self.model.dtype)}
+        return hashlib.sha256(f"{self.weights}{json.dumps(state, sort_keys=True)}".encode()).hexdigest()[:32]
+
+    @property
+    def side(self) -> int:
+        """Height in pixels of the pictures that the model takes."""
+        size = self.processor.image_processor.size
+        return size.get("height") or size["shortest_edge"]
+
+    def recognize(
+        self, images: Sequence[Image.Image], protocol: Protocol, mode: str, batch_size: int
+    ) -> list[AUReading]:
+        """One reading a picture, with distributions where the mode gives them."""
+        return self.model.recognize(images, self.processor, protocol, mode, batch_size, distributions=True)
+
+
+def hash_of(folder: Path) -> str:
+    """Hash of the files that a model and its processor are loaded from."""
+    digest = hashlib.sha256()
+    for file in sorted([*folder.glob("*.json"), *folder.glob("*.jinja"), *folder.glob("*.safetensors")]):
+        if file.name != "training.json":  # says where the weights come from, and changes nothing
+            with open(file, "rb") as stream:
+                digest.update(file.name.encode() + hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,265 @@
+"""The Markdown report of an evaluation: what was measured on what, by which conventions, and what it does not show."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aullava.action_units import FEAFA_UNITS, unit
+from aullava.evaluation.scores import HEADLINES, PRESENT
+
+_SCORES = {
+    PRESENT: ("f1", "f1_undetermined_wrong", "precision", "recall", "balanced_accuracy", "f1_skew_normalised")
+    + ("roc_auc", "average_precision", "ece"),
+    "numbers": ("icc_3_1", "mae", "mae_undetermined_worst", "rmse", "pcc", "ccc"),
+}
+_COUNTS = {PRESENT: ("frames", "positives", "undetermined"), "numbers": ("frames", "active", "undetermined")}
+_TITLES = {
+    PRESENT: "Present or not",
+    "level": "Levels, as answered",
+    "value": "Continuous values, as answered",
+    "expected": "Expected values of the distributions",
+}
+_AVERAGES = {"pooled": "pooled frames", "mean_over_folds": "mean over folds"}
+_CONVENTIONS = """\
+* Not coded (NaN) labels are left out, unit by unit, and never read as 0. Undetermined answers are left out of every score and
+  counted; `f1_undetermined_wrong` takes each for a wrong decision, `mae_undetermined_worst` for the largest possible error.
+* An undefined score (F1 of a unit that no label shows, ICC of labels that do not differ) is NaN, "-" below, and counted, never 0.
+* "Supported" averages the units whose score is defined; "missing as zero" averages all units and takes an undefined score for 0,
+  as published tables do. Errors have no such average.
+* "Pooled frames" scores all frames at once; "mean over folds" scores each fold on its own and averages. Papers use either.
+* Intervals are 95%, people drawn again with all their frames, of the pooled score. They cover who was tested, not another
+  training run or fold.
+* Predictors without a picture: a figure that does not beat them says nothing. Base rates are those of the training people."""
+
+
+def markdown(record: Mapping[str, Any], plots: Sequence[str]) -> str:
+    """The report.
+
+    Args:
+        record: as `evaluation.record.make_record` gives it.
+        plots: names of pictures, relative to the report.
+    """
+    parts = [_head(record)]
+    for view, result in record["scores"].items():
+        parts.append(_view(record, view, result))
+    parts += [_published(view, block) for view, block in record["published"].items()]
+    parts += [_group(label, found, record["protocol"]["units"]) for label, found in record["groups"].items()]
+    parts += filter(None, (_calibration(record), _checks(record["checks"]), _corruption(record["corruption"])))
+    if plots:
+        parts.append("## Plots\n\n" + "\n\n".join(f"![{name}]({name.replace(' ', '%20')})" for name in plots))
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(record: Mapping[str, Any]) -> str:
+    protocol, answers = record["protocol"], record["answers"]
+    folds = ", ".join(record["folds"]) or "none"
+    if len(record["folds"]) > 1 and len(record["checkpoint"]["weights"]) == 1:
+        folds += " (one checkpoint for all of them: it must not have seen any of these people)"
+    threshold = (
+        f"level {protocol['occurrence_threshold']} or more" if protocol["scale"] != "occurrence" else "P >= 0.5"
+    )
+    if record["thresholds"]:
+        threshold += f"; calibrated: {', '.join(f'{code} {value:g}' for code, value in record['thresholds'].items())}"
+    facts = {
+        "checkpoint": record["checkpoint"]["name"],
+        "weights": ", ".join(f"{sha[:16]}" for sha in record["checkpoint"]["weights"].values()),
+        "corpus": f"{record['corpus']}, split {record['split']}, {record['rows']} rows of {record['people']} people",
+        "folds": folds,
+        "protocol": f"{protocol['name']}, {protocol['scale']}, {len(protocol['units'])} units",
+        "mode": record["mode"],
+        "present": threshold,
+        "answers": f"invalid {_percent(answers['invalid'])}, repaired {_percent(answers['repaired'])}, pictures that could not be "
+        f"read {answers['unreadable']}",
+        "command": f"`{record['command']}`" if record["command"] else "-",
+    }
+    said = "\n".join(f"* {note}" for note in record["notes"] if not note.startswith("settings:"))
+    return "\n\n".join(
+        (
+            f"# {record['checkpoint']['name']} on {record['corpus']}",
+            _table(("", ""), facts.items()),
+            f"What the corpus says:\n\n{said}",
+            f"## Conventions\n\n{_CONVENTIONS}",
+        )
+    )
+
+
+def _view(record: Mapping[str, Any], view: str, result: Mapping[str, Any]) -> str:
+    kind = PRESENT if view == PRESENT else "numbers"
+    headlines = HEADLINES.get(view, ("icc_3_1", "mae"))
+    intervals = {name: result["intervals"][name] for name in headlines if name in result["intervals"]}
+    rows = []
+    for code, cells in result["pooled"]["per_unit"].items():
+        counts = [str(cells[name]) for name in _COUNTS[kind]]
+        ends = [_interval(found[code]) for found in intervals.values()]
+        rows.append((_name(code), *counts, *(_number(cells[name]) for name in _SCORES[kind]), *ends))
+    head = ("unit", *_COUNTS[kind], *_SCORES[kind], *(f"95% of {name}" for name in intervals))
+    parts = [f"## {_TITLES[view]}", "Pooled frames.", _table(head, rows), _averages(kind, result)]
+    parts += [
+        f"Mean of {name} over supported units, pooled: {_number(found['mean']['value'])}, 95% {_interval(found['mean'])}, "
+        f"{found['people']} people."
+        for name, found in intervals.items()
+    ]
+    parts.append(_controls(kind, headlines, record["controls"].get(view, {}), result))
+    return "\n\n".join(filter(None, parts))
+
+
+def _averages(kind: str, result: Mapping[str, Any]) -> str:
+    rows = []
+    for name in _SCORES[kind]:
+        for how, title in _AVERAGES.items():
+            if how in result:
+                cells = (result[how].get(f"{name}_{average}") for average in ("supported", "missing_as_zero"))
+                rows.append((name, title, *map(_number, cells), str(result[how][f"{name}_undefined"])))
+    return _table(("score", "of", "supported", "missing as zero", "undefined"), rows)
+
+
+def _controls(kind: str, headlines, controls: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    if not controls:
+        return ""
+    shown = (*headlines, "ece", "roc_auc") if kind == PRESENT else (*headlines, "rmse")
+    rows = [
+        (name, *(_number(found["pooled"][f"{score}_supported"]) for score in shown))
+        for name, found in {"this checkpoint": result, **controls}.items()
+    ]
+    return "Beside predictors that look at no picture, pooled, supported units:\n\n" + _table(
+        ("predictor", *shown), rows
+    )
+
+
+def _published(view: str, block: Mapping[str, Any]) -> str:
+    factor = 100 if block["percent"] else 1
+    units = [code for code in block["units"] if code not in block["missing_units"]]
+    rows = []
+    by_unit = block["score"] == "f1"
+    for how, ours in block["ours"].items():
+        if by_unit:
+            values = [ours[code]["f1"] for code in units]
+            values = [0.0 if _missing(value) else value for value in values]
+            cells = dict(zip(units, values, strict=True))
+            mean = _number(factor * sum(values) / len(values), block["decimals"])
+            shown = [
+                _number(factor * cells[code], block["decimals"]) if code in cells else "-" for code in block["units"]
+            ]
+            rows.append((f"**this checkpoint**, {_AVERAGES[how]}", *shown, mean, "this report", ""))
+        else:
+            names = ("icc_3_1", "pcc", "mae", "mse")
+            means = [_mean([ours[code][name] for code in units]) for name in names]
+            shown = [_number(value, block["decimals"]) for value in means]
+            rows.append((f"**this checkpoint**, {_AVERAGES[how]}", *shown, "this report", ""))
+    for row in block["rows"]:
+        if by_unit:
+            cells = (
+                [_number(v, block["decimals"]) for v in row["values"]]
+                if "values" in row
+                else ["-"] * len(block["units"])
+            )
+            figures = (*cells, f"{row['average']:g}")
+        else:
+            figures = tuple(_number(row.get(name), block["decimals"]) for name in ("icc_3_1", "pcc", "mae", "mse"))
+        rows.append((row["name"], *figures, f"{row['source']} ({row['evidence']})", row.get("note", "")))
+    names = (*map(_name, block["units"]), "printed average") if by_unit else ("ICC", "PCC", "MAE", "MSE")
+    missing = (
+        f" Units that were not asked here: {', '.join(block['missing_units'])}." if block["missing_units"] else ""
+    )
+    return (
+        f"## Published figures: {_TITLES[view].lower()}\n\nHow the papers measured: {block['protocol']}{missing} Our rows follow "
+        "the papers' convention (an undefined F1 is 0, an undetermined answer counts as absent). Compare only where people, "
+        "frames and folds are the same; fold noise alone is several points.\n\n"
+        + _table(("", *names, "source (evidence)", "note"), rows)
+    )
+
+
+def _group(label: str, found: Mapping[str, Any], units: Sequence[str]) -> str:
+    rows = [
+        (str(g["name"]), str(g["people"]), str(g["faces"]), _number(g["macro_f1"]), *map(_number, g["f1_U"]))
+        for g in found["groups"]
+    ]
+    left_out = (
+        f" Left out of the macro F1, as some group never shows them: {', '.join(found['left_out'])}."
+        if found["left_out"]
+        else ""
+    )
+    return (
+        f"## Groups by {label}\n\nGap of macro F1 {_number(found['gap'])}, 95% {_interval(found)}. By"
+        f"  chance alone {_number(found['chance'])} on average; a gap at least as large comes in {_percent(found['p'])} of random "
+        f"deals.{left_out}\n\n" + _table((label, "people", "rows", "macro F1", *map(_name, units)), rows)
+    )
+
+
+def _calibration(record: Mapping[str, Any]) -> str:
+    rows = [
+        (fold or "-", *(f"{name} {_number(value)}" for name, value in fit["calibration"]["temperature"].items()))
+        + tuple(_number(value) for part in (fit["before"], fit["after"]) for value in part.values())
+        for fold, fit in record["calibration"].items()
+    ]
+    if not rows:
+        return ""
+    return (
+        "## Calibration\n\nFitted on validation people for this run; the checkpoint is as it was. Errors are of those people, "
+        "before and after.\n\n" + _table(("fold", "temperature", "ECE before", "ECE after"), rows)
+    )
+
+
+def _checks(checks: Mapping[str, Any]) -> str:
+    lines = []
+    if found := checks.get("batch_against_single"):
+        lines.append(
+            f"* {found['rows']} rows read together and one by one: {_percent(found['same_values'])} of the values are the same, "
+            f"P(present) differs by {found['largest_difference']:.1g} at most."
+        )
+    if found := checks.get("free_answers"):
+        lines.append(
+            f"* {found['rows']} rows answered freely (mode generate): {_percent(found['invalid'])} of the answers are invalid, "
+            f"{_percent(found['repaired'])} had to be repaired."
+        )
+    if found := checks.get("formats"):
+        pairs = "; ".join(f"{pair} {_percent(share)}" for pair, share in found["pairs"].items())
+        lines.append(
+            f"* {found['rows']} rows asked on all three scales: {_percent(found['share'])} of the decisions about a unit agree "
+            f"({pairs}), {found['undetermined']} undetermined."
+        )
+    return "## Checks\n\n" + "\n".join(lines) if lines else ""
+
+
+def _corruption(found: Mapping[str, Any]) -> str:
+    if not found:
+        return ""
+    rows = [(kind, *map(_number, losses)) for kind, losses in found["losses"].items()]
+    return (
+        f"## Spoilt pictures\n\nWhat is lost of {found['score']} (supported units) at strengths 1 to 5, on {found['rows']} rows; "
+        f"clean {_number(found['clean'])}.\n\n" + _table(("corruption", "1", "2", "3", "4", "5"), rows)
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in (head, *rows)]
+    return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:]])
+
+
+def _cell(text: str) -> str:
+    return str(text).replace("|", r"\|").replace("\n", " ")
+
+
+def _name(code: str) -> str:
+    return unit(code).key if code in FEAFA_UNITS else code
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)
+
+
+def _number(value: float | None, decimals: int = 3) -> str:
+    return "-" if _missing(value) else f"{value:.{decimals}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if _missing(value) else f"{100 * value:.1f}%"
+
+
+def _interval(found: Mapping[str, float]) -> str:
+    return f"[{_number(found['low'])}, {_number(found['high'])}]"
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not _missing(value)]
+    return sum(known) / len(known) if known else math.nan

@@ -1,0 +1,151 @@
+"""One evaluation: every fold's people read by its checkpoint, calibrated on validation people where that is asked."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aullava.action_units import Protocol
+from aullava.dataset_builder.errors import CorpusError
+from aullava.evaluation.calibrate import Fit, Read, fit_calibration, without_calibration
+from aullava.evaluation.predictions import Predictions, joined, predict
+from aullava.evaluation.recognizer import Recognizer
+from aullava.evaluation.rows import EVERY, PROCEDURAL, EvaluationRows, base_rates, evaluation_rows
+
+FOLD = "{fold}"  # in the name of a checkpoint
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is evaluated.
+
+    Attributes:
+        checkpoint: folder or Hub id; "{fold}" in it stands for the fold's name.
+        folds: names, or (None,) without folds.
+        calibrate: whether a calibration is fitted on validation people first, for this run only.
+        options: of the rows, as `evaluation_rows` takes them.
+    """
+
+    checkpoint: str
+    corpus: str
+    data_dir: str | None
+    protocol: Protocol
+    mode: str
+    folds: tuple[str | None, ...]
+    split: str
+    limit: int | None
+    batch_size: int
+    device: str
+    calibrate: bool
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was read.
+
+    Attributes:
+        predictions: of all folds together. rate_U: base rates of the training people, None if unknown.
+        fits: fold -> the calibration that was fitted. thresholds: code -> threshold on P(present).
+        first: recognizer and rows of the first fold, on which the checks are made.
+    """
+
+    predictions: Predictions
+    rate_U: np.ndarray | None
+    fits: dict[str, Fit]
+    thresholds: dict[str, float]
+    weights: dict[str, str]
+    notes: tuple[str, ...]
+    first: tuple[Recognizer, EvaluationRows]
+
+
+def run(task: Task, store: Path, say: Callable[[str], None]) -> Outcome:
+    """Read everything.
+
+    Args:
+        store: folder of the readings; one folder a fold.
+        say: takes a line on each stage.
+
+    Raises:
+        ValueError: the checkpoint, the corpus or the store is not what it should be, or the checkpoint has seen these people.
+    """
+    parts, fits, thresholds, weights, rates, first = {}, {}, [], {}, [], None
+    for fold in task.folds:
+        name = fold or ""
+        checkpoint = task.checkpoint.replace(FOLD, name)
+        refuse_seen(checkpoint, task.corpus, fold, task.split)
+        recognizer = Recognizer.load(checkpoint, task.device)
+        task = _drawn_to_size(task, recognizer)
+        rows = evaluation_rows(task.corpus, task.data_dir, task.protocol, fold, task.split, task.limit, **task.options)
+        if task.calibrate:
+            say(f"{name or task.corpus}: calibrating on validation people")
+            fits[name] = calibrate(recognizer, task, fold)
+            recognizer.model.config.calibration = fits[name].calibration
+        say(f"{name or task.corpus}: reading {len(rows)} rows")
+        parts[name] = predict(
+            recognizer, rows, task.protocol, task.mode, task.batch_size, store / name if name else store
+        )
+        thresholds.append(recognizer.model.config.calibration.get("thresholds", {}).get(task.protocol.name, {}))
+        weights[checkpoint] = recognizer.weights
+        rates.append(base_rates(task.corpus, task.data_dir, task.protocol, fold, **task.options))
+        first = first or (recognizer, rows)
+    if any(found != thresholds[0] for found in thresholds):
+        raise ValueError("the folds' checkpoints have different thresholds: evaluate them one by one, with --fold")
+    known = [rate_U for rate_U in rates if rate_U is not None]
+    rate_U = np.mean(known, 0) if len(known) == len(rates) else None
+    predictions = parts[""] if "" in parts else joined(parts)
+    return Outcome(predictions, rate_U, fits, dict(thresholds[0]), weights, first[1].notes, first)
+
+
+def _drawn_to_size(task: Task, recognizer: Recognizer) -> Task:
+    """Drawn faces come in the size of the model's pictures unless another was asked for."""
+    if task.corpus != PROCEDURAL:
+        return task
+    return replace(task, options={"draw_size": recognizer.side} | dict(task.options))
+
+
+def calibrate(recognizer: Recognizer, task: Task, fold: str | None) -> Fit:
+    """Temperatures, and with one fold thresholds, from validation people; see calibrate.py.
+
+    With a frozen fold they are the tenth of its training people that `train_sft.py` sets aside by default.
+    """
+    options = dict(task.options)
+    if fold is not None:
+        options.setdefault("validation_share", 0.1)
+    try:
+        rows = evaluation_rows(task.corpus, task.data_dir, task.protocol, fold, "validation", task.limit, **options)
+    except CorpusError as error:
+        raise CorpusError(f"--calibrate needs validation people: {error}") from error
+    with without_calibration(recognizer.model):
+        read = predict(recognizer, rows, task.protocol, task.mode, task.batch_size, keep_distribution=True)
+    reads = [Read(task.protocol, read.truth_NU, read.distribution_NUV)]
+    return fit_calibration(reads, rows.split, thresholds=len(task.folds) == 1)
+
+
+def refuse_seen(checkpoint: str, corpus: str, fold: str | None, split: str) -> None:
+    """Refuse a checkpoint whose training.json says that it was trained on the people who are to test it.
+
+    It knows the corpus's own name only: whoever trains on DISFA and tests on DISFA+ is told by `dataset_builder.leaks` in training.
+
+    Raises:
+        ValueError: it was trained on this corpus with another fold than the one tested.
+    """
+    file = Path(checkpoint) / "training.json"
+    if corpus == PROCEDURAL or not file.is_file():
+        return
+    for entry in json.loads(file.read_text()).get("data", {}).get("corpora", ()):
+        if entry.get("corpus") != corpus:
+            continue
+        if split == EVERY or split == "train" or _number(entry.get("fold")) != _number(fold):
+            raise ValueError(
+                f"{checkpoint} was trained on {corpus} with fold {entry.get('fold')}, but fold {fold}, split {split} is to test "
+                f"it: it has seen people of it; expected split test of the same fold, or one checkpoint a fold ({FOLD} in its name)"
+            )
+
+
+def _number(fold: str | int | None) -> str | None:
+    """A fold by one name: "fold1", "1" and 1 are the same."""
+    return None if fold is None else str(fold).removeprefix("fold")

@@ -1,0 +1,172 @@
+"""`aullava evaluate` on small corpora: files, folds, refusals, exit codes; and the recipes it points to."""
+
+import json
+import shlex
+
+import pytest
+
+from aullava.cli import main
+from aullava.dataset_builder.folds import fold
+from aullava.evaluation import recipes
+from aullava.evaluation.rows import EvaluationRows
+
+from tiny import make_tiny_checkpoint
+from trees import disfa, feafa
+
+DRAWN = (
+    "--corpus procedural --option count=8 --option draw_size=32 --protocol AU1,AU12 --checks 2 --draws 10 --device cpu"
+)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return make_tiny_checkpoint(tmp_path_factory.mktemp("runs") / "tiny", "swin")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return disfa.make(tmp_path_factory.mktemp("disfa"), frames=3, cameras=("left",))
+
+
+def run(text, *more):
+    return main(["evaluate", *shlex.split(text), *map(str, more)])
+
+
+def test_all_folds_of_disfa(checkpoint, corpus, tmp_path, capsys):
+    out = tmp_path / "report.json"
+    arguments = ("--checkpoint", checkpoint, "--data-dir", corpus, "--out", out)
+    flags = "--corpus disfa --folds all --checks 0 --draws 20 --device cpu"
+    assert run(flags, *arguments) == 0
+    record = json.loads(out.read_text())
+    assert record["folds"] == ["fold1", "fold2", "fold3"] and record["rows"] == 9 and record["people"] == 3
+    levels = record["scores"]["level"]
+    assert levels["mean_over_folds"]["folds"] == 3 and levels["pooled"]["per_unit"]["AU12"]["frames"] == 9
+    # Frames 1 to 3 of three people who are labelled alike: by hand, AU12 has the levels (60 + frame) % 6 = 1, 2, 3.
+    assert levels["pooled"]["per_unit"]["AU12"]["active"] == 9
+    assert record["controls"]["level"]["zero at every face"]["pooled"]["per_unit"]["AU12"]["mae"] == pytest.approx(2)
+    assert record["controls"]["level"]["training mean"]["pooled"]["per_unit"]["AU12"]["mae"] == pytest.approx(2 / 3)
+    assert levels["intervals"]["icc_3_1"]["people"] == 3
+    ours = record["published"]["present"]["ours"]["pooled"]
+    assert [*ours] == record["published"]["present"]["units"] and len(ours) == 8
+    text = out.with_suffix(".md").read_text()
+    assert "mean over folds" in text and "FMAE-IAT" in text and "(unverified)" in text and str(tmp_path) not in text
+    assert {file.name for file in (tmp_path / "report_store").iterdir()} == {"fold1", "fold2", "fold3"}
+    assert len([*(tmp_path / "report_plots").glob("*.png")]) == 8
+    before = out.read_bytes()
+    shards = {file: file.stat().st_mtime_ns for file in (tmp_path / "report_store").rglob("*.npz")}
+    assert run(flags, *arguments) == 0
+    assert out.read_bytes() == before and all(file.stat().st_mtime_ns == time for file, time in shards.items())
+    assert run(flags + " --mode parallel", *arguments) == 2
+    assert "mode: joint there, parallel now" in capsys.readouterr().err
+
+
+def test_drawn_faces_with_everything(checkpoint, tmp_path):
+    out = tmp_path / "drawn.json"
+    flags = DRAWN + " --calibrate --group-by glasses --corrupt 1 --option frames_per_identity=1 --option first=3"
+    assert run(flags, "--checkpoint", checkpoint, "--out", out) == 0
+    record = json.loads(out.read_text())
+    assert record["rows"] == 8 and record["people"] == 8 and record["published"] == {}
+    assert 1 / 8 <= record["calibration"][""]["calibration"]["temperature"]["occurrence"] <= 8
+    assert {group["name"] for group in record["groups"]["glasses"]["groups"]} > {"none"}
+    assert sum(group["faces"] for group in record["groups"]["glasses"]["groups"]) == 8
+    assert record["checks"]["batch_against_single"]["same_values"] == 1
+    assert len(record["corruption"]["losses"]) == 8 and len(record["checks"]["formats"]["pairs"]) == 3
+    assert "drawn at base rates" in record["controls"]["present"]
+    assert "Published" not in out.with_suffix(".md").read_text()
+
+
+def test_a_checkpoint_a_fold_and_one_that_has_seen_these_people(checkpoint, corpus, tmp_path, capsys):
+    flags = "--corpus disfa --checks 0 --draws 5 --device cpu --protocol AU12"
+    common = ("--data-dir", corpus, "--out", tmp_path / "a.json")
+    for number in (1, 2):
+        made = make_tiny_checkpoint(tmp_path / f"run_fold{number}", "swin")
+        data = {"corpora": [{"corpus": "disfa", "fold": number}]}
+        (made / "training.json").write_text(json.dumps({"data": data}))
+    assert run(flags + " --folds fold1,fold2", "--checkpoint", tmp_path / "run_{fold}", *common) == 0
+    weights = json.loads((tmp_path / "a.json").read_text())["checkpoint"]["weights"]
+    assert len(weights) == 2
+    capsys.readouterr()
+    for wrong in ("--fold fold2", "--split all"):
+        assert run(f"{flags} {wrong}", "--checkpoint", tmp_path / "run_fold1", *common) == 2
+        assert "was trained on disfa with fold 1" in capsys.readouterr().err
+    assert run(flags, "--checkpoint", tmp_path / "run_{fold}", *common) == 2
+    assert "no fold was asked for" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        ("--corpus procedural --out report.txt", "expected a name that ends in .json"),
+        ("--corpus procedural --folds all --out a.json", "procedural has no frozen folds"),
+        ("--corpus samm --out a.json", "no protocol for samm"),
+        ("--corpus procedural --option size=9 --out a.json", "expected KEY=VALUE, KEY one of split, count"),
+        ("--corpus disfa --out a.json --data-dir nowhere --fold fold1", "nowhere"),
+        (DRAWN + " --group-by sex --out a.json", "the rows have skin_tone, age"),
+        (DRAWN + " --protocol AU99 --out a.json", "AU99"),
+    ],
+)
+def test_bad_usage(checkpoint, tmp_path, monkeypatch, capsys, flags, said):
+    monkeypatch.chdir(tmp_path)
+    assert run(flags, "--checkpoint", checkpoint) == 2
+    assert said in capsys.readouterr().err
+    assert not [*tmp_path.glob("a.json"), *tmp_path.glob("a.md")]
+
+
+def test_pictures_that_were_damaged_before_are_left_out_and_told(checkpoint, tmp_path):
+    root = feafa.make(tmp_path / "feafa", frames=2)
+    tested = sorted(fold("feafa", "fold1", feafa.SUBJECTS).test)
+    for picture in (root / "FEAFA-A" / f"{tested[0]}.output").glob("*.jpg"):
+        content = picture.read_bytes()
+        picture.write_bytes(content[: len(content) // 2])
+    flags = "--corpus feafa --fold fold1 --checks 0 --draws 5 --device cpu"
+    assert run(flags, "--checkpoint", checkpoint, "--data-dir", root, "--out", tmp_path / "a.json") == 0
+    record = json.loads((tmp_path / "a.json").read_text())
+    assert record["rows"] == 2 and record["people"] == 1
+    assert "feafa, test: 2 rows of 4 labelled frames; left out: 2 unreadable" in (tmp_path / "a.md").read_text()
+
+
+def test_a_picture_that_fails_while_it_is_read_costs_exit_code_1_and_is_named(
+    checkpoint, tmp_path, monkeypatch, capsys
+):
+    whole = EvaluationRows.image_at
+
+    def image_at(rows, row):
+        if row == 2:
+            raise OSError("the disk is gone")
+        return whole(rows, row)
+
+    monkeypatch.setattr(EvaluationRows, "image_at", image_at)
+    assert run(DRAWN + " --checks 0", "--checkpoint", checkpoint, "--out", tmp_path / "a.json") == 1
+    record, said = json.loads((tmp_path / "a.json").read_text()), capsys.readouterr().err
+    assert record["rows"] == 8 and record["answers"]["unreadable"] == 1
+    assert said.count("failed: picture: procedural/test-000000/drawn//2: the disk is gone") == 1
+    cells = record["scores"]["present"]["pooled"]["per_unit"]["AU12"]
+    assert cells["frames"] == 8 and cells["undetermined"] == 1
+
+
+def test_cross_recipe_leaves_out_who_is_in_both(tmp_path, capsys):
+    places = [f"disfa={disfa.make(tmp_path / 'd', frames=1)}", f"feafa={feafa.make(tmp_path / 'f', frames=1)}"]
+    assert recipes.main(["cross", "--config", "c.yaml", *places]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    trained = [shlex.split(line) for line in lines if "train_sft.py" in line]
+    assert [line[line.index("--corpora") + 1] for line in trained] == ["feafa", "disfa"]
+    assert sum("--split all" in line for line in lines) == 2
+    assert recipes.main(["cross", "--config", "c.yaml", places[0]]) == 2
+
+
+def test_few_shot_people_are_nested_seeded_and_never_tested(tmp_path, capsys):
+    root = feafa.make(tmp_path / "f", frames=1)
+
+    def excluded(seed):
+        fractions = ("0.5", "0.75", "1.0")
+        arguments = ["few-shot", "--config", "c.yaml", f"feafa={root}", "--seed", seed, "--train-fraction", *fractions]
+        assert recipes.main(arguments) == 0
+        lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines() if "train_sft.py" in line]
+        options = [json.loads(line[line.index("--corpus_options") + 1]) for line in lines]
+        return [set(found.get("feafa", {}).get("exclude_subjects", ())) for found in options]
+
+    half, most, nobody = excluded("0")
+    assert len(half) == 2 and len(most) == 1 and not nobody and most < half
+    assert half <= fold("feafa", "fold1", feafa.SUBJECTS).train
+    assert {frozenset(excluded(str(seed))[0]) for seed in range(6)} != {frozenset(half)}
+    assert recipes.main(["few-shot", "--config", "c.yaml", f"feafa={root}", "--train-fraction", "2"]) == 2
