@@ -12,16 +12,16 @@ PY := $(VENV)/bin/python
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench
+.PHONY: help demo test check fix bench evaluate peers
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed-demo ## read drawn faces and one photograph as a Hub user would; writes outputs/demo/
 	$(PY) -m aullava.demo
 
 test: $(VENV)/.installed-test ## run the tests (no network, no GPU)
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev ## lint and format check; changes nothing
 	$(VENV)/bin/ruff check .
@@ -32,7 +32,13 @@ fix: $(VENV)/.installed-dev ## mend what ruff can mend, and format
 	$(VENV)/bin/ruff format .
 
 bench: $(VENV)/.installed-test ## run every benchmark; the tables go to benchmarks/results/
-	@set -e; for script in $(filter-out benchmarks/reporting.py benchmarks/baseline_classifier.py,$(sort $(wildcard benchmarks/*.py))); do echo "$$script"; $(PY) $$script; done
+	@set -e; for script in $(filter-out benchmarks/reporting.py benchmarks/baseline_classifier.py benchmarks/evaluate_embedded.py,$(sort $(wildcard benchmarks/*.py))); do echo "$$script"; $(PY) $$script; done
+
+evaluate: $(VENV)/.installed-test ## every figure of the embedded checkpoint, beside controls and peers
+	$(PY) benchmarks/evaluate_embedded.py $(ARGS)
+
+peers: $(VENV)/.installed-test ## train discriminative peers of the embedded checkpoint on its faces, an hour and more
+	$(PY) benchmarks/baseline_classifier.py $(ARGS)
 
 # One stamp an extra; a changed pyproject.toml makes them all stale.
 $(VENV)/.installed-%: pyproject.toml | $(PY)

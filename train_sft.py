@@ -13,7 +13,7 @@ from functools import partial
 from trl import SFTConfig, TrlParser
 
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
-from aullava.training.arguments import ModelArguments, RunArguments
+from aullava.training.arguments import ModelArguments, RunArguments, check_together
 from aullava.training.assembly import make_trainer
 from aullava.training.augmentation import AugmentationArguments, EpochOfRun
 from aullava.training.card import describe_run
@@ -45,6 +45,7 @@ PARTS = (
 def main() -> None:
     parts = TrlParser(PARTS).parse_args_and_config()
     run, base, sizes, drawing, data, augmentation, losses, readings, training = parts
+    check_together(run, base, training)
 
     epoch = EpochOfRun()
     source = open_source(data, drawing, base.validation_faces, readings, augmentation, epoch, training)

@@ -16,6 +16,7 @@ from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.report import count_parameters
 
 from checkout import ROOT
+from trees import disfa
 
 SMALL = {
     "from_scratch": True,
@@ -79,8 +80,12 @@ def test_the_final_checkpoint_is_complete_and_holds_nothing_of_the_training(trai
         "processor_config.json",
         "tokenizer.json",
         "chat_template.jinja",
+        "README.md",
+        "training.json",
+        "config.yaml",
     } <= names
-    assert not names & {"training_args.bin", "optimizer.pt", "trainer_state.json", "README.md"}
+    assert not names & {"training_args.bin", "optimizer.pt", "trainer_state.json"}
+    assert "from TRL" not in (final / "README.md").read_text()
     assert not any(path.suffix == ".py" for path in final.iterdir())
     model = AULlavaForConditionalGeneration.from_pretrained(final)
     assert model.dtype == torch.float32
@@ -133,6 +138,45 @@ def test_a_flag_wins_over_the_file_and_an_unknown_key_is_an_error(tmp_path):
     refused = train(tmp_path, "--literal_share", "3")
     assert refused.returncode != 0
     assert "literal_share is 3.0" in refused.stderr
+
+
+def test_a_dry_run_tells_what_would_happen_and_leaves_nothing(tmp_path):
+    result = train(tmp_path, "--dry_run", "true", turns_per_face=3, packed=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert all(words in result.stdout for words in ("turns", "What trains", "Estimated memory", "steps of 4 x 1 x 1"))
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_trains_on_a_corpus_and_says_so(tmp_path):
+    """DISFA from its videos: packed turns, validation people read on the way, the best checkpoint kept, a card that tells it."""
+    data = disfa.make(tmp_path / "DISFA", cameras=("right",))
+    settings = {
+        "corpora": ["disfa"],
+        "data_dirs": [str(data)],
+        "corpus_options": {"disfa": {"camera": "right"}},
+        "cache_dir": str(tmp_path / "cache"),
+        "validation_share": 0.34,
+        "turns_per_image": 2,
+        "packed": True,
+        "balance_units": 0.5,
+        "read_protocols": ["disfa", "disfa_occurrence"],
+        "eval_strategy": "steps",
+        "eval_steps": 2,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "macro_f1",
+        "max_steps": 2,
+    }
+    result = train(tmp_path, **settings)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "eval_macro_f1" in result.stdout and "'eval_disfa_icc'" in result.stdout
+    model = tmp_path / "run" / "model"
+    record = json.loads((model / "training.json").read_text())
+    [corpus] = record["data"]["corpora"]
+    people = {split: counts["subjects"] for split, counts in corpus["splits"].items()}
+    assert corpus["corpus"] == "disfa" and people == {"train": 2, "validation": 1}
+    assert "disfa_macro_f1" in record["evaluation"]
+    card = (model / "README.md").read_text()
+    assert "DISFA" in card and str(tmp_path) not in card + (model / "config.yaml").read_text()
 
 
 def test_other_settings_do_not_go_on_with_the_old_weights(trained):

@@ -4,6 +4,8 @@ each other are refused here, before anything is loaded."""
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transformers import TrainingArguments
+
 PROMPT_LAYOUTS = ("image_first", "instruction_first")
 SAVED_DTYPES = ("float32", "bfloat16", "float16")
 FROZEN_DTYPES = ("float32", "bfloat16")
@@ -170,3 +172,21 @@ class ModelArguments:
                 f"packed=True with attn_implementation={self.attn_implementation!r}: of our kernels only sdpa keeps packed turns "
                 "apart; use it, or leave packed out"
             )
+
+
+def check_together(run: RunArguments, base: ModelArguments, training: TrainingArguments) -> None:
+    """Refuse what contradicts the trainer's own arguments.
+
+    Raises:
+        ValueError: frozen weights in bfloat16 where nothing turns inputs into it, or early stopping with nothing to stop at.
+    """
+    if base.frozen_dtype != "float32" and not (training.bf16 or training.fp16):
+        raise ValueError(
+            f"frozen_dtype={base.frozen_dtype!r} with bf16=False: float32 inputs would meet weights of another precision; set "
+            "bf16, or frozen_dtype to float32"
+        )
+    patience = f"early_stopping_patience={run.early_stopping_patience}"
+    if run.early_stopping_patience and training.eval_strategy == "no":
+        raise ValueError(f"{patience} with eval_strategy='no': nothing would be evaluated; set eval_strategy to steps")
+    if run.early_stopping_patience and training.metric_for_best_model is None:
+        raise ValueError(f"{patience} with metric_for_best_model=None: name what shall get better, such as macro_f1")

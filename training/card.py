@@ -179,7 +179,7 @@ def _data(manifest: Mapping) -> str:
     lines = ["| corpus | fold | training rows | people | validation rows | people |", "|---|---|---:|---:|---:|---:|"]
     for entry in manifest["corpora"]:
         counts = [
-            f"{entry[split][what]:,}" if entry.get(split) else ""
+            f"{entry['splits'][split][what]:,}" if split in entry["splits"] else ""
             for split in ("train", "validation")
             for what in ("rows", "subjects")
         ]

@@ -49,6 +49,7 @@ def set_to_learn(
     model: AULlavaForConditionalGeneration, arguments: ModelArguments
 ) -> AULlavaForConditionalGeneration | PeftModel:
     """Freeze what the arguments say and what no gradient reaches, or add adapters; what learns becomes float32."""
+    #_show_patches(model.model.vision_tower)
     if arguments.lora_r:
         return add_adapters(model, arguments)
     _freeze(model, arguments)
@@ -57,6 +58,14 @@ def set_to_learn(
             torch.float32 if parameter.requires_grad else getattr(torch, arguments.frozen_dtype)
         )
     return model
+
+
+def _show_patches(tower: torch.nn.Module) -> None:
+    """Activation checkpointing asks for gradients of a tower's first output, which of Swin's and Hiera's patches is a tuple: show
+    it the convolution inside."""
+    patches = getattr(getattr(tower, "embeddings", None), "patch_embeddings", None)
+    if hasattr(patches, "projection"):
+        tower.get_input_embeddings = lambda: patches.projection
 
 
 def _copy_weights(source: torch.nn.Module, target: torch.nn.Module, name: str) -> None:

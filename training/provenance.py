@@ -119,6 +119,9 @@ def settings_of(parts: Sequence[object]) -> dict[str, object]:
     settings: dict[str, object] = {}
     for part in parts:
         values = part.to_dict() if isinstance(part, TrainingArguments) else dataclasses.asdict(part)
+        values |= {
+            name: getattr(part, name) for name in values if name.endswith("_token")
+        }  # to_dict has a mask for each
         fields = [field for field in dataclasses.fields(part) if field.init]
         if twice := sorted(settings.keys() & {field.name for field in fields}):
             raise ValueError(f"{twice[0]} is a setting of {type(part).__name__} and of another part: rename one")
@@ -138,7 +141,9 @@ def drawn_manifest(arguments: DrawnFaceArguments, validation_faces: int) -> dict
         split: (first + rows - 1) // per_person - first // per_person + 1 for split, (first, rows) in splits.items()
     }
     counts = {split: {"rows": rows, "subjects": people[split]} for split, (_, rows) in splits.items()}
-    return {"corpora": [{"corpus": "procedural", "options": dataclasses.asdict(arguments), "fold": None, **counts}]}
+    return {
+        "corpora": [{"corpus": "procedural", "options": dataclasses.asdict(arguments), "fold": None, "splits": counts}]
+    }
 
 
 def shown_command(command: Sequence[str]) -> str:

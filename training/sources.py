@@ -11,7 +11,9 @@ from aullava.training.augmentation import AugmentationArguments, EpochOfRun, aug
 from aullava.training.data import MixedData, training_rows
 from aullava.training.data_arguments import DataArguments
 from aullava.training.provenance import drawn_manifest
-from aullava.training.validation import ReadingArguments, ValidationRows, corpus_rows, drawn_rows
+from aullava.training.validation import ReadingArguments, ValidationRows, corpus_rows, drawn_rows, score_readings
+
+_LOSSES = ("loss", "entropy", "mean_token_accuracy")  # what SFTTrainer logs of the validation rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,8 @@ def open_source(
     """Corpora where some are named, else drawn faces.
 
     Raises:
-        ValueError: evaluation is asked for (eval_strategy), but nobody validates. CorpusError, LeakError: see data.py.
+        ValueError: evaluation is asked for (eval_strategy), but nobody validates, or it does not give metric_for_best_model.
+            CorpusError, LeakError: see data.py.
     """
     if training.eval_strategy == "no":
         readings = replace(readings, read_rows=0)
@@ -63,7 +66,20 @@ def open_source(
             f"eval_strategy is {training.eval_strategy.value!r}, but nobody validates: set validation_share above 0, name folds "
             "with validation people, or set eval_strategy to no"
         )
+    _refuse_metric(training, source.read)
     return replace(source, train=augmented_rows(source.train, augmentation, epoch))
+
+
+def _refuse_metric(training: TrainingArguments, read: ValidationRows | None) -> None:
+    """At once, for the trainer looks for the metric in its first evaluation, hours later."""
+    if training.eval_strategy == "no" or training.metric_for_best_model is None:
+        return
+    known = [*_LOSSES, *(score_readings(read.truth, read.truth) if read is not None else ())]
+    if training.metric_for_best_model.removeprefix("eval_") not in known:
+        raise ValueError(
+            f"metric_for_best_model is {training.metric_for_best_model!r}, which evaluation does not give with these read_rows and "
+            f"read_protocols: expected one of {', '.join(known)}"
+        )
 
 
 def _corpora(data: DataArguments, readings: ReadingArguments, epoch: EpochOfRun) -> Source:

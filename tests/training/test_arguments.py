@@ -1,8 +1,10 @@
 """Combinations of arguments that contradict each other are refused with both fields named."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from aullava.training.arguments import ModelArguments
+from aullava.training.arguments import ModelArguments, RunArguments, check_together
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,29 @@ def test_accepted(tmp_path):
     assert ModelArguments(checkpoint="x", prompt_layout="instruction_first", attn_implementation="eager")
     assert ModelArguments(checkpoint="x", lora_r=8, freeze_tower=True, freeze_projector=True, merge_lora=True)
     assert ModelArguments(checkpoint="x", lora_r=8, lora_tower=True, load_in_4bit=True, lora_alpha=8)
+
+
+@pytest.mark.parametrize(
+    ("frozen_dtype", "patience", "settings", "message"),
+    [
+        ("bfloat16", 0, {"bf16": False}, "frozen_dtype='bfloat16' with bf16=False"),
+        ("bfloat16", 0, {"bf16": True}, None),
+        ("bfloat16", 0, {"bf16": False, "fp16": True}, None),
+        ("float32", 0, {"bf16": False}, None),
+        ("float32", 2, {}, "early_stopping_patience=2 with eval_strategy='no'"),
+        ("float32", 2, {"eval_strategy": "steps"}, "early_stopping_patience=2 with metric_for_best_model=None"),
+        ("float32", 2, {"eval_strategy": "steps", "metric_for_best_model": "loss"}, None),
+    ],
+)
+def test_what_contradicts_the_trainers_arguments_is_refused(frozen_dtype, patience, settings, message):
+    plain = {"bf16": True, "fp16": False, "eval_strategy": "no", "metric_for_best_model": None}
+    given = (
+        RunArguments(early_stopping_patience=patience),
+        ModelArguments(checkpoint="x", frozen_dtype=frozen_dtype),
+        SimpleNamespace(**plain | settings),
+    )
+    if message is None:
+        check_together(*given)
+        return
+    with pytest.raises(ValueError, match=message):
+        check_together(*given)

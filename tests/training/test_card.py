@@ -19,11 +19,14 @@ from aullava.training.arguments import ModelArguments
 from aullava.training.augmentation import AugmentationArguments, EpochOfRun, augmented_rows
 from aullava.training.card import OwnCard, describe_run, make_card, write_card
 from aullava.training.collator import TurnCollator
+from aullava.training.data import training_rows
+from aullava.training.data_arguments import DataArguments
 from aullava.training.provenance import drawn_manifest
 from aullava.training.saving import save_checkpoint
 from aullava.training.validation import score_readings
 
 from tiny import tiny_model
+from trees import bp4d
 
 
 class CardedTrainer(OwnCard, SFTTrainer):
@@ -122,8 +125,8 @@ def record_of(run, **changes) -> dict:
 
 
 def corpora(*names, **more) -> dict:
-    counts = {"train": {"rows": 1234, "subjects": 20}, "validation": None}
-    return {"corpora": [{"corpus": name, "fold": "fold1", "options": {}, **counts, **more} for name in names]}
+    splits = {"train": {"rows": 1234, "subjects": 20}}
+    return {"corpora": [{"corpus": name, "fold": "fold1", "options": {}, "splits": splits} | more for name in names]}
 
 
 def test_it_names_corpora_and_their_owners(run):
@@ -133,6 +136,17 @@ def test_it_names_corpora_and_their_owners(run):
     assert f"| {reader_class('disfa').title} | `fold1` | 1,234 | 20 |  |  |" in text
     assert reader_class("disfa").request in text and reader_class("procedural").request not in text
     assert "| `disfa` |" in text
+
+
+def test_it_counts_the_rows_and_people_of_a_corpus_that_was_read(run, tmp_path):
+    folder = bp4d.make(tmp_path / "BP4D")
+    given = {"folds": ["fold1"], "validation_share": 0.5, "cache_dir": str(tmp_path / "cache")}
+    data = training_rows(DataArguments(corpora=["bp4d"], data_dirs=[str(folder)], **given)).manifest
+    counts = data["corpora"][0]["splits"]
+    assert counts["train"]["rows"] and counts["validation"]["subjects"] == 1
+    told = " | ".join(str(counts[split][what]) for split in ("train", "validation") for what in ("rows", "subjects"))
+    text = make_card(record_of(run, data=data), None, "x", False)
+    assert f"| {reader_class('bp4d').title} | `fold1` | {told} |" in text
 
 
 @pytest.mark.parametrize("name", list(READERS))

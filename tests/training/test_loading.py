@@ -21,16 +21,17 @@ from transformers import (
 )
 
 from aullava.action_units import PROTOCOLS, question
+from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.dataset_builder.turns import make_turn, to_training_turn
 from aullava.plan_aullava import compile_plan
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.arguments import ModelArguments
 from aullava.training.bases import base_config, base_processor, load_base
 from aullava.training.collator import IGNORED, TurnCollator
-from aullava.training.loading import load_for_training
+from aullava.training.loading import load_for_training, set_to_learn
 from aullava.training.scratch import ScratchArguments
 
-from tiny import CLIP_PATCH, CLIP_SIDE, TOKENIZERS, tiny_config, tiny_processor
+from tiny import CLIP_PATCH, CLIP_SIDE, TOKENIZERS, TOWERS, tiny_config, tiny_model, tiny_processor
 
 # What llava-1.5 writes: all pictures first, a space behind every text, nothing at the end of an answer.
 LLAVA_TEMPLATE = (
@@ -272,3 +273,20 @@ def test_4_bit_without_its_library_is_refused(base):
 def test_our_processor_is_what_training_gets(base):
     _, processor = load_for_training(ModelArguments(checkpoint=str(base)), ScratchArguments())
     assert isinstance(processor, AULlavaProcessor)
+
+
+@pytest.mark.parametrize("tower", TOWERS)
+def test_activation_checkpointing_leaves_the_gradient_as_it_is(tower):
+    model, processor = tiny_model(tower)
+    batch = dict(TurnCollator(processor)(list(drawn_faces(DrawnFaceArguments(faces=2, draw_size=32)))))
+    set_to_learn(model, ModelArguments(checkpoint="x")).train()
+
+    def gradient():
+        model.zero_grad()
+        model(**batch).loss.backward()
+        return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+    plain = gradient()
+    model.gradient_checkpointing_enable()
+    assert model.model.vision_tower.is_gradient_checkpointing
+    assert torch.allclose(gradient(), plain, atol=1e-6)

@@ -69,6 +69,7 @@ def test_the_configuration_gives_the_same_run(tmp_path, monkeypatch):
     assert after[:-1] == before[:-1]
     assert (after[-1].learning_rate, after[-1].max_length, after[-1].seed) == (3e-4, None, 7)
     assert after[-1].output_dir == "run"
+    assert after[-1].eos_token is after[-1].pad_token is None  # not the masks that to_dict puts there
 
 
 def test_what_differs_from_the_defaults_by_being_nothing_is_kept(tmp_path, monkeypatch):
@@ -98,8 +99,8 @@ def test_the_record_says_what_was_run(tmp_path):
     assert {"torch", "transformers", "trl"} <= set(record["versions"])
     assert record["settings"] == yaml.safe_load((tmp_path / "model" / "config.yaml").read_text())
     [corpus] = record["data"]["corpora"]
-    assert corpus["train"] == {"rows": 10, "subjects": 3}  # faces 2 to 11, four a person
-    assert corpus["validation"] == {"rows": 4, "subjects": 1}
+    assert corpus["splits"]["train"] == {"rows": 10, "subjects": 3}  # faces 2 to 11, four a person
+    assert corpus["splits"]["validation"] == {"rows": 4, "subjects": 1}
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["config.yaml", "training.json"]
 
 
