@@ -49,7 +49,7 @@ def set_to_learn(
     model: AULlavaForConditionalGeneration, arguments: ModelArguments
 ) -> AULlavaForConditionalGeneration | PeftModel:
     """Freeze what the arguments say and what no gradient reaches, or add adapters; what learns becomes float32."""
-    #_show_patches(model.model.vision_tower)
+    _show_patches(model.model.vision_tower)
     if arguments.lora_r:
         return add_adapters(model, arguments)
     _freeze(model, arguments)
