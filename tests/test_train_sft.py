@@ -33,7 +33,7 @@ SMALL = {
     "save_steps": 2,
     "logging_steps": 1,
     "learning_rate": 1e-3,
-    "gradient_checkpointing": False,
+    "activation_checkpointing": False,
     "bf16": False,
     "use_cpu": True,
     "report_to": "none",
@@ -113,6 +113,19 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(trained, tmp_path):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     log = json.loads((interrupted / "checkpoint-4" / "trainer_state.json").read_text())["log_history"]
     assert [entry["step"] for entry in log if "loss" in entry] == [1, 2, 3, 4]
+
+
+def test_a_finished_run_that_is_started_again_trains_no_further(tmp_path):
+    assert train(tmp_path, max_steps=2).returncode == 0
+    run = tmp_path / "run"
+    before, names = load_file(run / "model" / "model.safetensors"), sorted(path.name for path in run.iterdir())
+    _remove(run / "model")  # as after a kill between the last checkpoint and the end
+    result = train(tmp_path, max_steps=2)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "step 2 of 2" in result.stdout
+    assert sorted(path.name for path in run.iterdir()) == names
+    after = load_file(run / "model" / "model.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_frozen_parts_stay_and_the_others_move(trained, tmp_path):

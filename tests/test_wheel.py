@@ -53,7 +53,9 @@ def run_isolated(site: Path, code: str, *arguments: str, cwd: Path) -> subproces
 
 def test_it_holds_every_module_and_the_embedded_checkpoint_and_nothing_else(wheel):
     expected = {str(path.relative_to(ROOT)) for path in modules().values()} | {"LICENSE"}
-    expected |= {name for name in files() if name.startswith((CHECKPOINT, FROZEN, PUBLISHED)) and not name.endswith(".py")}
+    expected |= {
+        name for name in files() if name.startswith((CHECKPOINT, FROZEN, PUBLISHED)) and not name.endswith(".py")
+    }
     inside = {PurePosixPath(name) for name in zipfile.ZipFile(wheel).namelist()}
     packed = {str(path.relative_to(PACKAGE)) for path in inside if path.parts[0] == PACKAGE}
     assert sorted(packed) == sorted(expected)

@@ -2,6 +2,7 @@
 each other are refused here, before anything is loaded."""
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from transformers import TrainingArguments
@@ -9,6 +10,7 @@ from transformers import TrainingArguments
 PROMPT_LAYOUTS = ("image_first", "instruction_first")
 SAVED_DTYPES = ("float32", "bfloat16", "float16")
 FROZEN_DTYPES = ("float32", "bfloat16")
+REPORTERS = ("tensorboard", "trackio", "wandb", "mlflow")  # transformers finds them missing only with the model loaded
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
 
 
@@ -178,13 +180,17 @@ def check_together(run: RunArguments, base: ModelArguments, training: TrainingAr
     """Refuse what contradicts the trainer's own arguments.
 
     Raises:
-        ValueError: frozen weights in bfloat16 where nothing turns inputs into it, or early stopping with nothing to stop at.
+        ValueError: frozen weights in bfloat16 where nothing turns inputs into it, early stopping with nothing to stop at, or a
+            log that is kept by a library that is not installed.
     """
     if base.frozen_dtype != "float32" and not (training.bf16 or training.fp16):
         raise ValueError(
             f"frozen_dtype={base.frozen_dtype!r} with bf16=False: float32 inputs would meet weights of another precision; set "
             "bf16, or frozen_dtype to float32"
         )
+    for name in training.report_to:
+        if name in REPORTERS and not find_spec(name):
+            raise ValueError(f"report_to names {name}, which is not installed: pip install {name}, or leave it out")
     patience = f"early_stopping_patience={run.early_stopping_patience}"
     if run.early_stopping_patience and training.eval_strategy == "no":
         raise ValueError(f"{patience} with eval_strategy='no': nothing would be evaluated; set eval_strategy to steps")

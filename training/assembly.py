@@ -16,7 +16,12 @@ from aullava.training.validation import ReadingArguments, Validation
 
 
 class RunTrainer(WholeCheckpoints, OwnCard, AUTrainer):
-    """AUTrainer whose checkpoints are whole or not there, with a card of our own in them."""
+    """AUTrainer whose checkpoints are whole or not there, with a card of our own beside them."""
+
+    def _run_epoch(self, *args, **kwargs) -> None:
+        """The trainer looks at max_steps only behind a step: a finished run that is started again would train one more."""
+        if self.state.global_step < self.state.max_steps:
+            super()._run_epoch(*args, **kwargs)
 
 
 def make_trainer(

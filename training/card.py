@@ -65,6 +65,9 @@ processor = AULlavaProcessor.from_pretrained("path/of/this/folder")
 
 `python -m aullava.training.saving path/of/this/folder merged` writes a whole checkpoint, which `aullava release` makes into a \
 model folder."""
+_RUN = """\
+This is the folder of a run: its weights are in `model`, with LoRA in `adapters`, each with a card of its own, once it has ended. \
+`checkpoint-N` is what the run goes on from."""
 _INTENDED = """\
 For research on facial behaviour, and for coding that people check. A reading describes visible muscle movement. It does not say \
 what a person feels, intends or is, and must not be used to infer it; at work and in education that is prohibited in the European \
@@ -114,16 +117,19 @@ def write_card(folder: str | Path, record: Mapping, license: str | None = None, 
     folder = Path(folder)
     adapters = (folder / "adapter_config.json").is_file()
     name = name or (folder.parent if folder.name in ("model", "adapters") else folder).resolve().name
-    card = ModelCard(make_card(record, license, printable(name), adapters))  # reads the front matter as the Hub does
+    card = ModelCard(
+        make_card(record, license, printable(name), adapters, (folder / "config.json").is_file())
+    )  # reads the front matter as the Hub does
     path = folder / "README.md"
     replace_file(path, lambda place: place.write_text(str(card), encoding="utf-8"))
     return path
 
 
-def make_card(record: Mapping, license: str | None, name: str, adapters: bool) -> str:
-    """The text of README.md. Arguments as in `write_card`; adapters: whether the weights are adapters only."""
+def make_card(record: Mapping, license: str | None, name: str, adapters: bool, whole: bool = True) -> str:
+    """The text of README.md. Arguments as in `write_card`; adapters, whole: which weights lie beside it, if any."""
     base = record["settings"].get("checkpoint")
-    use = _ADAPTERS.format(base=base) if adapters else _WHOLE.format(protocol=(*_protocols(record), "disfa")[0])
+    use = _WHOLE.format(protocol=(*_protocols(record), "disfa")[0]) if whole else _RUN
+    use = _ADAPTERS.format(base=base) if adapters else use
     blocks = [
         f"---\n{_front_matter(base, license, adapters)}\n---",
         f"# {name}",

@@ -67,10 +67,11 @@ def test_accepted(tmp_path):
         ("float32", 2, {}, "early_stopping_patience=2 with eval_strategy='no'"),
         ("float32", 2, {"eval_strategy": "steps"}, "early_stopping_patience=2 with metric_for_best_model=None"),
         ("float32", 2, {"eval_strategy": "steps", "metric_for_best_model": "loss"}, None),
+        ("float32", 0, {"report_to": ["wandb"]}, "report_to names wandb, which is not installed"),
     ],
 )
 def test_what_contradicts_the_trainers_arguments_is_refused(frozen_dtype, patience, settings, message):
-    plain = {"bf16": True, "fp16": False, "eval_strategy": "no", "metric_for_best_model": None}
+    plain = {"bf16": True, "fp16": False, "eval_strategy": "no", "metric_for_best_model": None, "report_to": []}
     given = (
         RunArguments(early_stopping_patience=patience),
         ModelArguments(checkpoint="x", frozen_dtype=frozen_dtype),

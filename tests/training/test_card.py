@@ -212,3 +212,8 @@ def test_several_processes_and_the_best_step_are_told(run):
     text = make_card(record_of(run, weights=weights, processes=8, distributed="FSDP"), None, "x", False)
     assert "weights of step 1,500 of 2,000, the best by macro_f1" in text
     assert "Command of each of 8 processes (FSDP):" in text
+
+
+def test_the_card_of_a_run_says_where_the_weights_are(tmp_path, run):
+    text = write_card(tmp_path, record_of(run)).read_text()
+    assert "its weights are in `model`" in text and "from_pretrained" not in text
