@@ -21,11 +21,13 @@ Conventions
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import torch
 from datasets import Dataset
@@ -73,7 +75,7 @@ def settings(folder: str, steps: int, batch: int, device: str, workers: int = 0)
         learning_rate=1e-5,
         use_cpu=device == "cpu",
         bf16=device != "cpu",
-        gradient_checkpointing=False,
+        activation_checkpointing=False,
         max_length=None,
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
@@ -202,13 +204,13 @@ def peak_memory(kind: str, quick: bool, device: str) -> float:
 
 
 def measure_memory(kind: str, quick: bool, device: str) -> float:
-    import resource
-
     model, processor = large_model(quick, digits=1)
     run_trainer(kind, model, processor, 2, 2, device)
     if device != "cpu":
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    # Not ru_maxrss, which a process inherits from the one that started it.
+    [peak] = re.findall(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return int(peak) / 2**10
 
 
 def main() -> None:
