@@ -284,7 +284,7 @@ def _add_evaluate(verbs) -> None:
         "--corrupt", type=_positive, default=0, metavar="N", help="spoil N rows in eight ways at five strengths"
     )
     verb.add_argument(
-        "--checks", type=int, default=64, metavar="N", help="rows for the checks; 0: none (default: %(default)s)"
+        "--checks", type=_count, default=64, metavar="N", help="rows for the checks; 0: none (default: %(default)s)"
     )
     verb.add_argument(
         "--draws", type=_positive, default=1000, metavar="N", help="of people, for intervals (default: %(default)s)"
@@ -331,6 +331,10 @@ def _place(text: str) -> str:
 
 def _folder(text: str) -> Path:
     return Path(_place(text)).expanduser()
+
+
+def _count(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
 
 
 def _positive(text: str) -> int:

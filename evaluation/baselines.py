@@ -5,7 +5,8 @@
     zero at every face         levels and continuous values; what a model that has learnt nothing answers.
     training mean              levels and continuous values: the training people's mean, the constant with the least squared error.
 
-Base rates come from training people only; without them (none are known, or a unit is not coded there) the row is left out.
+Base rates come from training people only, each fold's for the people it tests. Where none are known, or a unit that is scored
+is not coded there, the row is left out.
 """
 
 import numpy as np
@@ -20,21 +21,23 @@ ALWAYS, AT_BASE_RATES, ZERO, TRAINING_MEAN = (
 )
 
 
-def baselines(view: View, rate_U: np.ndarray | None, seed: int = 0) -> dict[str, View]:
+def baselines(view: View, rate_NU: np.ndarray | None, seed: int = 0) -> dict[str, View]:
     """Name -> the view as the predictor would have it.
 
     Args:
         view: whose labels are kept.
-        rate_U: mean label of the training people on the view's scale (for `present` the share of positives), NaN where unknown.
+        rate_NU: mean label of each row's training people on the view's scale (for `present` the share of positives), NaN where
+            unknown; (U,) where it is the same for all rows.
         seed: of the coin.
     """
     shape = view.truth_NU.shape
-    known = rate_U is not None and not np.isnan(rate_U).any()
+    coded_NU = ~np.isnan(view.truth_NU)  # what is not coded is not scored, so its rate does not matter
+    known = rate_NU is not None and not (np.isnan(rate_NU) & coded_NU).any()
     if view.name == PRESENT:
         found = {ALWAYS: np.ones(shape)}
         if known:
-            found[AT_BASE_RATES] = (np.random.default_rng(seed).random(shape) < rate_U).astype(float)
+            found[AT_BASE_RATES] = (np.random.default_rng(seed).random(shape) < rate_NU).astype(float)
     else:
-        found = {ZERO: np.zeros(shape)} | ({TRAINING_MEAN: np.broadcast_to(rate_U, shape)} if known else {})
+        found = {ZERO: np.zeros(shape)} | ({TRAINING_MEAN: np.broadcast_to(rate_NU, shape)} if known else {})
     half_U = None if view.threshold_U is None else np.full(shape[1], 0.5)
     return {name: View(view.name, view.scale, view.truth_NU, said_NU, half_U) for name, said_NU in found.items()}

@@ -100,6 +100,7 @@ def evaluate(request: Request) -> int:
 def _task(request: Request) -> Task:
     if request.out.suffix != ".json":
         raise ValueError(f"--out {request.out}: expected a name that ends in .json")
+    _refuse_foreign(request.out)
     name = request.protocol or _DEFAULTS.get(request.corpus)
     if name is None:
         raise ValueError(
@@ -129,6 +130,17 @@ def _task(request: Request) -> Task:
         request.calibrate,
         options,
     )
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Keep what no evaluation wrote: config.json of a checkpoint, README.md beside --out README.json."""
+    found = [file for file in (out, out.with_suffix(".md")) if file.exists()]
+    try:
+        ours = json.loads(out.read_text(encoding="utf-8"))["command"].startswith("aullava evaluate")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        ours = False
+    if found and not ours:
+        raise ValueError(f"--out {out}: {found[0]} is there and of no earlier evaluation; name another --out")
 
 
 def _folds(request: Request) -> tuple[str | None, ...]:

@@ -69,10 +69,10 @@ def bars(scored: Scored, headline: str, units: Sequence[str], controls: Mapping[
     for (name, result), mark in zip(controls.items(), ("_", "x"), strict=False):
         per_unit = result["pooled"]["per_unit"]
         marks = [per_unit[code][headline] for code in units]
-        axes.plot(place[:-1], marks, mark, color=ORANGE, markersize=9, linestyle="", label=name)
+        axes.plot(place[:-1], marks, mark, color=ORANGE, markersize=9, markeredgewidth=2, linestyle="", label=name)
     axes.set_xticks(place, names, rotation=60 if len(names) > 14 else 0, ha="right" if len(names) > 14 else "center")
     axes.set_ylabel(_TITLES.get(headline, headline))
-    axes.set_ylim(min(0, np.nanmin([0, *low])), None if headline == "mae" else 1)
+    axes.set_ylim(np.nanmin([0, *value, *low]), None if headline == "mae" else 1)
     axes.set_title(
         f"{scored.view.name}: {found.subjects} people, {found.level:.0%} intervals over people", fontsize=10
     )
@@ -84,7 +84,9 @@ def bars(scored: Scored, headline: str, units: Sequence[str], controls: Mapping[
 def co_occurrence(view: View, units: Sequence[str]) -> Figure:
     """P(column present, given that the row is) among the labels and among the answers, on one colour scale."""
     said_NU = np.where(np.isnan(view.said_NU), np.nan, view.said_NU >= view.threshold_U)
-    figure = Figure(figsize=(1.6 + 0.7 * len(units), 1.2 + 0.38 * len(units)), layout="constrained")
+    figure = Figure(
+        figsize=(max(5.0, 1.6 + 0.7 * len(units)), max(2.6, 1.2 + 0.38 * len(units))), layout="constrained"
+    )
     names, shown = [short_name(code) for code in units], None
     for axes, (title, present_NU) in zip(
         figure.subplots(1, 2), (("labels", view.truth_NU), ("answers", said_NU)), strict=True

@@ -18,7 +18,7 @@ from aullava.evaluation.groups import score_groups
 from aullava.evaluation.predictions import UNREADABLE, Predictions, predict
 from aullava.evaluation.published import published
 from aullava.evaluation.rows import base_rates
-from aullava.evaluation.run import Outcome, Task
+from aullava.evaluation.run import Outcome, Task, by_row
 from aullava.evaluation.scores import PRESENT, Scored, View, score, views
 
 
@@ -57,7 +57,7 @@ def make_record(
     controls = {
         view.name: {
             name: score(other, read, 0).result
-            for name, other in baselines(view, rate_of.get(view.name, outcome.rate_U)).items()
+            for name, other in baselines(view, rate_of.get(view.name, outcome.rate_NU)).items()
         }
         for view in chosen
     }
@@ -91,14 +91,14 @@ def _name(checkpoint: str) -> str:
 
 
 def _present_rates(read: Predictions, outcome: Outcome, task: Task) -> np.ndarray | None:
-    """Share of positives among training people: given on the occurrence scale, looked up anew for levels."""
-    if outcome.rate_U is None or read.protocol.scale == OCCURRENCE:
-        return outcome.rate_U
+    """(N, U) share of positives among each row's training people: given on the occurrence scale, looked up anew for levels."""
+    if outcome.rate_NU is None or read.protocol.scale == OCCURRENCE:
+        return outcome.rate_NU
     if read.protocol.scale == CONTINUOUS:
         return None
     present = Protocol(read.protocol.name, read.protocol.units, OCCURRENCE, read.protocol.occurrence_threshold)
     rates = [base_rates(task.corpus, task.data_dir, present, fold, **task.options) for fold in task.folds]
-    return np.mean(rates, 0)
+    return by_row(rates, [read.folds.count(fold) if read.folds else len(read.rows) for fold in task.folds])
 
 
 def _as_json(scored: Scored, read: Predictions) -> dict[str, Any]:

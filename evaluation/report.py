@@ -53,16 +53,19 @@ def markdown(record: Mapping[str, Any], plots: Sequence[str]) -> str:
 def _head(record: Mapping[str, Any]) -> str:
     protocol, answers = record["protocol"], record["answers"]
     folds = ", ".join(record["folds"]) or "none"
-    if len(record["folds"]) > 1 and len(record["checkpoint"]["weights"]) == 1:
+    weights = dict.fromkeys(record["checkpoint"]["weights"].values())
+    if len(record["folds"]) > 1 and len(weights) == 1:
         folds += " (one checkpoint for all of them: it must not have seen any of these people)"
     threshold = (
         f"level {protocol['occurrence_threshold']} or more" if protocol["scale"] != "occurrence" else "P >= 0.5"
     )
+    if protocol["scale"] == "continuous":
+        threshold = f"not scored; groups: {threshold}"
     if record["thresholds"]:
         threshold += f"; calibrated: {', '.join(f'{code} {value:g}' for code, value in record['thresholds'].items())}"
     facts = {
         "checkpoint": record["checkpoint"]["name"],
-        "weights": ", ".join(f"{sha[:16]}" for sha in record["checkpoint"]["weights"].values()),
+        "weights": ", ".join(sha if "@" in sha else sha[:16] for sha in weights),
         "corpus": f"{record['corpus']}, split {record['split']}, {record['rows']} rows of {record['people']} people",
         "folds": folds,
         "protocol": f"{protocol['name']}, {protocol['scale']}, {len(protocol['units'])} units",
@@ -131,6 +134,7 @@ def _published(view: str, block: Mapping[str, Any]) -> str:
     units = [code for code in block["units"] if code not in block["missing_units"]]
     rows = []
     by_unit = block["score"] == "f1"
+    us = "**this checkpoint**" + (f", {len(units)} of {len(block['units'])} units" if block["missing_units"] else "")
     for how, ours in block["ours"].items():
         if by_unit:
             values = [ours[code]["f1"] for code in units]
@@ -140,12 +144,12 @@ def _published(view: str, block: Mapping[str, Any]) -> str:
             shown = [
                 _number(factor * cells[code], block["decimals"]) if code in cells else "-" for code in block["units"]
             ]
-            rows.append((f"**this checkpoint**, {_AVERAGES[how]}", *shown, mean, "this report", ""))
+            rows.append((f"{us}, {_AVERAGES[how]}", *shown, mean, "this report", ""))
         else:
             names = ("icc_3_1", "pcc", "mae", "mse")
             means = [_mean([ours[code][name] for code in units]) for name in names]
             shown = [_number(value, block["decimals"]) for value in means]
-            rows.append((f"**this checkpoint**, {_AVERAGES[how]}", *shown, "this report", ""))
+            rows.append((f"{us}, {_AVERAGES[how]}", *shown, "this report", ""))
     for row in block["rows"]:
         if by_unit:
             cells = (
@@ -153,7 +157,7 @@ def _published(view: str, block: Mapping[str, Any]) -> str:
                 if "values" in row
                 else ["-"] * len(block["units"])
             )
-            figures = (*cells, f"{row['average']:g}")
+            figures = (*cells, str(row["average"]))
         else:
             figures = tuple(_number(row.get(name), block["decimals"]) for name in ("icc_3_1", "pcc", "mae", "mse"))
         rows.append((row["name"], *figures, f"{row['source']} ({row['evidence']})", row.get("note", "")))
@@ -179,10 +183,14 @@ def _group(label: str, found: Mapping[str, Any], units: Sequence[str]) -> str:
         if found["left_out"]
         else ""
     )
-    return (
-        f"## Groups by {label}\n\nGap of macro F1 {_number(found['gap'])}, 95% {_interval(found)}. By"
-        f"  chance alone {_number(found['chance'])} on average; a gap at least as large comes in {_percent(found['p'])} of random "
-        f"deals.{left_out}\n\n" + _table((label, "people", "rows", "macro F1", *map(_name, units)), rows)
+    gap = (
+        "No gap can be told: there is no unit that every group shows."
+        if _missing(found["gap"])
+        else f"Gap of macro F1 {_number(found['gap'])}, 95% {_interval(found)}. By chance alone {_number(found['chance'])} on "
+        f"average; a gap at least as large comes in {_percent(found['p'])} of random deals."
+    )
+    return f"## Groups by {label}\n\n{gap}{left_out}\n\n" + _table(
+        (label, "people", "rows", "macro F1", *map(_name, units)), rows
     )
 
 
@@ -249,7 +257,7 @@ def _missing(value: float | None) -> bool:
 
 
 def _number(value: float | None, decimals: int = 3) -> str:
-    return "-" if _missing(value) else f"{value:.{decimals}f}"
+    return "-" if _missing(value) else f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0: never "-0.000"
 
 
 def _percent(value: float | None) -> str:

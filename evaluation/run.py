@@ -1,14 +1,14 @@
 """One evaluation: every fold's people read by its checkpoint, calibrated on validation people where that is asked."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aullava.action_units import Protocol
+from aullava.action_units import CONTINUOUS, Protocol
 from aullava.dataset_builder.errors import CorpusError
 from aullava.evaluation.calibrate import Fit, Read, fit_calibration, without_calibration
 from aullava.evaluation.predictions import Predictions, joined, predict
@@ -48,13 +48,15 @@ class Outcome:
     """What was read.
 
     Attributes:
-        predictions: of all folds together. rate_U: base rates of the training people, None if unknown.
+        predictions: of all folds together.
+        rate_NU: base rates for each row, of the people its fold trains on; None if unknown.
         fits: fold -> the calibration that was fitted. thresholds: code -> threshold on P(present).
+        weights: fold -> hash of its checkpoint's files, or name and commit on the Hub.
         first: recognizer and rows of the first fold, on which the checks are made.
     """
 
     predictions: Predictions
-    rate_U: np.ndarray | None
+    rate_NU: np.ndarray | None
     fits: dict[str, Fit]
     thresholds: dict[str, float]
     weights: dict[str, str]
@@ -89,15 +91,29 @@ def run(task: Task, store: Path, say: Callable[[str], None]) -> Outcome:
             recognizer, rows, task.protocol, task.mode, task.batch_size, store / name if name else store
         )
         thresholds.append(recognizer.model.config.calibration.get("thresholds", {}).get(task.protocol.name, {}))
-        weights[checkpoint] = recognizer.weights
+        weights[name] = recognizer.weights
         rates.append(base_rates(task.corpus, task.data_dir, task.protocol, fold, **task.options))
         first = first or (recognizer, rows)
     if any(found != thresholds[0] for found in thresholds):
         raise ValueError("the folds' checkpoints have different thresholds: evaluate them one by one, with --fold")
-    known = [rate_U for rate_U in rates if rate_U is not None]
-    rate_U = np.mean(known, 0) if len(known) == len(rates) else None
     predictions = parts[""] if "" in parts else joined(parts)
-    return Outcome(predictions, rate_U, fits, dict(thresholds[0]), weights, first[1].notes, first)
+    return Outcome(
+        predictions,
+        by_row(rates, [len(part.rows) for part in parts.values()]),
+        fits,
+        dict(thresholds[0]),
+        weights,
+        first[1].notes,
+        first,
+    )
+
+
+def by_row(rates: Sequence[np.ndarray | None], counts: Sequence[int]) -> np.ndarray | None:
+    """(N, U) base rates of the fold that tests each row, from each fold's rates (U,) and count of rows; None unless all are known.
+
+    Rates averaged over folds would hold the tested people themselves, since each trains in all folds but one.
+    """
+    return None if any(rate_U is None for rate_U in rates) else np.repeat(rates, counts, axis=0)
 
 
 def _drawn_to_size(task: Task, recognizer: Recognizer) -> Task:
@@ -110,8 +126,22 @@ def _drawn_to_size(task: Task, recognizer: Recognizer) -> Task:
 def calibrate(recognizer: Recognizer, task: Task, fold: str | None) -> Fit:
     """Temperatures, and with one fold thresholds, from validation people; see calibrate.py.
 
+    Raises:
+        ValueError: the split may hold validation people, or there is nothing to fit: no probabilities, or no temperature.
+
     With a frozen fold they are the tenth of its training people that `train_sft.py` sets aside by default.
     """
+    if task.split != "test":
+        raise ValueError(
+            f"--calibrate with --split {task.split}: it would be fitted on people it is tested on; expected split test"
+        )
+    if task.mode == "generate" or task.protocol.scale == CONTINUOUS:
+        what = (
+            "mode generate gives no probabilities"
+            if task.mode == "generate"
+            else "the continuous scale has no temperature"
+        )
+        raise ValueError(f"--calibrate: {what}; leave it out")
     options = dict(task.options)
     if fold is not None:
         options.setdefault("validation_share", 0.1)

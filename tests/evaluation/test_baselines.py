@@ -33,6 +33,13 @@ def test_levels_by_arithmetic():
     np.testing.assert_allclose(zero["icc_3_1"], 0, atol=1e-12)
 
 
+def test_rates_may_differ_by_row_and_only_what_is_coded_needs_one():
+    truth_NU = np.array([[1.0, np.nan], [2.0, np.nan]])
+    rate_NU = np.array([[3.0, np.nan], [4.0, np.nan]])
+    found = baselines(View("level", "intensity", truth_NU, truth_NU), rate_NU)
+    np.testing.assert_array_equal(found[TRAINING_MEAN].said_NU, rate_NU)
+
+
 @pytest.mark.parametrize("rate_U", [None, np.array([0.2, np.nan])])
 def test_without_training_people_there_are_no_base_rates(rate_U):
     truth_NU = np.eye(2)

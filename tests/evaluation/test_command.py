@@ -84,7 +84,7 @@ def test_a_checkpoint_a_fold_and_one_that_has_seen_these_people(checkpoint, corp
         (made / "training.json").write_text(json.dumps({"data": data}))
     assert run(flags + " --folds fold1,fold2", "--checkpoint", tmp_path / "run_{fold}", *common) == 0
     weights = json.loads((tmp_path / "a.json").read_text())["checkpoint"]["weights"]
-    assert len(weights) == 2
+    assert [*weights] == ["fold1", "fold2"] and str(tmp_path) not in (tmp_path / "a.json").read_text()
     capsys.readouterr()
     for wrong in ("--fold fold2", "--split all"):
         assert run(f"{flags} {wrong}", "--checkpoint", tmp_path / "run_fold1", *common) == 2
@@ -103,6 +103,9 @@ def test_a_checkpoint_a_fold_and_one_that_has_seen_these_people(checkpoint, corp
         ("--corpus disfa --out a.json --data-dir nowhere --fold fold1", "nowhere"),
         (DRAWN + " --group-by sex --out a.json", "the rows have skin_tone, age"),
         (DRAWN + " --protocol AU99 --out a.json", "AU99"),
+        (DRAWN + " --calibrate --split validation --out a.json", "people it is tested on; expected split test"),
+        (DRAWN + " --calibrate --mode generate --out a.json", "mode generate gives no probabilities"),
+        (DRAWN + " --calibrate --protocol feafa --out a.json", "the continuous scale has no temperature"),
     ],
 )
 def test_bad_usage(checkpoint, tmp_path, monkeypatch, capsys, flags, said):
@@ -110,6 +113,33 @@ def test_bad_usage(checkpoint, tmp_path, monkeypatch, capsys, flags, said):
     assert run(flags, "--checkpoint", checkpoint) == 2
     assert said in capsys.readouterr().err
     assert not [*tmp_path.glob("a.json"), *tmp_path.glob("a.md")]
+
+
+@pytest.mark.parametrize("there", ["config.json", "config.md"])
+def test_files_of_others_are_not_replaced(tmp_path, capsys, there):
+    (tmp_path / there).write_text("{}")
+    assert run("--corpus procedural", "--out", tmp_path / "config.json") == 2
+    assert f"{there} is there and of no earlier evaluation" in capsys.readouterr().err
+    assert (tmp_path / there).read_text() == "{}" and len([*tmp_path.iterdir()]) == 1
+
+
+@pytest.mark.parametrize("wrong", ["-5", "many"])
+def test_a_count_of_checks_is_not_negative(capsys, wrong):
+    with pytest.raises(SystemExit, match="2"):
+        run(f"--corpus procedural --out a.json --checks={wrong}")
+    assert "expected a whole number" in capsys.readouterr().err
+
+
+def test_base_rates_of_a_row_never_hold_the_people_it_tests(checkpoint, tmp_path):
+    root = feafa.make(tmp_path / "feafa", frames=2)
+    for file in (root / "FEAFA-A").glob("*.output/*.auw"):
+        tested = file.parent.stem in fold("feafa", "fold1", feafa.SUBJECTS).test
+        file.write_text(" ".join(["1.0" if tested else "0.0"] * 24))
+    flags = "--corpus feafa --folds fold1,fold2 --checks 0 --draws 2 --device cpu"
+    assert run(flags, "--checkpoint", checkpoint, "--data-dir", root, "--out", tmp_path / "a.json") == 0
+    found = json.loads((tmp_path / "a.json").read_text())["controls"]["value"]["training mean"]
+    # Fold 1 tests the two who are labelled 1 and trains on four labelled 0; fold 2 trains on those two and two others.
+    assert found["pooled"]["per_unit"]["feafa_09_jaw_drop"]["mae"] == pytest.approx((1 + 0.5) / 2)
 
 
 def test_pictures_that_were_damaged_before_are_left_out_and_told(checkpoint, tmp_path):

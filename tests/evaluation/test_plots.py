@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from aullava.action_units import Protocol
-from aullava.evaluation.plots import conditional, confusion_of_levels, write_plots
+from aullava.evaluation.plots import bars, conditional, confusion_of_levels, write_plots
 from aullava.evaluation.predictions import Predictions
 from aullava.evaluation.scores import score, views
 
@@ -25,6 +25,18 @@ def test_confusion_by_hand():
     np.testing.assert_allclose(share_LL[0], [2 / 3, 1 / 3, 0, 0, 0, 0])
     np.testing.assert_allclose(share_LL[2], [0, 0, 2 / 3, 1 / 3, 0, 0])
     assert np.isnan(share_LL[5]).all()
+
+
+def test_a_negative_score_of_one_person_is_seen():
+    truth_NU = np.array([[0.0], [1.0], [2.0], [4.0]])
+    read = Predictions(
+        Protocol("one", ("AU1",), "intensity"), "joint", "table", tuple("abcd"), ("s",) * 4, truth_NU, truth_NU[::-1],
+        truth_NU, truth_NU, ("ok",) * 4,
+    )  # fmt: skip
+    scored = score(views(read)[0], read, 2)
+    value = scored.intervals["icc_3_1"].value[0]
+    assert value < -0.5 and np.isnan(scored.intervals["icc_3_1"].low[0])
+    assert bars(scored, "icc_3_1", ("AU1",), {}).axes[0].get_ylim()[0] <= value
 
 
 def test_every_picture_is_drawn(tmp_path):

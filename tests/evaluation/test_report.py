@@ -111,7 +111,10 @@ def test_the_report_marks_what_is_undefined_and_escapes_cells():
     text = markdown(
         {
             "command": "aullava evaluate --corpus a|b",
-            "checkpoint": {"name": "mine", "weights": {"a": "f" * 64}},
+            "checkpoint": {
+                "name": "mine",
+                "weights": {"fold1": "org/name@" + "e" * 40, "fold2": "org/name@" + "e" * 40},
+            },
             "corpus": "bp4d",
             "split": "test",
             "folds": ["fold1", "fold2"],
@@ -126,7 +129,7 @@ def test_the_report_marks_what_is_undefined_and_escapes_cells():
             "scores": {"present": scored.result | {"intervals": {"f1_undetermined_wrong": intervals}}},
             "controls": {"present": {"present at every face": scored.result}},
             "published": {},
-            "groups": {},
+            "groups": {"sex": {"gap": None, "left_out": ["AU1", "AU12"], "groups": []}},
             "checks": {},
             "corruption": {},
         },
@@ -134,6 +137,7 @@ def test_the_report_marks_what_is_undefined_and_escapes_cells():
     )
     assert "one checkpoint for all of them: it must not have seen any of these people" in text
     assert "invalid 25.0%" in text and "calibrated: AU1 0.4" in text and r"a\|b" in text and "settings:" not in text
+    assert "org/name@" + "e" * 40 + " |" in text and "No gap can be told" in text
     [row] = [line for line in text.splitlines() if line.startswith("| AU1 |")]
     assert row.split(" | ")[4] == "-" and "[-, 1.000]" in row
     assert "![mine_plots/a.png](mine_plots/a.png)" in text and PROTOCOLS["bp4d"].name in text
