@@ -16,28 +16,15 @@ from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.report import count_parameters
 
 from checkout import ROOT
+from tiny import SMALL_RUN
 from trees import disfa
 
 SMALL = {
-    "from_scratch": True,
-    "tower_width": 24,
-    "tower_depths": [1, 1],
-    "language_width": 32,
-    "language_layers": 1,
-    "image_size": 48,
-    "draw_size": 48,
+    **SMALL_RUN,
     "faces": 16,
     "validation_faces": 4,
     "per_device_train_batch_size": 4,
     "max_steps": 4,
-    "save_steps": 2,
-    "logging_steps": 1,
-    "learning_rate": 1e-3,
-    "activation_checkpointing": False,
-    "bf16": False,
-    "use_cpu": True,
-    "report_to": "none",
-    "disable_tqdm": True,
     "seed": 0,
 }
 

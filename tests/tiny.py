@@ -1,8 +1,9 @@
 """Tiny AU-LLaVA checkpoints with random but repeatable weights, for every test that needs a model.
 
 `tiny_model(tower)` gives a fresh model and its processor in half a second; `make_tiny_checkpoint(folder, tower)` saves them as
-training does: weights, configuration, processor, tokenizer and chat template, no code. `TOKENIZERS` are the kinds of tokenizers
-there are, all with the special tokens of the own one; `processor_with` puts one into a processor.
+training does: weights, configuration, processor, tokenizer and chat template, no code. `SMALL_RUN` are settings of train_sft.py.
+`TOKENIZERS` are the kinds of tokenizers there are, all with the special tokens of the own one; `processor_with` puts one into a
+processor.
 """
 
 import json
@@ -32,6 +33,25 @@ from aullava.training.tokenizer import build_tokenizer
 TOWERS = ("swin", "clip")
 SIZES = ScratchArguments(tower_width=8, tower_depths=[1, 1, 1], language_width=32, language_layers=2)
 CLIP_SIDE, CLIP_PATCH = 32, 8
+
+# What train_sft.py runs of a few seconds have in common, as its YAML file holds it.
+SMALL_RUN = {
+    "from_scratch": True,
+    "tower_width": 24,
+    "tower_depths": [1, 1],
+    "language_width": 32,
+    "language_layers": 1,
+    "image_size": 48,
+    "draw_size": 48,
+    "save_steps": 2,
+    "logging_steps": 1,
+    "learning_rate": 1e-3,
+    "activation_checkpointing": False,
+    "bf16": False,
+    "use_cpu": True,
+    "report_to": "none",
+    "disable_tqdm": True,
+}
 
 # Coarse random blocks, (40, 32, 3) uint8: pictures that even a random tower tells apart.
 FACES = [b.repeat(8, 0).repeat(8, 1) for b in np.random.default_rng(0).integers(0, 256, (5, 5, 4, 3), np.uint8)]

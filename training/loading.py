@@ -9,11 +9,8 @@ from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.adapters import add_adapters
 from aullava.training.arguments import ModelArguments
 from aullava.training.bases import load_base
-from aullava.training.saving import save_checkpoint
 from aullava.training.scratch import ScratchArguments, build_from_scratch
 from aullava.training.unreached import unreached_parameters
-
-__all__ = ["load_for_training", "save_checkpoint", "set_to_learn"]
 
 
 def load_for_training(

@@ -81,7 +81,7 @@ def run(tmp_path_factory):
 
 def test_the_card_replaces_trls(run):
     for card in (ModelCard.load(run.folder / "README.md"), run.card):
-        assert card.data.library_name == "transformers"
+        assert card.data.to_dict()["library_name"] == "transformers"
         assert card.data.pipeline_tag == "image-text-to-text"
         assert (card.data.license, card.data.to_dict()["license_name"]) == ("other", "not-stated")
         assert "trl" not in str(card).split("## Training")[0].lower()
@@ -179,7 +179,8 @@ def test_adapters_say_how_they_go_onto_their_base(run, tmp_path):
     (tmp_path / "lora" / "adapters" / "adapter_config.json").write_text("{}")
     settings = run.record["settings"] | {"checkpoint": "llava-hf/llava-1.5-7b-hf"}
     card = ModelCard.load(write_card(tmp_path / "lora" / "adapters", record_of(run, settings=settings)))
-    assert (card.data.library_name, card.data.to_dict()["base_model_relation"]) == ("peft", "adapter")
+    said = card.data.to_dict()
+    assert (said["library_name"], said["base_model_relation"]) == ("peft", "adapter")
     assert card.text.strip().startswith("# lora\n")
     assert 'PeftModel.from_pretrained(base, "path/of/this/folder")' in card.text
     assert 'AULlavaForConditionalGeneration.from_pretrained("llava-hf/llava-1.5-7b-hf")' in card.text

@@ -25,7 +25,7 @@ from aullava.training.collator import TurnCollator
 from aullava.training.resume import checkpoint_to_resume
 
 from checkout import ROOT
-from tiny import tiny_model
+from tiny import SMALL_RUN, tiny_model
 
 FACES = DrawnFaceArguments(faces=10, draw_size=32, turns_per_face=2)  # five steps an epoch
 LORA = LoraConfig(
@@ -219,26 +219,12 @@ def test_a_full_disk_stops_the_run_and_leaves_the_earlier_checkpoint(room, ended
 
 def start(folder: Path) -> subprocess.Popen:
     settings = {
+        **SMALL_RUN,
         "output_dir": str(folder / "run"),
-        "from_scratch": True,
-        "tower_width": 24,
-        "tower_depths": [1, 1],
-        "language_width": 32,
-        "language_layers": 1,
-        "image_size": 48,
-        "draw_size": 48,
         "faces": 12,
         "per_device_train_batch_size": 2,
         "max_steps": 6,
-        "save_steps": 2,
         "save_total_limit": 2,
-        "logging_steps": 1,
-        "learning_rate": 1e-3,
-        "gradient_checkpointing": False,
-        "bf16": False,
-        "use_cpu": True,
-        "report_to": "none",
-        "disable_tqdm": True,
     }
     folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))

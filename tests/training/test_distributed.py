@@ -12,15 +12,10 @@ import yaml
 from safetensors.torch import load_file
 
 from checkout import ROOT
+from tiny import SMALL_RUN
 
 SMALL = {
-    "from_scratch": True,
-    "tower_width": 24,
-    "tower_depths": [1, 1],
-    "language_width": 32,
-    "language_layers": 1,
-    "image_size": 48,
-    "draw_size": 48,
+    **SMALL_RUN,
     "faces": 16,  # two steps an epoch
     "turns_per_face": 3,
     "packed": True,
@@ -31,14 +26,6 @@ SMALL = {
     "eval_strategy": "steps",
     "eval_steps": 4,
     "max_steps": 4,
-    "save_steps": 2,
-    "logging_steps": 1,
-    "learning_rate": 1e-3,
-    "gradient_checkpointing": False,
-    "bf16": False,
-    "use_cpu": True,
-    "report_to": "none",
-    "disable_tqdm": True,
 }
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
