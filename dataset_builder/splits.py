@@ -70,8 +70,8 @@ def no_split(reader: CorpusReader, split: str, available: Collection[str]) -> Co
     if available:
         return CorpusError(f"no split {split!r} of {reader.name}: expected one of {', '.join(available)}")
     return CorpusError(
-        f"split {split!r} of {reader.name} without a fold: nothing says who is in it. Give a fold ({_folds(reader)}), or leave "
-        "split out to get every row"
+        f"split {split!r} of {reader.name} without a fold: nothing says who is in it. Give a fold ({_folds(reader)}), or ask "
+        "for every row: split=None, or --split all where a command asks"
     )
 
 

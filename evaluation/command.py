@@ -82,7 +82,7 @@ def evaluate(request: Request) -> int:
     logging.basicConfig(format="%(message)s")
     try:
         task = _task(request)
-        outcome = run(task, _beside(request.out, "_store"), _say)
+        outcome = run(task, _beside(request.out, "_store"), _say, request.group_by)
         _say("scoring")
         scored = score_views(outcome, request.draws)
         extras = Extras(request.group_by, request.checks, request.corrupt, request.draws)
@@ -149,7 +149,7 @@ def _folds(request: Request) -> tuple[str | None, ...]:
         if not standard:
             raise ValueError(f"--folds all: {request.corpus} has no frozen folds; name one, such as loso:<subject>")
         return standard
-    if len({*request.folds}) < len(request.folds):
+    if len({name.removeprefix("fold") for name in request.folds}) < len(request.folds):
         raise ValueError(f"--folds {','.join(request.folds)}: expected each fold once")
     return request.folds or (None,)
 

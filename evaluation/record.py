@@ -50,7 +50,7 @@ def make_record(
         say: takes a line on each stage.
 
     Raises:
-        ValueError: rows have no such label, or too few groups of it.
+        ValueError: rows have too few groups of a label.
     """
     read, chosen = outcome.predictions, [one.view for one in scored]
     rate_of = {PRESENT: _present_rates(read, outcome, task)}
@@ -148,8 +148,6 @@ def _published(task: Task, chosen, read: Predictions) -> dict[str, Any]:
 
 
 def _groups(read: Predictions, chosen: Sequence[View], label: str, draws: int) -> dict[str, Any]:
-    if label not in read.groups:
-        raise ValueError(f"--group-by {label}: the rows have {', '.join(read.groups) or 'no labels of groups'}")
     said_NU, truth_NU = (present_label(values_NU, read.protocol) for values_NU in (read.value_NU, read.truth_NU))
     for view in chosen:
         if view.name == PRESENT:  # by probabilities, as in the table of the view

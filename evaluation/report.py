@@ -44,7 +44,7 @@ def markdown(record: Mapping[str, Any], plots: Sequence[str]) -> str:
         parts.append(_view(record, view, result))
     parts += [_published(view, block) for view, block in record["published"].items()]
     parts += [_group(label, found, record["protocol"]["units"]) for label, found in record["groups"].items()]
-    parts += filter(None, (_calibration(record), _checks(record["checks"]), _corruption(record["corruption"])))
+    parts += filter(None, (_calibration(record), _checks(record), _corruption(record)))
     if plots:
         parts.append("## Plots\n\n" + "\n\n".join(f"![{name}]({name.replace(' ', '%20')})" for name in plots))
     return "\n\n".join(parts) + "\n"
@@ -208,8 +208,8 @@ def _calibration(record: Mapping[str, Any]) -> str:
     )
 
 
-def _checks(checks: Mapping[str, Any]) -> str:
-    lines = []
+def _checks(record: Mapping[str, Any]) -> str:
+    checks, lines = record["checks"], []
     if found := checks.get("batch_against_single"):
         lines.append(
             f"* {found['rows']} rows read together and one by one: {_percent(found['same_values'])} of the values are the same, "
@@ -226,15 +226,23 @@ def _checks(checks: Mapping[str, Any]) -> str:
             f"* {found['rows']} rows asked on all three scales: {_percent(found['share'])} of the decisions about a unit agree "
             f"({pairs}), {found['undetermined']} undetermined."
         )
-    return "## Checks\n\n" + "\n".join(lines) if lines else ""
+    return f"## Checks\n\n{_whose(record)}" + "\n".join(lines) if lines else ""
 
 
-def _corruption(found: Mapping[str, Any]) -> str:
+def _whose(record: Mapping[str, Any]) -> str:
+    """Which rows a check read, where there are several folds."""
+    folds = record["folds"]
+    return f"Rows and checkpoint of {folds[0]}, the first of {len(folds)} folds.\n\n" if len(folds) > 1 else ""
+
+
+def _corruption(record: Mapping[str, Any]) -> str:
+    found = record["corruption"]
     if not found:
         return ""
     rows = [(kind, *map(_number, losses)) for kind, losses in found["losses"].items()]
     return (
-        f"## Spoilt pictures\n\nWhat is lost of {found['score']} (supported units) at strengths 1 to 5, on {found['rows']} rows; "
+        f"## Spoilt pictures\n\n{_whose(record)}"
+        f"What is lost of {found['score']} (supported units) at strengths 1 to 5, on {found['rows']} rows; "
         f"clean {_number(found['clean'])}.\n\n" + _table(("corruption", "1", "2", "3", "4", "5"), rows)
     )
 

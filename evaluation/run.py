@@ -64,15 +64,17 @@ class Outcome:
     first: tuple[Recognizer, EvaluationRows]
 
 
-def run(task: Task, store: Path, say: Callable[[str], None]) -> Outcome:
+def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[str] = ()) -> Outcome:
     """Read everything.
 
     Args:
+        labels: of groups of people; every row has to have them.
         store: folder of the readings; one folder a fold.
         say: takes a line on each stage.
 
     Raises:
-        ValueError: the checkpoint, the corpus or the store is not what it should be, or the checkpoint has seen these people.
+        ValueError: the checkpoint, the corpus or the store is not what it should be, the checkpoint has seen these people, or rows
+            lack a label of groups.
     """
     parts, fits, thresholds, weights, rates, first = {}, {}, [], {}, [], None
     for fold in task.folds:
@@ -82,6 +84,10 @@ def run(task: Task, store: Path, say: Callable[[str], None]) -> Outcome:
         recognizer = Recognizer.load(checkpoint, task.device)
         task = _drawn_to_size(task, recognizer)
         rows = evaluation_rows(task.corpus, task.data_dir, task.protocol, fold, task.split, task.limit, **task.options)
+        if unknown := [label for label in labels if label not in rows.groups]:
+            raise ValueError(
+                f"--group-by {unknown[0]}: the rows have {', '.join(rows.groups) or 'no labels of groups'}"
+            )
         if task.calibrate:
             say(f"{name or task.corpus}: calibrating on validation people")
             fits[name] = calibrate(recognizer, task, fold)
