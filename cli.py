@@ -9,8 +9,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from aullava.action_units import PROTOCOLS, SCALES
+from aullava.action_units import SCALES
 from aullava.dataset_builder.corpora.registry import READERS
+from aullava.recognition.arguments import add_flags, positive, request_from
 
 BAD_USAGE = 2
 
@@ -50,47 +51,25 @@ def _version() -> str:
 def _add_recognize(verbs) -> None:
     verb = verbs.add_parser(
         "recognize",
-        help="read action units from images and folders of images",
-        description="Read the action units of every face. Exit code 0: all read. 1: some inputs, answers or outputs "
-        "failed; each is named on stderr, the rest is written. 2: bad usage.",
+        help="read action units from images, videos, folders and webcams",
+        description="Read the action units of every face: one row a face and frame. Exit code 0: all read. 1: some inputs, "
+        "answers or outputs failed; each is named on stderr, the rest is written. 2: bad usage. Under torchrun or accelerate "
+        "launch the inputs are shared out over processes, and the table is the same.",
     )
-    verb.add_argument("inputs", nargs="+", metavar="INPUT", help="image file, or folder (searched recursively)")
-    verb.add_argument("--checkpoint", metavar="DIR|HUB_ID", help="default: the checkpoint that comes with the package")
-    verb.add_argument(
-        "--protocol",
-        default="disfa",
-        metavar="NAME",
-        help=f"units and scale to read: {', '.join(PROTOCOLS)}; or units such as AU1,AU4,AU12 (default: %(default)s)",
-    )
-    verb.add_argument("--scale", choices=SCALES, help="scale of a list of units (default: occurrence)")
-    verb.add_argument(
-        "--mode",
-        choices=("joint", "parallel", "generate"),
-        default="joint",
-        help="joint: value by value, each sees the ones before. parallel: all at once, fastest. generate: free text, then "
-        "parsed, without probabilities (default: %(default)s)",
-    )
-    verb.add_argument("--out", type=Path, metavar="FILE", help="write the rows to FILE.csv or FILE.jsonl")
-    verb.add_argument(
-        "--faces",
-        choices=("auto", "none"),
-        default="auto",
-        help="auto: find and crop faces. none: every image is one face, cropped before (default: %(default)s)",
-    )
-    verb.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="faces read at once (default: 32)")
-    verb.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto (default: %(default)s)")
-    verb.add_argument("--overlay", type=Path, metavar="DIR", help="write a picture with boxes and bars for each image")
+    add_flags(verb)
     verb.set_defaults(run=_recognize)
 
 
 def _recognize(args: argparse.Namespace) -> int:
-    from aullava.recognition.command import Request, UsageError, recognize
+    from aullava.recognition.command import UsageError, recognize
 
-    given = {name: value for name, value in vars(args).items() if name not in ("run", "inputs")}
     try:
-        return recognize(Request(tuple(args.inputs), **given))
+        return recognize(request_from(args))
     except UsageError as error:
         return _bad_usage("recognize", error)
+    except KeyboardInterrupt:  # before reading or after it; in between it is told there
+        print("aullava recognize: interrupted", file=sys.stderr)
+        return 1
 
 
 def _add_release(verbs) -> None:
@@ -117,24 +96,46 @@ def _release(args: argparse.Namespace) -> int:
 def _add_faces(verbs) -> None:
     verb = verbs.add_parser("faces", help="draw faces whose action units are known")
     verb.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="new folder for the pictures and labels.csv")
-    verb.add_argument("--count", type=_positive, metavar="N", help="number of faces (default: 24)")
+    verb.add_argument("--count", type=positive, metavar="N", help="number of faces (default: 24; in a film 2)")
     verb.add_argument("--seed", type=int, metavar="S", help="the same seed, the same faces (default: 0)")
     verb.add_argument("--sheet", action="store_true", help="write labelled contact sheets instead of single faces")
+    verb.add_argument(
+        "--film", action="store_true", help="write film.mp4, faces that move and act by a script, and labels.csv"
+    )
+    verb.add_argument("--seconds", type=float, metavar="T", help="length of the film (default: 20)")
+    verb.add_argument("--rate", type=float, metavar="FPS", help="frames a second of the film (default: 10)")
     verb.set_defaults(run=_faces)
 
 
 def _faces(args: argparse.Namespace) -> int:
-    from aullava.dataset_builder.corpora.procedural.sheets import write_faces, write_sheets
-
-    chosen = {name: value for name in ("count", "seed") if (value := getattr(args, name)) is not None}
+    given = {name: getattr(args, name) for name in ("count", "seed", "seconds", "rate")}
+    chosen = {name: value for name, value in given.items() if value is not None}
     try:
-        if args.sheet and chosen:
-            raise ValueError(f"--sheet always writes the same sheets: leave out --{' and --'.join(chosen)}")
-        written = write_sheets(args.out_dir) if args.sheet else [write_faces(args.out_dir, **chosen)]
-    except (ValueError, OSError) as error:
+        written = _draw(args, chosen)
+    except (ValueError, OSError, ImportError) as error:
         return _bad_usage("faces", error)
     print(*written, sep="\n")
     return 0
+
+
+def _draw(args: argparse.Namespace, chosen: dict) -> list[Path]:
+    """Write sheets, a film or single faces; a flag that means nothing to what is drawn is refused."""
+    kind = "sheet" if args.sheet else "film" if args.film else "faces"
+    if args.sheet and args.film:
+        raise ValueError("--sheet and --film: give one of them")
+    meant = {"sheet": (), "film": ("count", "seed", "seconds", "rate"), "faces": ("count", "seed")}[kind]
+    if foreign := [f"--{name}" for name in chosen if name not in meant]:
+        raise ValueError(
+            f"{' and '.join(foreign)}: {'the sheets are always the same' if args.sheet else 'goes with --film'}; leave it out"
+        )
+    if args.film:
+        from aullava.dataset_builder.corpora.procedural.film import write_film
+
+        people = {"people": chosen.pop("count")} if "count" in chosen else {}
+        return write_film(args.out_dir, **chosen, **people)
+    from aullava.dataset_builder.corpora.procedural.sheets import write_faces, write_sheets
+
+    return write_sheets(args.out_dir) if args.sheet else [write_faces(args.out_dir, **chosen)]
 
 
 def _add_build(verbs) -> None:
@@ -166,7 +167,7 @@ def _add_build(verbs) -> None:
         help="share of the face's side added around a crop, 0 to 4 (default: 0.25)",
     )
     verb.add_argument(
-        "--size", type=_positive, metavar="N", help="side of a crop in pixels (default: as in the source)"
+        "--size", type=positive, metavar="N", help="side of a crop in pixels (default: as in the source)"
     )
     verb.add_argument(
         "--encoding", choices=("auto", "jpeg", "png"), default="auto", help="of new pictures (default: by the source)"
@@ -185,9 +186,9 @@ def _add_build(verbs) -> None:
     verb.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the corpus; may be repeated"
     )
-    verb.add_argument("--num-proc", type=_positive, default=1, metavar="N", help="processes (default: %(default)s)")
+    verb.add_argument("--num-proc", type=positive, default=1, metavar="N", help="processes (default: %(default)s)")
     verb.add_argument(
-        "--preview", type=_positive, default=0, metavar="N", help="print the chat turns of N rows, write nothing"
+        "--preview", type=positive, default=0, metavar="N", help="print the chat turns of N rows, write nothing"
     )
     verb.add_argument(
         "--push", metavar="ORG/NAME", help="upload to this dataset repo of the Hub; private for licensed corpora"
@@ -267,7 +268,7 @@ def _add_evaluate(verbs) -> None:
     verb.add_argument(
         "--faces", choices=("auto", "none"), default="none", help="auto: crop the largest face of each frame"
     )
-    verb.add_argument("--limit", type=_positive, metavar="N", help="at most N rows, evenly spread")
+    verb.add_argument("--limit", type=positive, metavar="N", help="at most N rows, evenly spread")
     verb.add_argument(
         "--group-by",
         type=_names,
@@ -281,16 +282,16 @@ def _add_evaluate(verbs) -> None:
         help="fit temperatures, and with one fold thresholds, on validation people first",
     )
     verb.add_argument(
-        "--corrupt", type=_positive, default=0, metavar="N", help="spoil N rows in eight ways at five strengths"
+        "--corrupt", type=positive, default=0, metavar="N", help="spoil N rows in eight ways at five strengths"
     )
     verb.add_argument(
         "--checks", type=_count, default=64, metavar="N", help="rows for the checks; 0: none (default: %(default)s)"
     )
     verb.add_argument(
-        "--draws", type=_positive, default=1000, metavar="N", help="of people, for intervals (default: %(default)s)"
+        "--draws", type=positive, default=1000, metavar="N", help="of people, for intervals (default: %(default)s)"
     )
     verb.add_argument(
-        "--batch-size", type=_positive, default=32, metavar="N", help="pictures read at once (default: 32)"
+        "--batch-size", type=positive, default=32, metavar="N", help="pictures read at once (default: 32)"
     )
     verb.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto (default: %(default)s)")
     verb.add_argument(
@@ -334,13 +335,7 @@ def _folder(text: str) -> Path:
 
 
 def _count(text: str) -> int:
-    return 0 if text == "0" else _positive(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
-    return int(text)
+    return 0 if text == "0" else positive(text)
 
 
 def _bad_usage(verb: str, error: Exception) -> int:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from aullava.action_units import Protocol
 from aullava.readout_aullava import AUReading
+from aullava.recognition.identity import identify
 from aullava.recognition.load import load_checkpoint
 
 
@@ -36,7 +37,7 @@ class Recognizer:
         """
         model, processor = load_checkpoint(checkpoint, device)
         folder = Path(checkpoint)
-        weights = hash_of(folder) if folder.is_dir() else f"{checkpoint}@{model.config._commit_hash}"
+        weights = hash_of(folder) if folder.is_dir() else f"{checkpoint}@{identify(checkpoint, model).revision}"
         return cls(str(checkpoint), weights, model, processor)
 
     @property

@@ -1,14 +1,12 @@
-"""Where the faces are, and the square crop of one that the model reads.
+"""Where the faces are: the interface of a detector, OpenCV's cascade, and the detector that `--faces` names.
 
 Conventions
-    box         x, y, w, h in pixels of the upright image, origin at its upper left corner. A detector's box lies
-                inside the image; a crop may reach past the border.
-    score       0 to 1, higher is surer; a ranking and no probability. None where no detector ran.
-    crop        a square around the box, larger by `margin` times its side on each of the four sides.
-    left/right  pictures are never mirrored.
+    min_face    the smallest side of a face that is looked for: pixels of the image (int), or a share of its shorter
+                side (float below 1). A picture is searched at a smaller size unless that would lose such faces.
+    threads     several may use one detector at the same time.
+    boxes, scores and crops are told in media/boxes.py.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,28 +14,22 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from aullava.media.boxes import FaceBox, box_within, crop_face, largest_first
+from aullava.media.search import PerThread, checked_min_face, search_scale, smallest_face
+from aullava.media.yunet import YUNET_NAMES, YuNetDetector, find_weights
+
 # OpenCV's frontal cascade "alt2" boxes a face from the middle of the forehead to below the lips. A quarter of its side more
 # on each side frames a photograph like a drawn face: chin at nine tenths of the height, eyes a third of the width apart.
 HAAR_MARGIN = 0.25
 HAAR_CASCADE = "haarcascade_frontalface_alt2.xml"
 
-# More pixels mean smaller faces found and more time: faces below 24 of 1280 pixels are not looked for.
-_SEARCH_SIDE = 1280
-_SMALLEST_FACE = 24
+# More pixels mean smaller faces found and more time: faces below 24 of 1280 pixels are looked for only where it is asked.
+_HAAR_SIDE = 1280
+_HAAR_SMALLEST = 24
+_HAAR_WINDOW = 20  # smaller faces the cascade cannot see
 
 # So many overlapping hits give a score of one half; the cascade drops what has fewer than `min_neighbors`.
 _HITS_AT_HALF = 10
-
-
-@dataclass(frozen=True)
-class FaceBox:
-    """One face: upper left corner and size in pixels, score in 0..1 or None."""
-
-    x: int
-    y: int
-    w: int
-    h: int
-    score: float | None = None
 
 
 class Detector(Protocol):
@@ -69,82 +61,108 @@ class HaarDetector:
     Args:
         margin: share of the box's side added on each side of a crop.
         min_neighbors: overlapping hits a face needs; more finds fewer faces and fewer mistakes.
+        min_face: see above; None for 24 pixels of a picture of at most 1280. Looking for small faces takes most of the time.
 
     Raises:
         FileNotFoundError: the OpenCV at hand carries no cascade files (5.x wheels and some distributions).
+        ValueError: no face can be as small as `min_face` says.
     """
 
-    def __init__(self, margin: float = HAAR_MARGIN, min_neighbors: int = 5):
+    def __init__(self, margin: float = HAAR_MARGIN, min_neighbors: int = 5, min_face: float | None = None):
         folder = Path(cv2.data.haarcascades) if hasattr(cv2, "data") else Path()
         file = folder / HAAR_CASCADE
         # OpenCV itself would accept a missing file here and fail at the first picture.
-        self._cascade = cv2.CascadeClassifier(str(file) if file.is_file() else "")
-        if self._cascade.empty():
+        self._cascades = PerThread(lambda: cv2.CascadeClassifier(str(file) if file.is_file() else ""))
+        if self._cascades.get().empty():
             raise FileNotFoundError(
                 f"OpenCV {cv2.__version__} has no {HAAR_CASCADE}: install opencv-python-headless 4.x, or crop the "
                 "faces before and pass --faces none"
             )
         self.margin = margin
         self.min_neighbors = min_neighbors
+        self.min_face = checked_min_face(min_face)
 
     def detect(self, image_HWC: np.ndarray) -> list[FaceBox]:
         height, width = image_HWC.shape[:2]
-        shrink = min(1.0, _SEARCH_SIDE / max(height, width))
+        smallest = smallest_face(self.min_face, height, width)
+        shrink = search_scale(height, width, _HAAR_SIDE, smallest, _HAAR_WINDOW)
+        least = round(smallest * shrink) if smallest else _HAAR_SMALLEST
+        if min(height, width) * shrink < least:
+            return []
         grey_HW = cv2.cvtColor(image_HWC, cv2.COLOR_RGB2GRAY)
         if shrink < 1:
             grey_HW = cv2.resize(grey_HW, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         # Stretched grey levels show faces in dim pictures: 194 of 200 drawn faces at a fifth of their light, 52 without.
         grey_HW = cv2.equalizeHist(grey_HW)
-        boxes, hits = self._cascade.detectMultiScale2(
-            grey_HW, scaleFactor=1.1, minNeighbors=self.min_neighbors, minSize=(_SMALLEST_FACE, _SMALLEST_FACE)
+        boxes, hits = self._cascades.get().detectMultiScale2(
+            grey_HW, scaleFactor=1.1, minNeighbors=self.min_neighbors, minSize=(least, least)
         )
-        faces = [
-            _box_within(np.asarray(box) / shrink, width, height, score=float(n / (n + _HITS_AT_HALF)))
+        found = [
+            box_within(np.asarray(box) / shrink, width, height, score=float(n / (n + _HITS_AT_HALF)))
             for box, n in zip(boxes, np.ravel(hits), strict=True)
         ]
-        return sorted(faces, key=lambda face: (-face.w * face.h, face.x, face.y))
+        return largest_first(found)
 
     def crop(self, image: Image.Image, box: FaceBox) -> Image.Image:
         return crop_face(image, box, self.margin)
 
 
-def _box_within(box: np.ndarray, width: int, height: int, score: float) -> FaceBox:
-    """The box in whole pixels, inside the image."""
-    left, top = (int(round(v)) for v in box[:2])
-    right, bottom = (int(round(v)) for v in box[:2] + box[2:])
-    left, top = max(left, 0), max(top, 0)
-    return FaceBox(left, top, min(right, width) - left, min(bottom, height) - top, score)
-
-
-def crop_face(image: Image.Image, box: FaceBox, margin: float = HAAR_MARGIN) -> Image.Image:
-    """A square RGB picture centred on the box; where it reaches past the border, the border's pixels are repeated.
+class ChosenFaces:
+    """A detector's faces, less those that are not wanted.
 
     Args:
-        image: RGB.
-        box: the face.
-        margin: share of the box's longer side added on each side, 0 or more.
+        detector: finds the faces.
+        largest: only the largest of those that are left.
+        min_confidence: what scores less is left out; a face without a score is kept.
+    """
+
+    def __init__(self, detector: Detector, largest: bool = False, min_confidence: float = 0.0):
+        if not 0 <= min_confidence <= 1:
+            raise ValueError(f"min_confidence is {min_confidence}: expected 0 to 1")
+        self.detector = detector
+        self.largest = largest
+        self.min_confidence = min_confidence
+
+    def detect(self, image_HWC: np.ndarray) -> list[FaceBox]:
+        faces = self.detector.detect(image_HWC)
+        sure = [face for face in faces if face.score is None or face.score >= self.min_confidence]
+        return sure[:1] if self.largest else sure
+
+    def crop(self, image: Image.Image, box: FaceBox) -> Image.Image:
+        return self.detector.crop(image, box)
+
+
+def make_detector(
+    faces: str,
+    *,
+    largest: bool = False,
+    min_confidence: float = 0.0,
+    min_face: float | None = None,
+    margin: float | None = None,
+) -> Detector:
+    """The detector that `--faces` names.
+
+    Args:
+        faces: "auto" (Haar cascade), "none" (the whole image is the face), "yunet:FILE.onnx", or "yunet:ORG/NAME" or
+            "yunet:ORG/NAME/FILE.onnx" for weights on the Hub; a file that exists goes before a name on the Hub.
+        largest: only the largest face of a picture.
+        min_confidence: faces with a lower score, 0..1, are left out.
+        min_face: see above; None for the detector's own. Means nothing where the whole image is the face.
+        margin: share of a box's side added on each side of a crop, 0..4; None for the detector's own. Likewise.
 
     Raises:
-        ValueError: the box is empty or lies outside the image, or the margin is negative.
+        ValueError: an argument is out of range, or the weights cannot be had or run.
     """
-    width, height = image.size
-    if box.w < 1 or box.h < 1 or box.x >= width or box.y >= height or box.x + box.w <= 0 or box.y + box.h <= 0:
-        raise ValueError(f"{box} does not cover any of an image of {width} x {height} pixels")
-    if margin < 0:
-        raise ValueError(f"margin is {margin}: expected 0 or more")
-    side = max(1, round(max(box.w, box.h) * (1 + 2 * margin)))
-    left = round(box.x + box.w / 2 - side / 2)
-    top = round(box.y + box.h / 2 - side / 2)
-    columns = np.arange(left, left + side).clip(0, width - 1)
-    rows = np.arange(top, top + side).clip(0, height - 1)
-    return Image.fromarray(np.asarray(image)[rows[:, None], columns])
-
-
-DETECTORS = {"auto": HaarDetector, "none": NoDetector}
-
-
-def make_detector(faces: str) -> Detector:
-    """The detector of `--faces auto` (Haar cascade) or `--faces none` (the whole image is the face)."""
-    if faces not in DETECTORS:
-        raise ValueError(f"unknown way to find faces {faces!r}: expected one of {', '.join(DETECTORS)}")
-    return DETECTORS[faces]()
+    if margin is not None and not 0 <= margin <= 4:
+        raise ValueError(f"margin is {margin}: expected a share from 0 to 4")
+    own = {} if margin is None else {"margin": margin}
+    kind, _, weights = faces.partition(":")
+    if faces == "auto":
+        detector = HaarDetector(min_face=min_face, **own)
+    elif faces == "none":
+        detector = NoDetector()
+    elif kind == "yunet":
+        detector = YuNetDetector(find_weights(weights), min_face=min_face, **own)
+    else:
+        raise ValueError(f"unknown way to find faces {faces!r}: expected auto, none, or {YUNET_NAMES}")
+    return ChosenFaces(detector, largest, min_confidence) if largest or min_confidence else detector

@@ -4,6 +4,10 @@
         for index, seconds, image_HWC in video: ...
         image_HWC = video.frame(4843)
 
+    with VideoFrames("interview.avi", tolerant=True) as video:  # goes on behind damage
+        while video.advance():
+            print(video.index, video.timestamp, video.fault or video.picture().shape)
+
 One decoder thread and one frame in memory; needs PyAV (`pip install 'au-llava[video]'`), which brings its own FFmpeg.
 """
 
@@ -13,13 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-# What FFmpeg may take a file for. Playlists (HLS, concat) are not among it: they would make it open other files and addresses.
-_CONTAINERS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,asf,mpeg,mpegts,mpegvideo,h264,m4v,flv,ogg,mxf,dv,gif"
-_ADVICE = "Get a fresh copy of it, or see whether a player shows it to the end."
+from aullava.media.container import ADVICE, VideoReadError, announced_count, announced_seconds, open_container
+from aullava.media.damage import Damage, LostFrame
 
-
-class VideoReadError(ValueError):
-    """A file is no video, or it is damaged or cut off before the frame asked for."""
+_SLACK = 0.5  # seconds by which a file may be shorter than it says
 
 
 class VideoEnd(IndexError):
@@ -39,10 +40,19 @@ class VideoFrames:
     a picture; where the container announces none (`count` is None), a file cut off cannot always be told from a whole one. What a
     decoder conceals without a word stays unseen.
 
+    Tolerant: a frame that cannot be decoded, and each that may rest on it, keeps its place and has a `fault` in place of a picture;
+    reading goes on behind it (`media/damage.py`). Labels are never matched to frames that way: there, no count can be promised.
+
+    Args:
+        path: a video file.
+        tolerant: go on behind damage. Default False: the frames before it are all there is.
+
     Attributes:
         path: the file.
         rate: mean frames per second; None if unknown.
         count: frames that the container announces; None if it does not.
+        seconds: length that the container announces; None if it does not.
+        index: of the frame where the reading stands; -1 before the first.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -50,8 +60,9 @@ class VideoFrames:
         ImportError: PyAV is missing.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, *, tolerant: bool = False):
         self.path = Path(path)
+        self._tolerant = tolerant
         self._container = self._decoded = None
         self._open()
 
@@ -83,7 +94,26 @@ class VideoFrames:
             return None
         if self._current.time is not None and self._start is not None and not self._is_avi:
             return float(self._current.time) - self._start
-        return self._index / self.rate if self.rate else None
+        return self.index / self.rate if self.rate else None
+
+    @property
+    def fault(self) -> str:
+        """Why the frame where the reading stands has no picture; "" if it has one. Only a tolerant reading meets such frames."""
+        return self._current.fault if isinstance(self._current, LostFrame) else ""
+
+    def advance(self) -> bool:
+        """Go to the next frame, which is decoded and not yet converted; False at the end of the video.
+
+        Raises:
+            VideoReadError: the file is damaged from here on, or cut off.
+        """
+        if self._container is None:
+            self._open()
+        try:
+            self._advance(self.index + 1)
+        except VideoEnd:
+            return False
+        return True
 
     def frame(self, index: int) -> np.ndarray:
         """A frame as image_HWC: uint8 RGB.
@@ -97,10 +127,20 @@ class VideoFrames:
         """
         if index < 0:
             raise ValueError(f"{self.path}: frame {index} asked for; expected 0 or more")
-        if self._container is None or index < self._index:
+        if self._container is None or index < self.index:
             self._open()
-        while self._index < index:
+        while self.index < index:
             self._advance(index)
+        return self.picture()
+
+    def picture(self) -> np.ndarray:
+        """The frame where the reading stands, as image_HWC: uint8 RGB.
+
+        Raises:
+            VideoReadError: it has none, but a `fault`.
+        """
+        if self.fault:
+            raise VideoReadError(f"{self.path}: frame {self.index} {self.fault}. {ADVICE}")
         # one thread: others would outlive the frame, and a process forked meanwhile waits for them for ever when it frees it
         image_HWC = self._current.reformat(format="rgb24", threads=1).to_ndarray()
         quarters = round(self._current.rotation / 90) % 4  # rotation: degrees, against the clock
@@ -116,37 +156,37 @@ class VideoFrames:
 
     def _open(self) -> None:
         self.close()
-        self._container = _open_container(self.path)
+        self._container = open_container(self.path)
         if not self._container.streams.video:
             self.close()
-            raise VideoReadError(f"{self.path}: holds no video stream; expected a video file. {_ADVICE}")
+            raise VideoReadError(f"{self.path}: holds no video stream; expected a video file. {ADVICE}")
         stream = self._container.streams.video[0]
         stream.codec_context.thread_count = 1
         self.rate = float(stream.average_rate or stream.guessed_rate or 0) or None
-        self.count = _announced(self._container, stream)
+        self.count = announced_count(self._container, stream)
+        self.seconds = announced_seconds(self._container, stream)
         self._is_avi = self._container.format.name == "avi"  # counts time in frames
-        self._index, self._current, self._start, self._end, self._empty = -1, None, None, None, 0
+        self._damage = Damage(stream) if self._tolerant else None
+        self.index, self._current, self._start, self._end, self._empty = -1, None, None, "", 0
         self._decoded = self._decode(stream)
 
     def _advance(self, wanted: int) -> None:
         """Go one frame on; `wanted` is for the message."""
-        if self._end is None:
-            found = next(self._decoded, None)
-            if found is not None:
-                self._current, self._index = found, self._index + 1
-                if self._index == 0:
-                    self._start = None if found.time is None else float(found.time)
-                return
+        found = next(self._decoded, None)
+        if found is not None:
+            self._current, self.index = found, self.index + 1
+            if self.index == 0:
+                self._start = None if found.time is None else float(found.time)
+            return
+        count = f"{self.index + 1} frame{'' if self.index == 0 else 's'}"
         if self._end:
-            raise VideoReadError(f"{self.path}: frame {wanted} cannot be read; {self._end}. {_ADVICE}")
-        raise VideoEnd(
-            f"{self.path}: frame {wanted} asked for, but it has {self._index + 1} frames, 0 to {self._index}"
-        )
+            raise VideoReadError(f"{self.path}: frame {wanted} cannot be read; {self._end} after {count}. {ADVICE}")
+        raise VideoEnd(f"{self.path}: frame {wanted} asked for, but it has {count}, 0 to {self.index}")
 
     def _decode(self, stream) -> Iterator:
         """Frames in the order in which they are shown, those of empty AVI chunks again."""
-        previous = None
-        for frame in self._decode_stored(stream):
+        frames, previous = self._decode_stored(stream), None
+        for frame in self._damage.shown(frames) if self._damage else frames:
             if self._empty and previous is not None and None not in (frame.pts, previous.pts):
                 for _ in range(min(self._empty, frame.pts - previous.pts - 1)):
                     self._empty -= 1
@@ -161,62 +201,38 @@ class VideoFrames:
         """
         import av
 
-        found, held, last = (
-            0,
-            None,
-            None,
-        )  # packets and empty chunks; the packet not yet decoded; the time of the last one
+        decode = self._damage.decode if self._damage else av.Packet.decode
+        found, held, last = 0, None, None  # packets and empty chunks; packet not yet decoded; time of the last one
+        end = 0  # of what was found, in units of the stream
         try:
             for packet in self._container.demux(stream):
                 if packet.size:
                     empty = packet.dts - last - 1 if self._is_avi and None not in (packet.dts, last) else 0
                     self._empty, found, last = self._empty + max(empty, 0), found + 1 + max(empty, 0), packet.dts
+                    end = max(end, (packet.pts or 0) + (packet.duration or 0))
                 elif packet.dts is not None:
                     continue
                 elif self.count is not None and found < self.count:
                     yield from _shown_before(held, stream)
-                    self._end = f"it announces {self.count} frames and holds {found}"
+                    self._end = f"it announces {self.count} frames and ends"
                     return
                 if held is not None:
-                    yield from held.decode()
+                    yield from decode(held)
                 held = packet
-                if packet.is_corrupt:
+                if packet.is_corrupt and not self._damage:
                     raise av.error.InvalidDataError(0, "a packet is incomplete")
-            yield from held.decode() if held is not None else ()
+            yield from decode(held) if held is not None else ()
         except av.error.FFmpegError as error:
             yield from _shown_before(held, stream)
-            self._end = f"it is damaged after {self._index + 1} frames ({error.strerror})"
-            return
-        self._end = ""
+            self._end = f"it is damaged ({error.strerror})"
+        else:
+            self._end = self._cut_off(stream, float(end * stream.time_base)) if self._damage else ""
 
-
-def _open_container(path: Path):
-    try:
-        import av
-    except ImportError as error:
-        raise ImportError("videos need PyAV: pip install 'au-llava[video]'") from error
-    if path.is_dir():
-        raise VideoReadError(f"{path}: a folder; expected a video file")
-    try:
-        # "file:" keeps a name such as "concat:a" from being taken for an address
-        return av.open(f"file:{path.absolute()}", options={"format_whitelist": _CONTAINERS})
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such file; expected a video") from None
-    except PermissionError:
-        raise
-    except (av.error.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        size = f"{path.stat().st_size} bytes that are not" if path.is_file() else "not"
-        raise VideoReadError(f"{path}: {size} a video that can be opened ({reason}). {_ADVICE}") from error
-
-
-def _announced(container, stream) -> int | None:
-    """How many frames the container says it holds; None if it does not say."""
-    count = stream.frames or None
-    if count and "mp4" in container.format.name.split(","):
-        # frames before the point at which an edit list starts the film are counted there and never given out
-        count = min(count, len(stream.index_entries)) or None
-    return count
+    def _cut_off(self, stream, end: float) -> str:
+        """What speaks against `end`, in seconds, being that of a Matroska file; these count no frames, but may say their length."""
+        if "DURATION" not in stream.metadata or self.seconds is None or end > self.seconds - _SLACK:
+            return ""
+        return f"it announces {self.seconds:.1f} s and ends at {end:.1f} s,"
 
 
 def _shown_before(packet, stream) -> Iterator:
@@ -230,4 +246,5 @@ def _shown_before(packet, stream) -> Iterator:
     for frame in held:
         if packet is None or packet.pts is None or frame.pts is None or frame.pts >= packet.pts:
             return
+        frame.time_base = stream.time_base  # which PyAV knows only of frames that come with a packet
         yield frame

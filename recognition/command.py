@@ -1,45 +1,30 @@
-"""`aullava recognize`: from command line arguments to files, a table and an exit code."""
+"""`aullava recognize`: from a request to files, a table and an exit code."""
 
-import os
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aullava.action_units import Protocol, resolve_protocol
-from aullava.media.detection import make_detector
-from aullava.recognition.inputs import Failure, Inputs, collect
-from aullava.recognition.load import load_checkpoint
-from aullava.recognition.outputs import summary_table, writer_for
-from aullava.recognition.overlay import write_overlays
-from aullava.recognition.run import FaceRow, read_faces
-from aullava.release import embedded_checkpoint
+from aullava.media.video import VideoReadError
+from aullava.recognition.arguments import Request
+from aullava.recognition.frames import frame_count
+from aullava.recognition.inputs import Failure, Source
+from aullava.recognition.preparation import Job, prepare
+from aullava.recognition.results import Results, counted
+from aullava.recognition.run import Block, read_units
+from aullava.recognition.shards import Shard, join, open_shared
+from aullava.recognition.store import Store, fill
+from aullava.recognition.units import START
 
 ALL_READ, SOME_FAILED = 0, 1
+_MOST_OPENED = 1000  # videos that are looked into for the progress bar
 
 
 class UsageError(ValueError):
     """What was asked for cannot be done; nothing was written."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """The arguments of `aullava recognize`; `cli.py` explains each."""
-
-    inputs: tuple[str, ...]
-    checkpoint: str | None = None
-    protocol: str = "disfa"
-    scale: str | None = None
-    mode: str = "joint"
-    faces: str = "auto"
-    batch_size: int = 32
-    device: str = "auto"
-    out: Path | None = None
-    overlay: Path | None = None
 
 
 def recognize(request: Request) -> int:
@@ -51,103 +36,141 @@ def recognize(request: Request) -> int:
     Raises:
         UsageError: an argument is wrong, or there is no input to read.
     """
-    say = Console(stderr=True, soft_wrap=True, highlight=False)
-    try:
-        protocol = resolve_protocol(request.protocol, request.scale)
-        if request.out:
-            writer_for(request.out)
-        detector = make_detector(request.faces)
-        inputs = _found(request)
-        _check_targets(request, inputs)
-        model, processor = load_checkpoint(request.checkpoint or embedded_checkpoint(), request.device)
-    except (ValueError, RuntimeError, OSError) as error:
-        raise UsageError(str(error)) from error
-
-    failures = list(inputs.failures)
-    found = read_faces(
-        _with_progress(inputs.files, say),
-        model,
-        processor,
-        protocol,
-        mode=request.mode,
-        detector=detector,
-        batch_size=request.batch_size,
-        failures=failures,
-    )
-    rows = list(found)
-    invalid = [row for row in rows if row.reading.status == "invalid"]
-    failures += [Failure(Path(row.input), f"face {row.face_id}: the model wrote no valid answer") for row in invalid]
-    written = _write(rows, request, protocol, failures)
-    Console().print(summary_table(rows, protocol))
-    for failure in failures:
-        print(f"failed: {failure}", file=sys.stderr)  # paths may hold what rich takes for markup
-    print("; ".join([*_summary(inputs, rows, failures), *written]), file=sys.stderr)
-    return SOME_FAILED if failures else ALL_READ
-
-
-def _write(rows: list[FaceRow], request: Request, protocol: Protocol, failures: list[Failure]) -> list[str]:
-    """Write what was asked for and say what that was; what cannot be written is appended to `failures`."""
-    written = []
-    if request.out:
+    with join() as shard:
         try:
-            writer_for(request.out)(rows, request.out, protocol)
-            written.append(f"{_count(len(rows), 'row')} in {request.out}")
-        except OSError as error:
-            failures.append(Failure(request.out, f"not written: {error}"))
-    if request.overlay:
-        pictures = sum(1 for _ in write_overlays(rows, request.overlay, protocol, failures))
-        written.append(f"{_count(pictures, 'picture')} in {request.overlay}")
-    return written
+            job = prepare(request, shard)
+            stored = _open(job, shard)
+        except (ValueError, RuntimeError, OSError, ImportError) as error:
+            raise UsageError(str(error)) from error
+        if stored is None:
+            return _read_only(job)
+        store, work = stored
+        with store:
+            if not _fill(store, work, job, shard):
+                return SOME_FAILED
+            shard.wait()
+            if not shard.is_first:
+                return ALL_READ
+            results = Results(job, [*job.inputs.failures, *store.failures()])
+            results.write(store.rows)
+            if not results.kept:
+                store.delete()
+    return _tell(results)
 
 
-def _check_targets(request: Request, inputs: Inputs) -> None:
-    """Wrong places to write to are found before the work and not after it."""
-    if request.overlay:
-        searched = [Path(path).resolve() for path in request.inputs if os.path.isdir(path)]
-        beside = {file.resolve().parent for file in inputs.files}
-        place = request.overlay.resolve()
-        if place in beside or any(place.is_relative_to(folder) for folder in searched):
-            raise UsageError(
-                f"--overlay {request.overlay} lies among the inputs, where a picture could overwrite one or be read as "
-                "one: name another folder"
+def _open(job: Job, shard: Shard):
+    """The store and this process's part of the work; None where nothing is written and so nothing kept."""
+    if job.place is None:
+        if shard.world > 1:
+            raise ValueError(
+                f"{shard.world} processes and nothing to write: give --out, from which they share the work"
             )
-    if request.out and request.out.is_dir():
-        raise UsageError(f"--out {request.out} is a folder: name a file")
-    for option, folder in (("--out", request.out and request.out.parent), ("--overlay", request.overlay)):
-        if folder is None:
-            continue
-        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        try:
-            tempfile.TemporaryFile(dir=existing).close()
-        except OSError as error:
-            raise UsageError(f"{option}: cannot write to {folder}: {error}") from error
+        return None
+    if shard.is_first and job.place.exists() and not job.request.resume:
+        raise ValueError(
+            f"{job.place} holds what an interrupted run has read: add --resume to go on with it, or delete that folder"
+        )
+    return open_shared(shard, job.place, job.units, job.options, job.request.resume)
 
 
-def _found(request: Request) -> Inputs:
-    inputs = collect(list(request.inputs))
-    if not inputs.files:
-        raise UsageError("nothing to read:\n" + "\n".join(f"  {failure}" for failure in inputs.failures))
-    return inputs
+def _fill(store: Store, work: list, job: Job, shard: Shard) -> bool:
+    """Read into the store; whether all of it is there."""
+    try:
+        with _bar(job, shard.is_first, *store.count()) as on_block:
+            fill(store, work, job.settings, on_block)
+    except KeyboardInterrupt:
+        if not store.is_complete:  # else only a webcam was stopped
+            print("aullava recognize: stopped; the same command with --resume goes on from here", file=sys.stderr)
+            return False
+    except (OSError, FloatingPointError) as error:
+        print(
+            f"aullava recognize: stopped: {error}; the same command with --resume goes on from here", file=sys.stderr
+        )
+        return False
+    return True
 
 
-def _with_progress(files: Iterable[Path], console: Console) -> Iterator[Path]:
-    return track(files, "reading", console=console, transient=True, disable=not console.is_terminal)
+def _read_only(job: Job) -> int:
+    """Read for the terminal alone."""
+    results, failures = Results(job, job.inputs.failures), []
+
+    def rows() -> Iterator:
+        with _bar(job, True) as on_block:
+            for block in read_units([(unit, START) for unit in job.units], job.settings):
+                failures.extend(block.failures)
+                on_block(block)
+                yield from block.rows
+
+    try:
+        for _ in results.count(rows()):
+            pass
+    except KeyboardInterrupt:
+        failures.append(Failure("aullava recognize", "stopped before all was read"))
+    except (OSError, FloatingPointError) as error:
+        failures.append(Failure("aullava recognize", f"stopped: {error}"))
+    results.failures += failures
+    results.tell_bad_frames()
+    return _tell(results)
 
 
-def _summary(inputs: Inputs, rows: list[FaceRow], failures: list[Failure]) -> list[str]:
+@contextmanager
+def _bar(job: Job, shown: bool, frames: int = 0, faces: int = 0) -> Iterator[Callable[[Block], None]]:
+    """A progress bar in frames on a terminal, with faces a second and the time left; gives what is to be called for each block."""
+    console = Console(stderr=True)
+    shown = shown and console.is_terminal
+    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("frames, {task.fields[faces]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not shown) as progress:
+        total = _frames_in_all(job) if shown else None
+        task = progress.add_task("reading", total=total, completed=frames, faces="")
+        began, found = time.monotonic(), 0
+
+        def on_block(block: Block) -> None:
+            nonlocal found
+            found += block.faces
+            rate = found / max(time.monotonic() - began, 1e-9)
+            progress.update(task, advance=block.frames, faces=f"{faces + found} faces, {rate:.1f} a second,")
+
+        yield on_block
+
+
+def _frames_in_all(job: Job) -> int | None:
+    """How many frames will be read, as far as the files tell; None if one does not."""
+    videos = sum(source.kind != "image" for source in job.inputs.sources)
+    if videos > _MOST_OPENED:
+        return None
+    counts = [_frames_in(source, job) for source in job.inputs.sources]
+    return None if None in counts else sum(counts)
+
+
+def _frames_in(source: Source, job: Job) -> int | None:
+    try:
+        return frame_count(source, every=job.settings.every, fps=job.settings.fps)
+    except (OSError, VideoReadError, ImportError):
+        return 0  # it will be a failure of the run
+
+
+def _tell(results: Results) -> int:
+    """Show a table, name what failed, and say what was read and written."""
+    Console().print(results.table())
+    for failure in results.failures:
+        print(f"failed: {failure}", file=sys.stderr)  # paths may hold what rich takes for markup
+    print("; ".join([*_said(results), *results.written]), file=sys.stderr)
+    if results.kept:
+        place = results.job.place
+        print(f"what was read is kept in {place}: the same command with --resume writes it", file=sys.stderr)
+    return SOME_FAILED if results.failures else ALL_READ
+
+
+def _said(results: Results) -> list[str]:
     """What was read and what was not, in numbers."""
-    faces = sum(row.has_face for row in rows)
-    without = len(rows) - faces
-    invalid = sum(row.reading.status == "invalid" for row in rows)
-    read = len({row.input for row in rows})
-    said = [f"read {read} of {_count(len(inputs.files), 'file')}", _count(faces, "face")]
-    said += [f"{_count(without, 'picture')} without a face"] if without else []
-    said += [f"{_count(invalid, 'reading')} invalid"] if invalid else []
-    said += [f"{len(failures)} failed"] if failures else []
-    said += [f"skipped {_count(inputs.skipped, 'file')} not named like an image"] if inputs.skipped else []
-    said += [f"{_count(inputs.repeated, 'further name')} of the same files"] if inputs.repeated else []
+    inputs, total = results.job.inputs, results.summary.total
+    said = [f"read {total.inputs} of {counted(len(inputs.sources), 'input')}"]
+    said += [counted(total.frames, "frame")] if total.frames > total.inputs else []
+    said += [counted(total.faces, "face")]
+    said += [f"{counted(total.without_face, 'frame')} without a face"] if total.without_face else []
+    said += [f"{counted(total.unreadable, 'frame')} not decoded"] if total.unreadable else []
+    said += [f"{counted(total.invalid, 'reading')} invalid"] if total.invalid else []
+    said += [f"{len(results.failures)} failed"] if results.failures else []
+    said += [f"skipped {counted(inputs.skipped, 'file')} not asked for"] if inputs.skipped else []
+    said += [f"{counted(inputs.repeated, 'further name')} of the same inputs"] if inputs.repeated else []
     return said
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 from aullava.action_units import Protocol, format_value
 from aullava.recognition.drawing import COLOURS, FAINT, INK, PAPER, draw_bar, font, share
-from aullava.recognition.outputs import unit_label
+from aullava.recognition.tables import unit_label
 
 TRUTH, READ = FAINT, COLOURS[0]
 _FACE, _NAME, _BAR, _VALUE, _PAD, _ROW, _HEAD = 224, 184, 110, 62, 18, 24, 46

@@ -1,180 +1,169 @@
-"""Rows as files and on the terminal: CSV with OpenFace's column names, JSON lines, a pandas table, a rich table.
+"""Rows into files, as a stream: CSV with OpenFace's column names, JSON lines, Parquet; one file, or one an input.
 
-Conventions
-    columns     input, frame, timestamp, face_id, success, confidence, box_x, box_y, box_w, box_h, status, then a value
-                a unit (AU01_c 0/1, AU01_r 0-5, AU01_v 0-1), then a probability a unit (AU01_p).
-    AU01_p      probability that the unit is present: of value 1, or of the protocol's threshold level or more. Empty
-                where the mode gives none. The continuous scale has no threshold and no such columns.
-    confidence  the face detector's score, empty where none ran.
-    missing     an empty cell in CSV, null in JSON, NaN or <NA> in pandas. Never 0.
-    input       the file name. Bytes of it that are not UTF-8 stay those bytes in CSV, and are the escapes \\udc80 to
-                \\udcff in JSON, as Python's os.fsdecode writes them.
+Conventions, beside those of `tables`
+    files       each appears whole or not at all, and takes the place of an earlier one.
+    csv         UTF-8, "\\n" ends a line. Bytes of a file name that are not UTF-8 stay those bytes.
+    jsonl       one object a row: the first columns of the table, then protocol, scale, values by unit code, probabilities (all
+                levels on the intensity scale), text. With several protocols `readings`: protocol -> scale, values,
+                probabilities, text, status. Odd bytes of a file name are the escapes \\udc80 to \\udcff, as Python's os.fsdecode
+                writes them.
+    parquet     the table's types; see `parquet`.
 """
 
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
-from rich.markup import escape
-from rich.table import Table
 
-from aullava.action_units import CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE, Protocol, format_value, unit
-from aullava.media.files import printable, replace_file
-from aullava.recognition.run import FaceRow
+from aullava.action_units import Protocol
+from aullava.media.files import replace_file
+from aullava.recognition.filenames import FileNames
+from aullava.recognition.parquet import check_installed, write_parquet
+from aullava.recognition.rows import FaceRow
+from aullava.recognition.tables import HEAD_COLUMNS, Layout, rounded
 
-HEAD_COLUMNS = (
-    ("input", "object"),
-    ("frame", "Int64"),
-    ("timestamp", "Float64"),
-    ("face_id", "Int64"),
-    ("success", "Int64"),
-    ("confidence", "Float64"),
-    ("box_x", "Int64"),
-    ("box_y", "Int64"),
-    ("box_w", "Int64"),
-    ("box_h", "Int64"),
-    ("status", "object"),
-)
-_DECIMALS = 4
+FORMATS = ("csv", "jsonl", "parquet")
+_ENDINGS = ".csv, .jsonl or .parquet"
+Transform = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-def columns(protocol: Protocol) -> list[str]:
-    """Column names in order."""
-    values = [protocol.column(code) for code in protocol.units]
-    return [name for name, _ in HEAD_COLUMNS] + values + [protocol.column(c, "p") for c in _judged(protocol)]
+@dataclass(frozen=True)
+class Target:
+    """Where the rows go: a file, or with `one_an_input` a folder. `format`: one of FORMATS."""
+
+    path: Path
+    format: str
+    one_an_input: bool = False
+
+    @classmethod
+    def parse(cls, out: str | os.PathLike, format: str | None = None) -> "Target":
+        """A file by its ending; or a folder, which exists as one or ends in "/", with files of `format` (default csv).
+
+        Raises:
+            ValueError: the format cannot be told, is said twice and differently, or needs a library that is missing.
+        """
+        path = Path(out)
+        ending = path.suffix.lower().removeprefix(".")
+        said_folder = os.fspath(out).endswith(("/", os.sep))
+        if format not in (None, *FORMATS):
+            raise ValueError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
+        if path.is_dir() and ending in FORMATS and not said_folder:
+            raise ValueError(f"{out} is a folder: name a file, or {out}/ for one file an input in it")
+        if said_folder or path.is_dir():
+            target = cls(path, format or "csv", one_an_input=True)
+        elif ending not in FORMATS:
+            raise ValueError(
+                f"cannot tell the format of {out}: expected a name that ends in {_ENDINGS}, or a folder, ending in /"
+            )
+        elif format not in (None, ending):
+            raise ValueError(f"{out} ends in .{ending}, but the format is {format}: leave one of them out")
+        else:
+            target = cls(path, ending)
+        if target.format == "parquet":
+            check_installed()
+        return target
+
+    def check_transform(self) -> None:
+        """Raise ValueError where what was read cannot be changed before it is written: JSON lines hold the reading itself."""
+        if self.format == "jsonl":
+            raise ValueError(
+                f"{self.path}: JSON lines hold what the model read, unchanged: name a .csv or .parquet file"
+            )
 
 
-def _judged(protocol: Protocol) -> tuple[str, ...]:
-    """The units that are present or absent, and so have a probability."""
-    return () if protocol.scale == CONTINUOUS else protocol.units
+def write_table(
+    rows: Iterable[FaceRow], target: Target, layout: Layout, transform: Transform | None = None
+) -> list[Path]:
+    """Write rows as they come; those of one input stand together.
+
+    Args:
+        transform: changes the table of an input before it is written (see `Layout.inputs`). Without one, memory is that of a
+            chunk of rows.
+
+    Returns:
+        The files written. In a folder they are named after their inputs; an input without rows has none.
+
+    Raises:
+        ValueError: a transform and JSON lines, or a transform that gave other columns.
+        OSError: a file cannot be written; those before it are.
+    """
+    if transform is not None:
+        target.check_transform()
+    if not target.one_an_input:
+        _write(rows, target.path, target.format, layout, transform)
+        return [target.path]
+    names, written = FileNames(), []
+    for source, group in groupby(rows, key=lambda row: row.input):
+        path = target.path / f"{names.stem(source)}.{target.format}"
+        _write(group, path, target.format, layout, transform)
+        written.append(path)
+    return written
 
 
-def present_probability(row: FaceRow, code: str, protocol: Protocol) -> float | None:
-    """P(the unit is present), or None where the reading holds none."""
-    given = row.reading.probabilities.get(code)
-    if given is None:
-        return None
-    if protocol.scale == INTENSITY:
-        return float(sum(given[protocol.occurrence_threshold :]))
-    return float(given)
+def _write(rows: Iterable[FaceRow], path: Path, format: str, layout: Layout, transform: Transform | None) -> None:
+    if format == "jsonl":
+        write_jsonl(rows, path, layout)
+        return
+    frames = layout.chunks(rows) if transform is None else layout.inputs(rows, transform)
+    {"csv": write_csv, "parquet": write_parquet}[format](frames, path, layout)
 
 
-def as_record(row: FaceRow, protocol: Protocol) -> dict:
-    """One row as column name -> value, None where missing."""
-    reading = row.reading
-    box = reading.box or (None, None, None, None)
-    record = {
-        "input": row.input,
-        "frame": row.frame,
-        "timestamp": row.timestamp,
-        "face_id": row.face_id,
-        "success": row.success,
-        "confidence": _rounded(reading.score),
-        **{f"box_{name}": number for name, number in zip("xywh", box, strict=True)},
-        "status": reading.status,
-    }
-    record |= {protocol.column(code): reading.values[code] for code in protocol.units}
-    return record | {
-        protocol.column(code, "p"): _rounded(present_probability(row, code, protocol)) for code in _judged(protocol)
-    }
-
-
-def to_frame(rows: Sequence[FaceRow], protocol: Protocol) -> pd.DataFrame:
-    """Rows as a table; whole numbers stay whole where others are missing (pandas's nullable types)."""
-    number = "Float64" if protocol.scale == CONTINUOUS else "Int64"
-    types = dict(HEAD_COLUMNS) | {protocol.column(code): number for code in protocol.units}
-    types |= {protocol.column(code, "p"): "Float64" for code in _judged(protocol)}
-    records = [as_record(row, protocol) for row in rows]
-    # As objects first: the text type that pandas would guess cannot hold every file name.
-    return pd.DataFrame(records, columns=columns(protocol), dtype=object).astype(types)
-
-
-def write_csv(rows: Sequence[FaceRow], path: Path, protocol: Protocol) -> None:
-    """Write a CSV file, whole or not at all."""
-    options = {"index": False, "lineterminator": "\n", "errors": "surrogateescape"}
-    replace_file(path, lambda temporary: to_frame(rows, protocol).to_csv(temporary, **options))
-
-
-def write_jsonl(rows: Sequence[FaceRow], path: Path, protocol: Protocol) -> None:
-    """Write one JSON object a row: the CSV's first columns, protocol, scale, values, probabilities, text."""
+def write_csv(frames: Iterable[pd.DataFrame], path: Path, layout: Layout) -> None:
+    """Write tables of a layout, one behind the other."""
 
     def write(temporary: Path) -> None:
-        # What UTF-8 cannot hold becomes a backslash escape, which is JSON's own.
-        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
-            for row in rows:
-                file.write(json.dumps(_as_json(row, protocol), ensure_ascii=False, allow_nan=False) + "\n")
+        with open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(",".join(layout.names) + "\n")
+            for frame in frames:
+                frame.to_csv(CsvLines(file), index=False, header=False, lineterminator="\r\n")
 
     replace_file(path, write)
 
 
-def _as_json(row: FaceRow, protocol: Protocol) -> dict:
-    record = as_record(row, protocol)
-    head = {name: record[name] for name, _ in HEAD_COLUMNS}
-    probabilities = {code: _rounded(row.reading.probabilities.get(code)) for code in protocol.units}
-    about = {"protocol": protocol.name, "scale": protocol.scale}
-    return head | about | {"values": row.reading.values, "probabilities": probabilities, "text": row.reading.text}
+class CsvLines:
+    """Ends each line in "\n" alone. The csv library puts quotes around a file name that holds "\r", which readers take for the
+    end of a line, only if its own lines end in one."""
+
+    def __init__(self, file: TextIO):
+        self._file = file
+
+    def write(self, line: str) -> None:
+        self._file.write(line.removesuffix("\r\n") + "\n")
 
 
-WRITERS: dict[str, Callable[[Sequence[FaceRow], Path, Protocol], None]] = {".csv": write_csv, ".jsonl": write_jsonl}
+def write_jsonl(rows: Iterable[FaceRow], path: Path, layout: Layout) -> None:
+    """Write one JSON object a row."""
+
+    def write(temporary: Path) -> None:
+        # What UTF-8 cannot hold becomes a backslash escape, which is JSON's own.
+        with open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            for row in rows:
+                file.write(json.dumps(_as_json(row, layout), ensure_ascii=False, allow_nan=False) + "\n")
+
+    replace_file(path, write)
 
 
-def writer_for(path: Path) -> Callable[[Sequence[FaceRow], Path, Protocol], None]:
-    """The writer a file name asks for.
-
-    Raises:
-        ValueError: unknown extension.
-    """
-    if path.suffix.lower() not in WRITERS:
-        raise ValueError(f"cannot tell the format of {path}: expected a name that ends in {' or '.join(WRITERS)}")
-    return WRITERS[path.suffix.lower()]
-
-
-def summary_table(rows: Sequence[FaceRow], protocol: Protocol, limit: int = 30) -> Table:
-    """Which units act in each face, by name; the first `limit` rows."""
-    table = Table(title=f"{protocol.name}, {len(protocol.units)} units, {protocol.scale}", title_justify="left")
-    table.add_column("input", overflow="fold")
-    table.add_column("face", justify="right")
-    table.add_column("status")
-    table.add_column("units that act")
-    for row in rows[:limit]:
-        face = str(row.face_id) if row.has_face else ""
-        table.add_row(escape(printable(Path(row.input).name)), face, row.reading.status, describe(row, protocol))
-    if len(rows) > limit:
-        table.caption = f"and {len(rows) - limit} more rows"
-    return table
+def _as_json(row: FaceRow, layout: Layout) -> dict:
+    head = {column.name: column.value(row) for column in HEAD_COLUMNS}
+    readings = {protocol.name: _reading_as_json(row, protocol, layout) for protocol in layout.protocols}
+    if len(readings) == 1:
+        [(name, reading)] = readings.items()
+        return head | {"protocol": name} | reading
+    for name, reading in readings.items():
+        reading["status"] = "unreadable" if row.fault else row.readings[name].status
+    return head | {"readings": readings}
 
 
-def describe(row: FaceRow, protocol: Protocol) -> str:
-    """The active units of a row in words, strongest first: "AU12 Lip corner puller 4, AU6 Cheek raiser 2"."""
-    if not row.success:
-        return ""
-    values = row.reading.values
-    active = sorted((c for c in protocol.units if values[c]), key=lambda c: -_strength(row, c, protocol))
-    unknown = [code for code in protocol.units if values[code] is None]
-    said = [f"{unit_label(code)}{_amount(row, code, protocol)}" for code in active] or ["none"]
-    return ", ".join(said) + (f"; undetermined: {', '.join(unknown)}" if unknown else "")
-
-
-def _strength(row: FaceRow, code: str, protocol: Protocol) -> float:
-    probability = present_probability(row, code, protocol)
-    return probability if protocol.scale == OCCURRENCE and probability is not None else row.reading.values[code]
-
-
-def _amount(row: FaceRow, code: str, protocol: Protocol) -> str:
-    if protocol.scale != OCCURRENCE:
-        return f" {format_value(row.reading.values[code], protocol.scale)}"
-    probability = present_probability(row, code, protocol)
-    return "" if probability is None else f" (p {probability:.2f})"
-
-
-def unit_label(code: str) -> str:
-    """Code and name of a unit; FEAFA's codes hold the name already."""
-    found = unit(code)
-    return found.name if code in FEAFA_UNITS else f"{code} {found.name}"
-
-
-def _rounded(value):
-    if value is None or isinstance(value, int):
-        return value
-    return round(float(value), _DECIMALS) if isinstance(value, float) else [_rounded(float(v)) for v in value]
+def _reading_as_json(row: FaceRow, protocol: Protocol, layout: Layout) -> dict:
+    reading = row.readings[protocol.name]
+    return {
+        "scale": protocol.scale,
+        "values": {code: layout.value(row, code, protocol) for code in protocol.units},
+        "probabilities": {code: rounded(reading.probabilities.get(code)) for code in protocol.units},
+        "text": reading.text,
+    }

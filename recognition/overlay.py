@@ -1,74 +1,91 @@
-"""A picture of a reading: the image with its boxes, and beside it one panel a face with a bar for every unit."""
+"""Pictures and videos of readings: the input with its boxes, and beside it a bar for every unit of every face."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from aullava.action_units import OCCURRENCE, Protocol, format_value
+from aullava.action_units import Protocol, format_value
 from aullava.image_aullava import ImageReadError, load_image
 from aullava.media.files import replace_file
-from aullava.recognition.drawing import COLOURS, FAINT, INK, PAPER, draw_bar, font, share
+from aullava.media.video import VideoReadError
+from aullava.recognition.drawing import FAINT, INK, PAPER, bar_share, colour_of, draw_bar, draw_boxes, font
+from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Failure
-from aullava.recognition.outputs import present_probability, unit_label
-from aullava.recognition.run import FaceRow
+from aullava.recognition.overlay_video import survey, write_overlay_video
+from aullava.recognition.rows import FaceRow
+from aullava.recognition.tables import present_probability, unit_label
 
 _ROW, _NAME, _BAR, _VALUE, _PAD = 24, 214, 150, 96, 16
 _PANEL = _NAME + _BAR + _VALUE + 2 * _PAD
-_LABEL = 22
 _ABREAST = 3  # panels beside each other
 _PICTURE_SIDES = (480, 900)  # the longer side of the picture is brought into this range
 
 
 def write_overlays(
-    rows: Sequence[FaceRow], folder: Path, protocol: Protocol, failures: list[Failure]
+    read_rows: Callable[[], Iterable[FaceRow]],
+    folder: Path,
+    protocols: Sequence[Protocol],
+    failures: list[Failure],
+    kinds: Mapping[str, str] | None = None,
 ) -> Iterator[Path]:
-    """Write one PNG for each input of the rows, named after it, and yield its path.
+    """Write a PNG for each picture and an MP4 for each video, named after it, and yield its path.
 
-    Inputs with the same name get "-2", "-3", ... in the order of the rows. Pictures that cannot be written, or whose input
-    is gone, are appended to `failures`.
+    Args:
+        read_rows: gives all rows, an input's together, and may be called twice: a video needs a look ahead.
+        folder: made where it is missing.
+        protocols: what to show.
+        failures: what cannot be written, or whose input is gone, is appended here.
+        kinds: input -> "image" (default), "video" or "webcam".
     """
-    taken: set[str] = set()
-    for source, group in groupby(rows, key=lambda row: row.input):
-        target = folder / f"{_free_name(Path(source).stem, taken)}.png"
+    kinds, names, by_input = kinds or {}, FileNames(), attrgetter("input")
+    surveys = {}
+    if "video" in kinds.values():
+        groups = groupby(read_rows(), key=by_input)
+        surveys = {source: survey(rows) for source, rows in groups if kinds.get(source) == "video"}
+    for source, rows in groupby(read_rows(), key=by_input):
+        kind = kinds.get(source, "image")
+        target = folder / (names.stem(source) + (".mp4" if kind == "video" else ".png"))
         try:
-            picture = draw_overlay(load_image(source), list(group), protocol)
-            replace_file(target, partial(picture.save, format="PNG"))
-        except (ImageReadError, OSError) as error:
+            if kind == "webcam":
+                raise OSError("what a webcam showed is gone; record it to a video and read that")
+            if kind == "video":
+                _count_hidden(
+                    write_overlay_video(rows, Path(source), target, protocols, surveys[source]), target, failures
+                )
+            else:
+                picture = draw_overlay(load_image(source), list(rows), protocols)
+                replace_file(target, partial(picture.save, format="PNG"))
+        except (ImageReadError, VideoReadError, ImportError, OSError) as error:
             failures.append(Failure(target, f"not written: {error}"))
         else:
             yield target
 
 
-def _free_name(stem: str, taken: set[str]) -> str:
-    name, count = stem, 1
-    while name.lower() in taken:
-        count += 1
-        name = f"{stem}-{count}"
-    taken.add(name.lower())
-    return name
+def _count_hidden(hidden: int, target: Path, failures: list[Failure]) -> None:
+    if hidden:
+        failures.append(Failure(target, f"lacks {hidden} frames that were read before and cannot be decoded now"))
 
 
-def draw_overlay(image: Image.Image, rows: Sequence[FaceRow], protocol: Protocol) -> Image.Image:
-    """The image with the boxes of all rows, and a panel for every face that was found."""
+def draw_overlay(image: Image.Image, rows: Sequence[FaceRow], protocols: Sequence[Protocol]) -> Image.Image:
+    """The image with the boxes of all rows, and for every face that was found a panel a protocol."""
     scale = _scale_of(image)
     picture = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
-    faces = [row for row in rows if row.has_face]
-    panel_height = _ROW * (len(protocol.units) + 2)
-    height = max(picture.height, panel_height * -(-len(faces) // _ABREAST)) + 2 * _PAD
-    width = picture.width + 2 * _PAD + _PANEL * min(max(1, len(faces)), _ABREAST)
+    panels = [(row, protocol) for row in rows if row.has_face for protocol in protocols]
+    panel_height = _ROW * (max(len(protocol.units) for protocol in protocols) + 2)
+    height = max(picture.height, panel_height * -(-len(panels) // _ABREAST)) + 2 * _PAD
+    width = picture.width + 2 * _PAD + _PANEL * min(max(1, len(panels)), _ABREAST)
     canvas = Image.new("RGB", (width, height), PAPER)
     canvas.paste(picture, (_PAD, _PAD))
     pen = ImageDraw.Draw(canvas)
-    for row in faces:
-        if row.reading.score is not None:  # without a detector the box is the picture's border
-            _draw_box(pen, row, scale)
+    draw_boxes(pen, rows, (_PAD, _PAD), scale)
     left = picture.width + 2 * _PAD
-    if not faces:
+    if not panels:
         pen.text((left + _PAD, _PAD), "no face found", fill=INK, font=font(18))
-    for position, row in enumerate(faces):
+    for position, (row, protocol) in enumerate(panels):
         down, right = divmod(position, _ABREAST)
         _draw_panel(pen, left + right * _PANEL, _PAD + down * panel_height, row, protocol)
     return canvas
@@ -79,34 +96,23 @@ def _scale_of(image: Image.Image) -> float:
     return min(max(longest, _PICTURE_SIDES[0]), _PICTURE_SIDES[1]) / longest
 
 
-def _draw_box(pen: ImageDraw.ImageDraw, row: FaceRow, scale: float) -> None:
-    x, y, w, h = (number * scale for number in row.reading.box)
-    left, top, right, bottom = _PAD + x, _PAD + y, _PAD + x + w - 1, _PAD + y + h - 1
-    colour, score = _colour(row), row.reading.score
-    pen.rectangle((left, top, right, bottom), outline=colour, width=3)
-    label_top = top - _LABEL if top - _LABEL >= _PAD else top  # above the face where there is room
-    label = f"face {row.face_id}  {score:.2f}"
-    pen.rectangle((left, label_top, left + pen.textlength(label, font=font(14)) + 12, label_top + _LABEL), fill=colour)
-    pen.text((left + 6, label_top + 3), label, fill=PAPER, font=font(14))
-
-
 def _draw_panel(pen: ImageDraw.ImageDraw, left: int, top: int, row: FaceRow, protocol: Protocol) -> None:
-    pen.text((left + _PAD, top), f"face {row.face_id}", fill=_colour(row), font=font(17))
-    about = f"{protocol.name}, {protocol.scale}" + ("" if row.reading.status == "ok" else f", {row.reading.status}")
+    status = row.readings[protocol.name].status
+    pen.text((left + _PAD, top), f"face {row.face_id}", fill=colour_of(row.face_id), font=font(17))
+    about = f"{protocol.name}, {protocol.scale}" + ("" if status == "ok" else f", {status}")
     pen.text((left + _PAD + 70, top + 3), about, fill=FAINT, font=font(14))
     for position, code in enumerate(protocol.units):
         _draw_unit(pen, left + _PAD, top + _ROW * (position + 1) + _ROW // 2, code, row, protocol)
 
 
 def _draw_unit(pen: ImageDraw.ImageDraw, left: int, top: int, code: str, row: FaceRow, protocol: Protocol) -> None:
-    """One line: name, bar, value. The bar of an occurrence is its probability where there is one."""
-    value = row.reading.values[code]
-    probability = present_probability(row, code, protocol)
-    length = probability if protocol.scale == OCCURRENCE and probability is not None else share(value, protocol)
-    ink = INK if value else FAINT
+    """One line: name, bar, value."""
+    value = row.readings[protocol.name].values[code]
+    ink, colour = (INK, colour_of(row.face_id)) if value else (FAINT, FAINT)
     pen.text((left, top + 3), unit_label(code), fill=ink, font=font(13))
-    draw_bar(pen, left + _NAME, top + 4, (_BAR, _ROW - 10), length, _colour(row) if value else FAINT)
-    pen.text((left + _NAME + _BAR + 10, top + 3), _reading(value, probability, protocol), fill=ink, font=font(13))
+    draw_bar(pen, left + _NAME, top + 4, (_BAR, _ROW - 10), bar_share(row, code, protocol), colour)
+    said = _reading(value, present_probability(row, code, protocol), protocol)
+    pen.text((left + _NAME + _BAR + 10, top + 3), said, fill=ink, font=font(13))
 
 
 def _reading(value, probability: float | None, protocol: Protocol) -> str:
@@ -114,7 +120,3 @@ def _reading(value, probability: float | None, protocol: Protocol) -> str:
         return "undetermined"
     said = format_value(value, protocol.scale)
     return said if probability is None else f"{said}   p {probability:.2f}"
-
-
-def _colour(row: FaceRow) -> tuple[int, int, int]:
-    return COLOURS[row.face_id % len(COLOURS)]

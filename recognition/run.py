@@ -1,118 +1,181 @@
-"""Files in, rows out: read, find faces, crop, batch, recognise. One bad file never ends a run."""
+"""Units in, rows out: frames are decoded, their faces found and numbered, and read a block at a time.
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+Conventions
+    block       whole consecutive frames of one unit with up to `batch_size` faces, or one frame with more. A frame without a face
+                stays in its place among the others.
+    order       blocks, rows and failures come in the order of units, inputs, frames and faces.
+    bad input   an input that cannot be read gives a `Failure`, a frame that cannot be decoded a row with a fault; the rest is read.
+                An error of the model is neither and ends the run.
+    equality    a block depends on the frames from its first one on and on nothing before: reading that begins again where a block
+                ended gives the same blocks, and each batch of the model the same faces.
+"""
 
-import numpy as np
-from PIL import Image
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from aullava.action_units import Protocol
-from aullava.image_aullava import ImageReadError, load_image
-from aullava.media.detection import Detector, FaceBox
+from aullava.media.detection import Detector
+from aullava.media.tracking import Tracker
 from aullava.readout_aullava import AUReading
+from aullava.recognition.ahead import Choice, Step, steps_ahead
+from aullava.recognition.faces import number_faces
 from aullava.recognition.inputs import Failure
+from aullava.recognition.rows import NO_FACE_ID, Face, FaceRow, Frame
+from aullava.recognition.units import Position, Unit
 
-NO_FACE_ID = -1
+_BLOCK_BYTES = 512 * 2**20  # of crops; thirty faces that fill a picture of 2160 lines
+_FRAMES_A_FACE = 4  # frames in a block for each face that it may hold, so that long films without faces do not pile up
 
 
 @dataclass(frozen=True)
-class FaceRow:
-    """One face of one picture, or one picture without a face (then the status is "no_face" and every value None).
+class ReadSettings:
+    """How inputs are read.
 
-    `face_id`: 0 for the largest face of a picture, then 1, ...; -1 where no face was found.
-    `reading.box`: x, y, w, h in pixels of the upright picture; None where no face was found.
-    `frame` and `timestamp` (seconds) are those of a video; a still image is frame 0 at 0.0.
+    model, processor: a loaded checkpoint.
+    protocols: units and scales, each of another name.
+    detector: finds and crops the faces.
+    mode: "joint", "parallel" or "generate", as `model.recognize`.
+    batch_size: faces the model reads at a time, 1 or more.
+    every, fps: which frames of videos and webcams, as `read_frames`.
+    workers: threads that find faces; None for half of the cores, at most 4.
+
+    Raises:
+        ValueError: a number is out of range, or no protocol or two of one name.
     """
 
-    input: str
-    face_id: int
-    reading: AUReading
-    frame: int = 0
-    timestamp: float = 0.0
+    model: object
+    processor: object
+    protocols: tuple[Protocol, ...]
+    detector: Detector
+    mode: str = "joint"
+    batch_size: int = 32
+    every: int = 1
+    fps: float | None = None
+    workers: int | None = None
 
-    @property
-    def success(self) -> int:
-        """1 where a face was found and its units were read, else 0."""
-        return int(self.reading.status in ("ok", "repaired"))
+    def __post_init__(self):
+        for name in ("batch_size", "every", "workers"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} is {value}: expected 1 or more")
+        names = [protocol.name for protocol in self.protocols]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(
+                f"protocols are {', '.join(names) or 'none'}: expected at least one, each of another name"
+            )
 
-    @property
-    def has_face(self) -> bool:
-        return self.face_id != NO_FACE_ID
+
+@dataclass(frozen=True)
+class Block:
+    """What was read together.
+
+    rows: those of its frames.
+    failures: of inputs that were met between its first frame and its last, or, in the last block of a unit, behind it.
+    frames, faces: how many it holds.
+    after: where reading goes on behind it.
+    done: whether the unit has nothing more; such a block may be empty.
+    """
+
+    unit: Unit
+    rows: tuple[FaceRow, ...]
+    failures: tuple[Failure, ...]
+    frames: int
+    faces: int
+    after: Position
+    done: bool
+
+
+def read_units(work: Sequence[tuple[Unit, Position]], settings: ReadSettings) -> Iterator[Block]:
+    """Read units one after the other; the frames of the next blocks are made ready meanwhile.
+
+    Memory is that of a few blocks, whatever the length of the inputs. Closing the generator stops its threads.
+
+    Args:
+        work: units, and where in each to begin.
+        settings: how.
+
+    Yields:
+        The blocks of each unit; the last one of each is `done`.
+    """
+    starts = {unit.number: position for unit, position in work}
+    choice = Choice(settings.detector, settings.every, settings.fps)
+    with closing(steps_ahead(work, choice, 2 * settings.batch_size, settings.workers)) as steps:
+        for unit, steps_of_unit in groupby(steps, key=lambda step: step.unit):
+            for draft in _drafts(steps_of_unit, starts[unit.number], settings.batch_size):
+                yield _read(unit, draft, settings)
 
 
 @dataclass
-class _Face:
-    """A face on its way to the model; without a crop there is none to read."""
+class _Draft:
+    """A block before it is read."""
 
-    path: Path
-    face_id: int = NO_FACE_ID
-    box: FaceBox | None = None
-    crop: Image.Image | None = None
+    after: Position
+    frames: list[tuple[Frame, list[Face]]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    faces: int = 0
+    size: int = 0
+    done: bool = False
 
+    def has_room(self, step: Step, batch_size: int) -> bool:
+        """Whether a step may join; the first one and the end of the unit always may."""
+        few = self.faces + len(step.found) <= batch_size and len(self.frames) < _FRAMES_A_FACE * batch_size
+        return not self.frames or step.is_end or (few and self.size + step.size <= _BLOCK_BYTES)
 
-def read_faces(
-    files: Iterable[Path],
-    model,
-    processor,
-    protocol: Protocol,
-    *,
-    mode: str,
-    detector: Detector,
-    batch_size: int,
-    failures: list[Failure],
-) -> Iterator[FaceRow]:
-    """Read the action units of every face of every file, in the order of the files.
-
-    Faces of several files share a batch. Memory stays that of one batch of crops and one picture.
-
-    Args:
-        files: image files.
-        model, processor: a loaded checkpoint.
-        protocol: units and scale.
-        mode: as `model.recognize`.
-        detector: finds the faces and crops them.
-        batch_size: crops a model call, 1 or more.
-        failures: files that could not be read are appended here, in order.
-
-    Yields:
-        One row a face, and one row for a picture without any.
-    """
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}: expected 1 or more")
-    waiting: list[_Face] = []
-    for face in _faces(files, detector, failures):
-        waiting.append(face)
-        # Pictures without a face wait with the others, so that rows keep the order of the files.
-        if sum(f.crop is not None for f in waiting) == batch_size or len(waiting) == 4 * batch_size:
-            yield from _read(waiting, model, processor, protocol, mode)
-            waiting = []
-    yield from _read(waiting, model, processor, protocol, mode)
-
-
-def _faces(files: Iterable[Path], detector: Detector, failures: list[Failure]) -> Iterator[_Face]:
-    """Every face of every readable file, cropped; a bare entry for a picture without one."""
-    for path in files:
-        try:
-            image = load_image(path)
-        except (ImageReadError, OSError) as error:
-            failures.append(Failure(path, str(error)))
-            continue
-        boxes = detector.detect(np.asarray(image))
-        if not boxes:
-            yield _Face(path)
-        for face_id, box in enumerate(boxes):
-            yield _Face(path, face_id, box, detector.crop(image, box))
-
-
-def _read(faces: list[_Face], model, processor, protocol: Protocol, mode: str) -> Iterator[FaceRow]:
-    crops = [face.crop for face in faces if face.crop is not None]
-    options = {"processor": processor, "protocol": protocol, "mode": mode, "batch_size": len(crops)}
-    readings = iter(model.recognize(crops, **options) if crops else ())
-    for face in faces:
-        if face.crop is None:
-            reading = AUReading(dict.fromkeys(protocol.units), status="no_face")
+    def add(self, step: Step, tracker: Tracker | None) -> None:
+        """Take in a step, the frames of a video in order."""
+        self.size += step.size
+        self.faces += len(step.found)
+        if step.is_end:
+            self.done = True
+            return
+        self.after = Position(step.source + 1)
+        if step.failure is not None:
+            self.failures.append(step.failure)
         else:
-            box = face.box
-            reading = replace(next(readings), box=(box.x, box.y, box.w, box.h), score=box.score)
-        yield FaceRow(str(face.path), face.face_id, reading)
+            # A damaged frame was not looked at: no face was away in it.
+            faces = [] if step.frame.fault else number_faces(step.frame, step.found, tracker)
+            self.frames.append((step.frame, faces))
+            if tracker is not None:
+                self.after = Position(step.source, step.frame.index + 1, tracker.state())
+
+
+def _drafts(steps: Iterator[Step], start: Position, batch_size: int) -> Iterator[_Draft]:
+    """The steps of one unit as blocks: each is given as soon as it is full."""
+    draft, tracker = _Draft(start), None
+    for step in steps:
+        if tracker is None and step.unit.kind != "image":
+            tracker = Tracker.from_state(start.tracker) if start.tracker else Tracker()
+        if not draft.has_room(step, batch_size):
+            yield draft
+            draft = _Draft(draft.after)
+        draft.add(step, tracker)
+        if draft.faces >= batch_size:
+            yield draft
+            draft = _Draft(draft.after)
+    yield draft
+
+
+def _read(unit: Unit, draft: _Draft, settings: ReadSettings) -> Block:
+    crops = [face.crop for _, faces in draft.frames for face in faces]
+    options = {"mode": settings.mode, "batch_size": settings.batch_size}
+    found = iter(
+        settings.model.recognize_many(crops, settings.processor, settings.protocols, **options) if crops else ()
+    )
+    rows: list[FaceRow] = []
+    for frame, faces in draft.frames:
+        rows += [_row(frame, face, next(found)) for face in faces] or [_row_without_face(frame, settings.protocols)]
+    frames, failures = len(draft.frames), tuple(draft.failures)
+    return Block(unit, tuple(rows), failures, frames, draft.faces, draft.after, draft.done)
+
+
+def _row(frame: Frame, face: Face, readings: dict[str, AUReading]) -> FaceRow:
+    box = face.box
+    place = {"box": (box.x, box.y, box.w, box.h), "score": box.score}
+    placed = {name: replace(reading, **place) for name, reading in readings.items()}
+    return FaceRow(frame.input, face.face_id, placed, frame.index, frame.timestamp)
+
+
+def _row_without_face(frame: Frame, protocols: Sequence[Protocol]) -> FaceRow:
+    empty = {protocol.name: AUReading(dict.fromkeys(protocol.units), status="no_face") for protocol in protocols}
+    return FaceRow(frame.input, NO_FACE_ID, empty, frame.index, frame.timestamp, frame.fault)

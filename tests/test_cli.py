@@ -13,8 +13,9 @@ from PIL import Image
 
 from aullava.action_units import PROTOCOLS
 from aullava.cli import main
-from aullava.recognition import command, outputs
-from aullava.recognition.run import read_faces
+from aullava.recognition import results
+from aullava.recognition.outputs import write_table
+from aullava.recognition.tables import Layout
 
 from tiny import make_tiny_checkpoint
 
@@ -60,7 +61,7 @@ def test_twenty_good_and_five_broken_pictures(album, checkpoint, tmp_path, capsy
         rows = list(csv.DictReader(file))
     assert len(rows) == 20 and {row["status"] for row in rows} == {"ok"}
     assert [row["input"] for row in rows[:2]] == [str(album / "good0.png"), str(album / "good1.jpg")]
-    assert list(rows[0]) == outputs.columns(PROTOCOLS["disfa"])
+    assert list(rows[0]) == Layout((PROTOCOLS["disfa"],)).names
     assert "disfa" in printed.out and "good0.png" in printed.out
 
 
@@ -97,7 +98,8 @@ def test_an_answer_that_is_no_answer_is_named_counted_and_exit_1(album, checkpoi
     ]
     assert recognize(*arguments) == 1
     printed = capsys.readouterr().err
-    assert f"failed: {album / 'good0.png'}: face 0: " in printed and "1 reading invalid" in printed
+    assert f"failed: {album / 'good0.png'}: the model wrote no valid answer for 1 face" in printed
+    assert "1 reading invalid" in printed
     (row,) = csv.DictReader(out.open(newline=""))
     assert (row["success"], row["status"]) == ("0", "invalid")
 
@@ -127,22 +129,26 @@ def test_further_names_of_a_file_are_counted(album, checkpoint, capsys):
     inputs = [album / "good0.png", album / "more", album / "good0.png"]
     assert recognize(*inputs, "--checkpoint", checkpoint, "--faces", "none") == 0
     assert (
-        "read 6 of 6 files" in (printed := capsys.readouterr().err) and "2 further names of the same files" in printed
+        "read 6 of 6 inputs" in (printed := capsys.readouterr().err) and "2 further names of the same inputs" in printed
     )
 
 
 def test_a_table_that_cannot_be_written_is_named_and_exit_1(album, checkpoint, monkeypatch, capsys):
     out = album.parent / "rows.csv"
 
-    def read_then_block(*arguments, **options):
-        yield from read_faces(*arguments, **options)
+    def block_then_write(*arguments, **options):
         out.mkdir()  # somebody takes the name while faces are read
+        return write_table(*arguments, **options)
 
-    monkeypatch.setattr(command, "read_faces", read_then_block)
+    monkeypatch.setattr(results, "write_table", block_then_write)
     assert recognize(album / "good0.png", "--checkpoint", checkpoint, "--faces", "none", "--out", out) == 1
     printed = capsys.readouterr()
     assert f"failed: {out}: not written" in printed.err and f"in {out}" not in printed.err
-    assert "good0.png" in printed.out
+    assert "good0.png" in printed.out and "the same command with --resume writes it" in printed.err
+    out.rmdir()
+    monkeypatch.undo()
+    assert recognize(album / "good0.png", "--checkpoint", checkpoint, "--faces", "none", "--out", out, "--resume") == 0
+    assert len(out.read_text().splitlines()) == 2
 
 
 def test_a_missing_input_among_others_is_a_failure(album, checkpoint, tmp_path, capsys):
@@ -157,7 +163,7 @@ def test_a_missing_input_among_others_is_a_failure(album, checkpoint, tmp_path, 
         (["--protocol", "bp5d"], "bp4d"),
         (["--protocol", "AU1,AU99"], "AU99"),
         (["--protocol", "disfa", "--scale", "occurrence"], "intensity"),
-        (["--out", "rows.xlsx"], ".csv or .jsonl"),
+        (["--out", "rows.xlsx"], ".csv, .jsonl or .parquet"),
         (["--out", "album.csv"], "is a folder"),
         (["--out", "album/good0.png/rows.csv"], "cannot write"),
         (["--overlay", "album.csv/file"], "cannot write"),
@@ -186,7 +192,7 @@ def test_bad_usage_exits_2_says_why_and_writes_nothing(arguments, said, album, c
 def test_nothing_to_read_exits_2_and_names_what_was_given(tmp_path, checkpoint, capsys):
     assert recognize(tmp_path / "gone", tmp_path, "--checkpoint", checkpoint) == 2
     printed = capsys.readouterr().err
-    assert str(tmp_path / "gone") in printed and "no image in this folder" in printed
+    assert str(tmp_path / "gone") in printed and "no image or video in this folder" in printed
     assert recognize("", tmp_path, "--checkpoint", checkpoint) == 2
     assert "''" in capsys.readouterr().err
 
@@ -200,7 +206,6 @@ def test_nothing_to_read_exits_2_and_names_what_was_given(tmp_path, checkpoint, 
         ["recognize", "x", "--batch-size", "0"],
         ["recognize", "x", "--batch-size", "many"],
         ["recognize", "x", "--mode", "greedy"],
-        ["recognize", "x", "--faces", "all"],
         ["faces", "x", "--count", "-1"],
         ["release", "x"],
         ["build"],

@@ -12,8 +12,9 @@ from trees import disfa
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 [TREE] = [text for language, text in BLOCKS if language == "text"]
-[PYTHON, CORPUS] = [text for language, text in BLOCKS if language == "python"]
-COMMANDS = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines()]
+[PYTHON, VIDEO, CORPUS] = [text for language, text in BLOCKS if language == "python"]
+COMMANDS = [line for language, text in BLOCKS if language == "bash" for line in text.replace("\\\n", "").splitlines()]
+FILM_COMMANDS = [line.split("#")[0].split() for line in COMMANDS if line.startswith("aullava ") and "film/" in line]
 
 
 def tree_paths() -> list[str]:
@@ -72,3 +73,18 @@ def test_the_corpus_example_runs(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", CORPUS], cwd=tmp_path, env=os.environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "12 rows of 12 labelled frames" in done.stdout and "'role': 'assistant'" in done.stdout
+
+
+def test_the_video_section_runs_on_a_shorter_film(tmp_path: Path):
+    assert [words[1] for words in FILM_COMMANDS] == ["faces", "recognize", "recognize"]
+    for words in FILM_COMMANDS:
+        shorter = ["1" if before == "--seconds" else word for before, word in zip(["", *words], words, strict=False)]
+        command = [sys.executable, "-m", "aullava.cli", *shorter[1:]]
+        done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found >= {"film.csv", "film.meta.json", "smooth.csv", "summary.csv", "plots/film_face0.html", "seen/film.mp4"}
+    assert len((tmp_path / "film.csv").read_text().splitlines()) == 1 + 10 * 2
+    done = subprocess.run([sys.executable, "-c", VIDEO], cwd=tmp_path, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 5 * 2

@@ -1,10 +1,14 @@
-"""Boxes and crops: a real photograph through the real cascade, and crops checked pixel by pixel."""
+"""A real photograph and drawn faces through the real cascade, and which of the faces a detector hands on."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from aullava.media.detection import FaceBox, HaarDetector, NoDetector, crop_face, make_detector
+from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.media.boxes import FaceBox
+from aullava.media.detection import HaarDetector, NoDetector, make_detector
 
 EYES_XY = np.array([[213, 106], [244, 109]])  # of the astronaut, read off the picture; her right eye first
 
@@ -36,7 +40,8 @@ def test_haar_crop_frames_a_photograph_like_a_drawn_face(haar, astronaut_HWC):
     assert (abs(eyes[:, 1] - 0.42) < 0.08).all()
 
 
-def test_haar_box_scales_with_the_picture_beyond_the_search_size(haar, astronaut_HWC):
+def test_haar_box_scales_with_the_picture_beyond_the_search_size(astronaut_HWC):
+    haar = HaarDetector(min_face=0.1)
     (face,) = haar.detect(astronaut_HWC)
     (large,) = haar.detect(np.asarray(Image.fromarray(astronaut_HWC).resize((2048, 2048))))
     found, expected = np.array([large.x, large.y, large.w]) / 4, np.array([face.x, face.y, face.w])
@@ -47,7 +52,7 @@ def test_haar_finds_a_face_in_the_dark(haar, astronaut_HWC):
     assert len(haar.detect((astronaut_HWC * 0.08).astype(np.uint8))) == 1
 
 
-@pytest.mark.parametrize("shape", [(200, 200, 3), (16, 16, 3), (16, 160, 3)])
+@pytest.mark.parametrize("shape", [(200, 200, 3), (16, 16, 3), (16, 160, 3), (1, 1, 3), (1, 5000, 3)])
 def test_haar_finds_nothing_where_nothing_is(haar, shape):
     noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     assert haar.detect(noise) == []
@@ -61,34 +66,81 @@ def test_no_detector_hands_the_whole_picture_on():
     assert NoDetector().crop(image, box).size == (30, 20)
 
 
-@pytest.mark.parametrize(
-    "box", [FaceBox(4, 3, 6, 6), FaceBox(0, 0, 5, 5), FaceBox(12, 7, 8, 8), FaceBox(2, 2, 4, 9), FaceBox(0, 0, 20, 15)]
-)
-@pytest.mark.parametrize("margin", [0.0, 0.25, 2.0])
-def test_crop_is_a_square_around_the_box_with_the_border_repeated(box, margin):
-    pixels_HWC = np.random.default_rng(1).integers(0, 256, (15, 20, 3), dtype=np.uint8)
-    crop = np.asarray(crop_face(Image.fromarray(pixels_HWC), box, margin))
-    side = round(max(box.w, box.h) * (1 + 2 * margin))
-    assert crop.shape == (side, side, 3)
-    pad = 100
-    padded = np.pad(pixels_HWC, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
-    left, top = round(box.x + box.w / 2 - side / 2) + pad, round(box.y + box.h / 2 - side / 2) + pad
-    assert (crop == padded[top : top + side, left : left + side]).all()
+def on_background(size: tuple[int, int], *corners_and_sides: tuple[int, int, int]) -> np.ndarray:
+    """Drawn faces on a smooth background."""
+    width, height = size
+    blots = np.random.default_rng(3).integers(60, 200, (3, 4, 3), dtype=np.uint8)
+    picture = Image.fromarray(blots).resize(size, Image.Resampling.BICUBIC)
+    for number, (x, y, side) in enumerate(corners_and_sides):
+        picture.paste(Image.fromarray(sample_face("test", number).image_HWC).resize((side, side)), (x, y))
+    return np.asarray(picture)
 
 
-@pytest.mark.parametrize("box", [FaceBox(20, 0, 5, 5), FaceBox(0, 0, 0, 5), FaceBox(-9, 0, 9, 9)])
-def test_crop_of_a_box_outside_the_picture_is_refused(box):
-    with pytest.raises(ValueError, match="20 x 15"):
-        crop_face(Image.new("RGB", (20, 15)), box)
+@pytest.fixture(scope="module")
+def two_faces_HWC() -> np.ndarray:
+    return on_background((480, 270), (20, 60, 180), (320, 90, 90))
 
 
-def test_negative_margin_is_refused():
-    with pytest.raises(ValueError, match="margin"):
-        crop_face(Image.new("RGB", (20, 15)), FaceBox(0, 0, 5, 5), -0.1)
+def test_largest_face_comes_first_and_alone_where_it_is_asked_for(two_faces_HWC):
+    large, small = make_detector("auto").detect(two_faces_HWC)
+    assert large.w * large.h > small.w * small.h and large.x < 200 < small.x
+    assert make_detector("auto", largest=True).detect(two_faces_HWC) == [large]
+
+
+def test_faces_below_the_asked_confidence_are_left_out(two_faces_HWC):
+    faces = make_detector("auto").detect(two_faces_HWC)
+    low, high = sorted(face.score for face in faces)
+    assert low < high
+    surest = make_detector("auto", min_confidence=high)
+    assert [face.score for face in surest.detect(two_faces_HWC)] == [high]
+    assert make_detector("auto", min_confidence=1.0).detect(two_faces_HWC) == []
+    assert surest.crop(Image.fromarray(two_faces_HWC), faces[0]).width == round(1.5 * faces[0].w)
+
+
+def test_a_face_without_a_score_is_kept():
+    assert make_detector("none", min_confidence=0.9, largest=True).detect(np.zeros((4, 6, 3), np.uint8)) == [
+        FaceBox(0, 0, 6, 4)
+    ]
+
+
+@pytest.mark.parametrize("share_or_pixels", [130, 0.5])
+def test_smallest_face_is_pixels_or_a_share_of_the_shorter_side(two_faces_HWC, share_or_pixels):
+    (face,) = make_detector("auto", min_face=share_or_pixels).detect(two_faces_HWC)
+    assert face.x < 200 and face.w >= 130
+
+
+def test_a_face_too_small_for_the_usual_search_is_found_when_asked_for():
+    image_HWC = on_background((2560, 200), (1200, 50, 40))
+    assert make_detector("auto").detect(image_HWC) == []
+    (face,) = make_detector("auto", min_face=24).detect(image_HWC)
+    assert 1200 <= face.x < face.x + face.w <= 1240
+
+
+@pytest.mark.parametrize("wrong", [0, -3, 0.0, 1.0, 1.5, -0.1, True, float("nan")])
+def test_a_smallest_face_without_meaning_is_refused(wrong):
+    with pytest.raises(ValueError, match="min_face is"):
+        make_detector("auto", min_face=wrong)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan")])
+def test_a_confidence_out_of_range_is_refused(wrong):
+    with pytest.raises(ValueError, match="min_confidence is"):
+        make_detector("auto", min_confidence=wrong)
+
+
+def test_threads_share_a_detector(haar):
+    images = [on_background((200, 150), (20 * n, 10, 100 + 5 * n)) for n in range(4)]
+    expected = [haar.detect(image_HWC) for image_HWC in images]
+    assert all(expected)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(haar.detect, images * 5)) == expected * 5
 
 
 def test_detectors_go_by_name():
     assert isinstance(make_detector("auto"), HaarDetector)
     assert isinstance(make_detector("none"), NoDetector)
-    with pytest.raises(ValueError, match="auto, none"):
-        make_detector("mtcnn")
+    for unknown in ("mtcnn", "", "auto:x", "yunet"):
+        with pytest.raises(
+            ValueError, match="auto, none, or yunet:FILE.onnx" if unknown != "yunet" else "yunet:FILE.onnx"
+        ):
+            make_detector(unknown)

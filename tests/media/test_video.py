@@ -1,5 +1,6 @@
 """Videos frame by frame: every frame tells its own number, so that one that is off by one is seen."""
 
+import contextlib
 import gc
 import os
 import subprocess
@@ -134,10 +135,155 @@ def test_a_broken_packet_ends_what_is_given(tmp_path):
     data[chunks[20] + 8 : chunks[21]] = bytes(chunks[21] - chunks[20] - 8)
     path.write_bytes(data)
     found = []
-    with VideoFrames(path) as video, pytest.raises(VideoReadError, match="damaged after"):
+    with VideoFrames(path) as video, pytest.raises(VideoReadError, match=r"it is damaged .* after 20 frames"):
         for _, _, image in video:
             found.append(number_of(image))
     assert found == list(range(20))
+
+
+def damage_packets(path, *numbers: int) -> list[int]:
+    """Overwrite the packets of these numbers, in the order of the file, and return the indices of the frames in them.
+
+    Matroska and WebM tell where a block begins: its header, of at most 12 bytes, is left, or the file would seem to end there.
+    """
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        order = sorted(packet.pts for packet in packets)
+        header = 12 if "matroska" in container.format.name else 0
+        places = [(packets[i].pos + header, packets[i].size - header, order.index(packets[i].pts)) for i in numbers]
+    data = bytearray(path.read_bytes())
+    for position, size, _ in places:
+        data[position : position + size] = bytes(size)
+    path.write_bytes(data)
+    return [index for _, _, index in places]
+
+
+def tolerant_reading(path) -> list[int | str]:
+    """What each frame shows, its number or a fault; each frame's time is that of its index."""
+    found = []
+    with VideoFrames(path, tolerant=True) as video:
+        while video.advance():
+            assert (video.index, video.timestamp) == (len(found), pytest.approx(len(found) / 20, abs=1e-3))
+            found.append(video.fault or number_of(video.picture()))
+    return found
+
+
+def expected_reading(lost: int, key: int, held: tuple[int, ...] = ()) -> list[int | str]:
+    """40 frames of which one cannot be decoded; those to the next key frame rest on it, save the ones decoded before it."""
+    found = list(range(40))
+    for index in range(lost, key):
+        found[index] = index if index in held else "rests on a frame that cannot be decoded"
+    found[lost] = "cannot be decoded (Invalid data found when processing input)"
+    return found
+
+
+DAMAGED = {  # container, codec, B-frames, packet -> index of the lost frame, of the next key frame, indices decoded before the loss
+    "all-key-frames": ("a.mov", "mjpeg", 0, 20, 20, 21, ()),
+    "all-key-frames-avi": ("a.avi", "mjpeg", 0, 20, 20, 21, ()),
+    "no-b-frames": ("a.mp4", "mpeg4", 0, 20, 20, 24, ()),
+    "key-frame": ("a.mp4", "mpeg4", 0, 24, 24, 36, ()),
+    "b-frame": ("a.mp4", "libx264", 3, 20, 19, 24, (20,)),
+    "key-frame-before-b-frames": ("a.mp4", "libx264", 3, 24, 24, 36, ()),
+    "webm": ("a.webm", "libvpx-vp9", 0, 20, 20, 24, ()),
+    "last": ("a.mp4", "mpeg4", 0, 39, 39, 40, ()),
+    "first": ("a.mp4", "libx264", 3, 0, 0, 12, ()),
+}
+
+
+@pytest.mark.parametrize("name,codec,b_frames,packet,lost,key,held", DAMAGED.values(), ids=DAMAGED)
+def test_a_tolerant_reading_goes_on_behind_damage(tmp_path, name, codec, b_frames, packet, lost, key, held):
+    path = write_video(tmp_path / name, 40, codec=codec, b_frames=b_frames)
+    assert damage_packets(path, packet) == [lost]
+    assert tolerant_reading(path) == expected_reading(lost, key, held)
+    with VideoFrames(path) as video, pytest.raises(VideoReadError, match=rf"a\.\w+: frame {lost} cannot be read"):
+        for index, _, image in video:  # by default, nothing from the damage on is given
+            assert index < lost and number_of(image) == index
+
+
+def test_frames_that_rest_on_a_lost_one_keep_their_places_among_those_decoded_before(tmp_path):
+    """The file holds 16, 20, 18, 17, 19: with 18 gone, 20 is whole and 17 and 19 are not."""
+    path = write_video(tmp_path / "a.mp4", 40, codec="libx264", b_frames=3)
+    assert damage_packets(path, 18) == [18]
+    found = tolerant_reading(path)
+    assert [i for i in range(40) if found[i] != i] == [17, 18, 19, 21, 22, 23]
+    assert found[18].startswith("cannot be decoded") and {found[17], found[23]} == {expected_reading(18, 24)[23]}
+
+
+def test_several_damaged_packets(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 40, codec="mpeg4")
+    assert damage_packets(path, 3, 5, 30) == [3, 5, 30]
+    found = tolerant_reading(path)
+    assert [i for i in range(40) if found[i] == i] == [0, 1, 2, *range(12, 30), *range(36, 40)]
+    assert [i for i in range(40) if "cannot be decoded (" in str(found[i])] == [3, 30]  # 5 is not tried
+
+
+def test_a_picture_that_the_decoder_made_up_counts_as_lost(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 40, codec="mpeg4")
+    with av.open(str(path)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][20]
+        middle, end = packet.pos + packet.size // 2, packet.pos + packet.size
+    data = bytearray(path.read_bytes())
+    data[middle:end] = np.random.default_rng(0).integers(0, 256, end - middle, dtype=np.uint8).tobytes()
+    path.write_bytes(data)
+    with VideoFrames(path) as video:
+        assert number_of(video.frame(20)) == 19  # the decoder reports the damage and gives a picture all the same
+    found = tolerant_reading(path)
+    assert "fill in" in found[20] and found[:20] + found[24:] == [*range(20), *range(24, 40)]
+
+
+def test_a_lost_frame_has_no_picture(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 40, codec="mpeg4")
+    damage_packets(path, 20)
+    with VideoFrames(path, tolerant=True) as video:
+        assert number_of(video.frame(19)) == 19
+        with pytest.raises(VideoReadError, match="a.mp4: frame 20 cannot be decoded"):
+            video.frame(20)
+        assert number_of(video.frame(30)) == 30
+
+
+def test_a_tolerant_reading_of_a_whole_video_is_the_strict_one(any_video):
+    assert tolerant_reading(any_video) == list(range(40))
+
+
+@pytest.mark.parametrize("tolerant", [False, True])
+@pytest.mark.parametrize(
+    "name,cut,said", [("a.mp4", 200, "announces 80 frames"), ("a.mkv", 900, "announces 4.0 s and ends at")]
+)
+def test_a_video_cut_off_is_told_by_what_it_announces(tmp_path, tolerant, name, cut, said):
+    """Of Matroska files only by a tolerant reading; times are right to the last frame."""
+    options = {"movflags": "+faststart"} if name == "a.mp4" else {}
+    path = write_video(tmp_path / name, 80, codec="libx264", b_frames=3, options=options)
+    os.truncate(path, path.stat().st_size - cut)
+    found = []
+    told = pytest.raises(VideoReadError) if tolerant or name == "a.mp4" else contextlib.nullcontext()
+    with VideoFrames(path, tolerant=tolerant) as video, told as problem:
+        while video.advance():
+            found.append((number_of(video.picture()), video.timestamp))
+    assert 20 < len(found) < 80 and found == [(i, pytest.approx(i / 20, abs=1e-3)) for i in range(len(found))]
+    if tolerant:
+        assert said in str(problem.value) and f"after {len(found)} frames" in str(problem.value)
+
+
+def test_what_an_edit_list_cuts_away_is_not_missed(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 40, codec="libx264", group=10)
+    damage_packets(path, 22, 35)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst") + 12
+    data[at + 4 : at + 8] = (25 * 512).to_bytes(4, "big")  # starts the film at frame 25; key frames at 20 and 30
+    path.write_bytes(data)
+    found = tolerant_reading(path)
+    assert [number for number in found if isinstance(number, int)] == list(range(30, 35))
+    assert [fault.split()[0] for fault in found if isinstance(fault, str)] == ["rests"] * 5 + ["cannot"] + [
+        "rests"
+    ] * 4
+
+
+@pytest.mark.parametrize(
+    "name,codec", [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.wmv", "wmv2"), ("a.flv", "flv1")]
+)
+def test_how_long_the_container_says_it_is(tmp_path, name, codec):
+    with VideoFrames(write_video(tmp_path / name, 30, codec=codec)) as video:
+        assert video.seconds == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize("codec", ["mjpeg", "mpeg4"])

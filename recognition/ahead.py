@@ -1,0 +1,182 @@
+"""Frames and their faces, made ready in threads while the model reads the ones before.
+
+One thread decodes, a few find and crop faces; what is ready is handed out in order. However long the inputs are, no more is made
+ready than a limit of frames and of bytes allows.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from threading import Condition, Thread
+
+import cv2
+from PIL import Image
+
+from aullava.image_aullava import ImageReadError
+from aullava.media.boxes import FaceBox
+from aullava.media.detection import Detector
+from aullava.media.video import VideoReadError
+from aullava.recognition.faces import find_faces
+from aullava.recognition.frames import read_frames
+from aullava.recognition.inputs import Failure
+from aullava.recognition.rows import Frame
+from aullava.recognition.units import Position, Unit
+
+_BYTES_AHEAD = 256 * 2**20  # of pictures and crops that wait; a hundred frames of 1280 x 720
+_PATIENCE_S = 5.0
+# What a bad input raises. Anything else is a mistake of the program and ends the run.
+_BAD_INPUT = (ImageReadError, VideoReadError, OSError, ImportError)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which frames of videos and webcams are read (see `read_frames`), and what finds the faces in them."""
+
+    detector: Detector
+    every: int = 1
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a unit comes to, in order: its frames, its failures, and at its end one step that is neither.
+
+    source: which of the unit's inputs it comes from.
+    frame: without its picture, of which only `found`, the boxes and crops of its faces, is left.
+    failure: of the input; frames that came before hold.
+    """
+
+    unit: Unit
+    source: int
+    frame: Frame | None = None
+    found: Sequence[tuple[FaceBox, Image.Image]] = ()
+    failure: Failure | None = None
+
+    @property
+    def is_end(self) -> bool:
+        return self.frame is None and self.failure is None
+
+    @property
+    def size(self) -> int:
+        """Bytes of picture and crops."""
+        picture = 0 if self.frame is None or self.frame.image_HWC is None else self.frame.image_HWC.nbytes
+        return picture + sum(4 * crop.width * crop.height for _, crop in self.found)  # Pillow's pixels take 4 bytes
+
+
+def steps_ahead(
+    work: Sequence[tuple[Unit, Position]], choice: Choice, frames_ahead: int, workers: int | None = None
+) -> Iterator[Step]:
+    """The steps of units, in order, made ready while earlier ones are used. Closing it, or an error, stops the threads.
+
+    Args:
+        work: units, and where in each to begin.
+        choice: frames and detector.
+        frames_ahead: how many frames may be ready or in the making, 1 or more.
+        workers: threads that find faces; default half of this process's cores, at most 4.
+
+    Raises:
+        What the detector raises, or whatever else is no fault of an input.
+    """
+    room, ready = _Room(frames_ahead, _BYTES_AHEAD), SimpleQueue()
+    with ThreadPoolExecutor(workers or _default_workers(), "aullava-faces") as pool:
+        # A daemon, since it may stand inside a long call of the decoder, which reads over frames, when it is told to stop.
+        decoder = Thread(target=_decode, args=(work, choice, room, pool, ready), name="aullava-decoder", daemon=True)
+        decoder.start()
+        try:
+            while (entry := ready.get()) is not None:
+                if isinstance(entry, BaseException):
+                    raise entry
+                step = entry.result()
+                room.leave(step.size)
+                yield step
+        finally:
+            room.close()
+            decoder.join(_PATIENCE_S)
+            pool.shutdown(cancel_futures=True)
+
+
+def _decode(
+    work, choice: Choice, room: "_Room", pool: ThreadPoolExecutor, ready: "SimpleQueue[Future | None]"
+) -> None:
+    """Put a future for every step into `ready`; None after the last, or an error."""
+    try:
+        for unit, position in work:
+            for step in _steps(unit, position, choice):
+                if not room.enter(step.size):
+                    return
+                ready.put(pool.submit(_with_faces, step, choice.detector, room))
+        ready.put(None)
+    except BaseException as error:  # whoever waits for the next step must hear of it, whatever it is
+        ready.put(error)
+
+
+def _steps(unit: Unit, position: Position, choice: Choice) -> Iterator[Step]:
+    """The steps of a unit, with pictures and without faces."""
+    for place in range(position.source, len(unit.sources)):
+        source = unit.sources[place]
+        start = position.frame if place == position.source else 0
+        try:
+            with closing(read_frames(source, every=choice.every, fps=choice.fps, start=start)) as frames:
+                for frame in frames:
+                    yield Step(unit, place, frame)
+        except _BAD_INPUT as error:
+            yield Step(unit, place, failure=Failure(source.path, str(error)))
+    yield Step(unit, len(unit.sources))
+
+
+def _with_faces(step: Step, detector: Detector, room: "_Room") -> Step:
+    """The step with the faces of its frame instead of its picture."""
+    if step.frame is None:
+        return step
+    try:
+        found, fault = find_faces(step.frame, detector), step.frame.fault
+    except cv2.error as error:  # OpenCV does not like this picture: no reason to lose the others
+        found, fault = (), f"the face detector fails on it ({error.err})"
+    done = replace(step, frame=replace(step.frame, image_HWC=None, fault=fault), found=found)
+    room.change(done.size - step.size)
+    return done
+
+
+def _default_workers() -> int:
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return max(1, min(4, (os.cpu_count() or 1) // processes // 2))
+
+
+class _Room:
+    """Counts steps that are on their way and their bytes, and makes who brings more wait. One step always gets in."""
+
+    def __init__(self, most: int, most_bytes: int):
+        self._most, self._most_bytes = most, most_bytes
+        self._count = self._bytes = 0
+        self._closed = False
+        self._changed = Condition()
+
+    def enter(self, size: int) -> bool:
+        """Wait for room for one more; False once it is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._fits(size))
+            self._count, self._bytes = self._count + 1, self._bytes + size
+            return not self._closed
+
+    def change(self, size: int) -> None:
+        """One of them grew by so many bytes, or shrank."""
+        with self._changed:
+            self._bytes += size
+            self._changed.notify_all()
+
+    def leave(self, size: int) -> None:
+        with self._changed:
+            self._count, self._bytes = self._count - 1, self._bytes - size
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nobody waits or gets in any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _fits(self, size: int) -> bool:
+        return not self._count or (self._count < self._most and self._bytes + size <= self._most_bytes)

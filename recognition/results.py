@@ -1,0 +1,164 @@
+"""`aullava recognize` after everything is read: the table, what was run, series, plots, overlays."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from aullava.action_units import INTENSITY
+from aullava.media.files import replace_file
+from aullava.recognition.filenames import FileNames
+from aullava.recognition.inputs import Failure
+from aullava.recognition.outputs import CsvLines, write_table
+from aullava.recognition.overlay import write_overlays
+from aullava.recognition.preparation import Job
+from aullava.recognition.rows import FaceRow
+from aullava.recognition.series.activity import activity, activity_table, co_occurrence, write_frame
+from aullava.recognition.series.blendshapes import to_blendshapes
+from aullava.recognition.sidecar import Circumstances, sidecar_path, write_sidecar
+from aullava.recognition.summary import Summary
+from aullava.recognition.tables import DECIMALS
+
+Rows = Callable[[], Iterable[FaceRow]]  # all rows from the first one on; may be called again
+
+
+class Results:
+    """Writes what was asked for, one output after the other; what cannot be written is a failure and ends none of the others.
+
+    Attributes:
+        summary: counts of the rows, once the table was written or `count` was called.
+        failures: inputs, readings and outputs, in this order as they are met.
+        written: what was written, in words.
+        kept: whether rows have to be kept, because the table could not be written.
+    """
+
+    def __init__(self, job: Job, failures: Iterable[Failure]):
+        self.job, self.failures = job, list(failures)
+        self.summary = Summary(job.layout)
+        self.written: list[str] = []
+        self.kept = False
+        self._invalid: Counter[str] = Counter()
+        self._activity: list[pd.DataFrame] = []
+
+    def count(self, rows: Iterable[FaceRow]) -> Iterator[FaceRow]:
+        """The same rows, counted as they pass."""
+        for row in self.summary.watch(rows):
+            if row.status == "invalid":
+                self._invalid[row.input] += 1
+            yield row
+
+    def write(self, rows: Rows) -> None:
+        """All outputs of the request."""
+        asked = self.job.request
+        if self.job.target:
+            self._write(self._write_table, rows)
+        else:
+            for _ in self.count(rows()):
+                pass
+        self.tell_bad_frames()
+        if asked.summary or asked.blendshapes or asked.plot or self.summary.films:
+            self._write(self._write_series, rows)
+        if asked.overlay:
+            kinds = {source.name: source.kind for source in self.job.inputs.sources}
+            pictures = write_overlays(rows, asked.overlay, self.job.layout.protocols, self.failures, kinds)
+            self.written.append(f"{counted(sum(1 for _ in pictures), 'overlay')} in {asked.overlay}")
+        if self.job.target and not self.kept:
+            self._write(self._write_sidecar)
+
+    def table(self) -> Table:
+        """What to show on the terminal: activity over time where there are videos, else the first rows."""
+        return activity_table(pd.concat(self._activity)) if self._activity else self.summary.table()
+
+    def tell_bad_frames(self) -> None:
+        """Frames that were not decoded and answers that are none become failures, one an input."""
+        for name, counts in self.summary.films:
+            if counts.unreadable:
+                reason = f"{counts.unreadable} of {counts.frames} frames could not be decoded; their rows are empty"
+                self.failures.append(Failure(Path(name), reason))
+        for name, number in self._invalid.items():
+            reason = f"the model wrote no valid answer for {counted(number, 'face')}"
+            self.failures.append(Failure(Path(name), reason))
+
+    def _write(self, write: Callable, *arguments) -> None:
+        try:
+            write(*arguments)
+        except OSError as error:
+            self.kept |= write == self._write_table
+            # Of a failed renaming the second name is the one that was asked for.
+            path = error.filename2 or error.filename or self.job.place.parent
+            self.failures.append(Failure(Path(path), f"not written: {error.strerror or error}"))
+
+    def _write_table(self, rows: Rows) -> None:
+        target, job = self.job.target, self.job
+        try:
+            files = write_table(self.count(rows()), target, job.layout, job.transform)
+        except OSError:
+            self.summary = Summary(job.layout)  # it may have counted half of the rows
+            self._invalid.clear()
+            for _ in self.count(rows()):
+                pass
+            raise
+        where = target.path if target.one_an_input else files[0]
+        self.written.append(f"{counted(self.summary.rows, 'row')} in {where}")
+
+    def _write_sidecar(self) -> None:
+        job = self.job
+        options = {name: value for name, value in vars(job.request).items() if value not in (None, (), False)}
+        run = Circumstances(
+            options, job.identity, job.layout, job.settings.mode, job.request.faces, job.device, job.started
+        )
+        notes = job.transform.notes if job.transform else []
+        write_sidecar(sidecar_path(job.target), run, self.summary, self.failures, notes)
+
+    def _write_series(self, rows: Rows) -> None:
+        """Activity, blendshapes and plots from one pass over the tables of the inputs."""
+        asked, names = self.job.request, FileNames()
+        together, plots = [], []
+        films = {name for name, _ in self.summary.films}
+
+        def tables() -> Iterator[pd.DataFrame]:
+            for table in self.job.layout.inputs(rows(), self.job.transform):
+                name = table["input"].iloc[0]
+                stem = names.stem(name)
+                if asked.summary or name in films:
+                    self._activity.append(activity(table, intensity_from=self._present_from()))
+                if asked.summary:
+                    together.append(co_occurrence(table, self._present_from()))
+                if asked.plot:
+                    from aullava.recognition.series.plots import write_plots
+
+                    plots.extend(write_plots(table, asked.plot, stem))
+                yield table
+
+        if asked.blendshapes:
+            replace_file(asked.blendshapes, lambda temporary: _write_blendshapes(tables(), temporary))
+            self.written.append(f"blendshapes in {asked.blendshapes}")
+        else:
+            for _ in tables():
+                pass
+        if asked.summary:
+            pairs = asked.summary.with_name(f"{asked.summary.stem}_pairs.csv")
+            write_frame(pd.concat(self._activity), asked.summary)
+            write_frame(pd.concat(together), pairs)
+            self.written.append(f"activity in {asked.summary} and {pairs.name}")
+        if asked.plot:
+            self.written.append(f"{counted(len(plots), 'plot')} in {asked.plot}")
+
+    def _present_from(self) -> int:
+        """The level from which a unit counts as active: that of the first protocol of intensities."""
+        graded = [protocol for protocol in self.job.layout.protocols if protocol.scale == INTENSITY]
+        return graded[0].occurrence_threshold if graded else 2
+
+
+def _write_blendshapes(tables: Iterable[pd.DataFrame], path: Path) -> None:
+    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        for number, table in enumerate(tables):
+            shapes = to_blendshapes(table).round(DECIMALS)
+            shapes.to_csv(CsvLines(file), index=False, header=number == 0, lineterminator="\r\n")
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 row", "2 rows"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

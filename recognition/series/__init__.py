@@ -1,0 +1,1 @@
+"""What is done with a finished table: smoothing, a person's neutral, activity, plots, blendshapes."""

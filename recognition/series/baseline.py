@@ -1,0 +1,114 @@
+"""A person's neutral face subtracted from what was read: `--baseline auto` or `--baseline FILE`.
+
+What OpenFace 2 does (lib/local/FaceAnalyser/src/FaceAnalyser.cpp): after a video, ExtractAllPredictionsOfflineReg sorts a unit's
+values over the frames that were tracked, takes the one at index floor(n * cutoff), subtracts it from every frame and clips to
+0..5; the cutoff of each unit was learned with its dynamic models. CorrectOnlineAUs does likewise while a video runs, with the
+lowest 10% taken as neutral and nothing corrected in the first 10 frames. Its dynamic models also subtract the median of the
+features, which has no counterpart here: our model reads one picture at a time.
+
+Conventions
+    auto        for each face of each input: the value at index floor(0.1 * n) of its n sorted values, the share that OpenFace takes
+                where it has learned none. So a tenth of the frames should show the face at rest; one who smiles throughout is
+                read as neutral. Fewer than 10 values: no baseline, the values stay as they are, and this is told.
+    from FILE   the median of each column over the rows read of the person's neutral face, the same for every face.
+    subtracted  from _r and _v columns, and clipped to their scale at 0; levels become fractions. Occurrences (_c) and
+                probabilities (_p) are left as the model gave them. Gaps stay gaps.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from aullava.media.files import printable
+from aullava.recognition.series.columns import as_column, as_floats, value_columns
+from aullava.recognition.series.samples import series_of
+
+AUTO = "auto"
+NEUTRAL_SHARE = 0.1
+MIN_FRAMES = 10
+
+
+def auto_neutral(values_S: np.ndarray) -> float:
+    """The neutral value of one face and unit; NaN with fewer than MIN_FRAMES values."""
+    known = np.sort(values_S[~np.isnan(values_S)])
+    return float(known[int(len(known) * NEUTRAL_SHARE)]) if len(known) >= MIN_FRAMES else np.nan
+
+
+def subtract_baseline(table: pd.DataFrame, neutral: str | Mapping[str, float]) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of one input with the neutral subtracted, and a sentence for each thing that was left as it is.
+
+    Args:
+        neutral: "auto", or column -> neutral value (as `neutral_of` makes it); a column that is not in it, or NaN, is left.
+    """
+    columns = value_columns(table, "rv")
+    if not columns:
+        return table, ["no baseline was subtracted: occurrences (0 or 1) have none"]
+    every, new, left = series_of(table), {}, {}
+    for column in columns:
+        values_N = as_floats(table, column.name)
+        for one in every:
+            found_S = one.values(values_N)
+            rest = auto_neutral(found_S) if neutral == AUTO else float(neutral.get(column.name, np.nan))
+            if np.isnan(rest):
+                left.setdefault(one.face_id, []).append(column.name)
+            else:
+                one.put((found_S - rest).clip(0, column.highest), values_N)
+        new[column.name] = as_column(values_N, column.kind)
+    why = f"fewer than {MIN_FRAMES} values" if neutral == AUTO else "the neutral face has no value"
+    return table.assign(**new), [_note(face, names, len(columns), why) for face, names in sorted(left.items())]
+
+
+def _note(face: int, names: list[str], of: int, why: str) -> str:
+    which = f"any of its {of} units" if len(names) == of else ", ".join(names)
+    return f"face {face}: no baseline was subtracted from {which}: {why}"
+
+
+def neutral_of(table: pd.DataFrame) -> dict[str, float]:
+    """Column -> median over the rows read, of a table that shows one person at rest; columns without a value are left out.
+
+    Args:
+        table: rows of one or more inputs (a picture, several, a video); where a frame has several faces, nobody can tell whose
+            neutral is meant.
+
+    Raises:
+        ValueError: no intensity or continuous value, or several faces.
+    """
+    columns = value_columns(table, "rv")
+    if not columns:
+        raise ValueError("the neutral face has no column of intensities (_r) or continuous values (_v)")
+    seen = table[table["success"] == 1]
+    if (faces := seen["face_id"].nunique()) > 1:
+        raise ValueError(f"the neutral face is that of one person, but {faces} faces were read: keep the rows of one")
+    found = {column.name: as_floats(seen, column.name) for column in columns}
+    found = {name: float(np.nanmedian(values)) for name, values in found.items() if not np.isnan(values).all()}
+    if not found:
+        raise ValueError("no unit was read of the neutral face: expected at least one row with success 1 and values")
+    return found
+
+
+def read_neutral(path: Path) -> dict[str, float]:
+    """`neutral_of` an earlier table.
+
+    Raises:
+        ValueError: not a .csv or .parquet file that `aullava recognize` wrote, or as `neutral_of`.
+    """
+    readers = {".csv": _read_csv, ".parquet": pd.read_parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(
+            f"cannot tell the format of {printable(str(path))}: expected a name that ends in {' or '.join(readers)}"
+        )
+    try:
+        table = reader(path)
+        lacking = [name for name in ("input", "frame", "face_id", "success") if name not in table.columns]
+        if lacking:
+            raise ValueError(f"it has no column {', '.join(lacking)}")
+        return neutral_of(table)
+    except (ValueError, OSError) as error:  # pandas's and pyarrow's own errors are among them
+        raise ValueError(f"no neutral face can be read from {printable(str(path))}: {error}") from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, encoding_errors="surrogateescape")

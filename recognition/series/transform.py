@@ -1,0 +1,38 @@
+"""What changes the values of a finished table before it is written: first the baseline, then smoothing, as OpenFace does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from aullava.recognition.series.baseline import subtract_baseline
+from aullava.recognition.series.smoothing import Smoothing, smooth
+
+
+@dataclass
+class Transform:
+    """Call it with the rows of one input at a time.
+
+    Args:
+        smoothing: as `--smooth` names it, or None.
+        baseline: "auto", column -> neutral value, or None.
+
+    Attributes:
+        notes: what was left as it was read, a sentence each, with the input's name in front.
+    """
+
+    smoothing: Smoothing | None = None
+    baseline: str | Mapping[str, float] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The same rows and columns; levels (_r) are fractions (Float64), whether or not this input's were changed."""
+        told = []
+        if self.baseline is not None:
+            table, told = subtract_baseline(table, self.baseline)
+        if self.smoothing is not None:
+            table, more = smooth(table, self.smoothing)
+            told = told + more
+        told = [f"{table['input'].iloc[0]}: {note}" for note in told]
+        self.notes += [note for note in told if note not in self.notes]  # a table may pass more than once
+        return table

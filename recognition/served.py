@@ -1,0 +1,105 @@
+"""A stock checkpoint behind a server that speaks OpenAI's API (`transformers serve`, vLLM, SGLang), in the place of a loaded model.
+
+Faces are cropped here, the server answers in text, and the answers are parsed here: what mode "generate" gives, without
+probabilities. The server keeps the devices busy, however many there are; here only pictures are decoded.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+
+from aullava.action_units import Protocol, parse, question, render, value_of, value_strings
+from aullava.configuration_aullava import AULlavaConfig
+from aullava.readout_aullava import AUReading
+
+_TOKENS_A_CHARACTER = 1  # no tokenizer writes more of them
+_PATIENCE = 300  # seconds that a server may take for one answer
+
+
+class ServedModel:
+    """Reads faces as `AULlavaForConditionalGeneration.recognize_many` does, on a server.
+
+    Args:
+        url: of the API, as "http://localhost:8000/v1".
+        checkpoint: folder or Hub id, by which the server knows the model and from which its configuration is read here.
+        at_once: requests under way at a time.
+
+    Raises:
+        ValueError: the server does not answer, or there is no such configuration.
+        ImportError: the client library is missing.
+    """
+
+    def __init__(self, url: str, checkpoint: str | Path, at_once: int = 32):
+        try:
+            from openai import OpenAI
+        except ImportError as error:
+            raise ImportError("asking a server needs openai: pip install 'au-llava[serving]'") from error
+        try:
+            if Path(checkpoint).is_dir() and not (Path(checkpoint) / "config.json").is_file():
+                raise FileNotFoundError("the folder holds none")  # transformers would take its defaults
+            self.config = AULlavaConfig.from_pretrained(checkpoint)
+        except OSError as error:
+            raise ValueError(f"no config.json of checkpoint {checkpoint}: {str(error).splitlines()[0]}") from error
+        self.url, self.name, self._at_once = url, str(checkpoint), at_once
+        self._client = OpenAI(base_url=url, api_key="none", timeout=_PATIENCE, max_retries=3)
+
+    def recognize_many(
+        self, images: Sequence[Image.Image], processor, protocols: Sequence[Protocol], mode: str, batch_size: int = 32
+    ) -> list[dict[str, AUReading]]:
+        """One dictionary a picture, in order: protocol name -> what the server answered.
+
+        Args:
+            processor, batch_size: for the sake of one signature; the server has its own.
+            mode: "generate".
+
+        Raises:
+            ConnectionError: the server is gone, or refuses the request.
+            ValueError: another mode.
+        """
+        if mode != "generate":
+            raise ValueError(f"mode is {mode!r}: a server answers in text, expected generate")
+        with ThreadPoolExecutor(self._at_once) as pool:
+            asked = [[pool.submit(self._ask, image, protocol) for protocol in protocols] for image in images]
+            return [
+                {protocol.name: answer.result() for protocol, answer in zip(protocols, of_image, strict=True)}
+                for of_image in asked
+            ]
+
+    def _ask(self, image: Image.Image, protocol: Protocol) -> AUReading:
+        from openai import OpenAIError
+
+        parts = [
+            {"type": "image_url", "image_url": {"url": _as_url(image)}},
+            {"type": "text", "text": question(protocol, self.config.question_form)},
+        ]
+        if self.config.prompt_layout != "image_first":
+            parts.reverse()
+        try:
+            answer = self._client.chat.completions.create(
+                model=self.name,
+                messages=[{"role": "user", "content": parts}],
+                temperature=0,
+                max_tokens=_longest(protocol),
+            )
+        except OpenAIError as error:
+            raise ConnectionError(f"{self.url} did not answer about model {self.name}: {error}") from error
+        text = (answer.choices[0].message.content or "").strip()
+        parsed = parse(text, protocol, strict=False)
+        return AUReading(dict(parsed.values), text=text, status=parsed.status)
+
+
+def _as_url(image: Image.Image) -> str:
+    """The picture inside an address, without loss."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _longest(protocol: Protocol) -> int:
+    """Tokens that the longest well-formed answer cannot exceed."""
+    highest = value_of(value_strings(protocol.scale)[-1], protocol.scale)
+    return _TOKENS_A_CHARACTER * len(render(dict.fromkeys(protocol.units, highest), protocol)) + 1

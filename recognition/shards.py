@@ -1,0 +1,116 @@
+"""One run in several processes, as `torchrun` or `accelerate launch` starts them: each reads a share of the units into one store.
+
+The units and their batches are those of a single process, so the table made of the store is the same, whoever read what.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+from torch import distributed
+
+from aullava.recognition.store import Store
+from aullava.recognition.units import Position, Unit
+
+_PATIENCE = timedelta(days=30)  # one process may have a far longer share than another
+_DONE, _FAILED = -1, -2
+
+
+@dataclass(frozen=True)
+class Shard:
+    """This process among those of the run. `rank`: 0 up to `world`; `local_rank`: the same, on this machine."""
+
+    rank: int = 0
+    world: int = 1
+    local_rank: int = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the one that opens the store, shows progress and writes the table."""
+        return self.rank == 0
+
+    def device(self, device: str) -> str:
+        """The device to read on: of several processes each takes the GPU of its number, where "auto" is asked for."""
+        mine = self.world > 1 and device == "auto" and torch.cuda.is_available()
+        return f"cuda:{self.local_rank}" if mine else device
+
+    def wait(self) -> None:
+        """Until all processes have come here."""
+        if self.world > 1:
+            distributed.barrier()
+
+
+@contextmanager
+def join() -> Iterator[Shard]:
+    """Meet the other processes of the run, if there are any: the launcher says so by RANK, WORLD_SIZE and LOCAL_RANK."""
+    rank, world, local_rank = (
+        int(os.environ.get(name, alone)) for name, alone in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
+    )
+    if world == 1:
+        yield Shard()
+        return
+    distributed.init_process_group("gloo", timeout=_PATIENCE)
+    try:
+        yield Shard(rank, world, local_rank)
+    finally:
+        distributed.destroy_process_group()
+
+
+def open_shared(
+    shard: Shard, folder: Path, units: Sequence[Unit], options: Mapping, resume: bool = False
+) -> tuple[Store, list[tuple[Unit, Position]]]:
+    """The store of the run, and the share of its units that this process reads.
+
+    Args:
+        shard: this process. The first one opens the store, the others attach to it.
+        folder, units, options, resume: as `Store.open`, the same in all processes.
+
+    Raises:
+        ValueError, OSError: as `Store.open`; a webcam is to be read by several processes; or the first process failed.
+    """
+    if shard.world == 1:
+        store = Store.open(folder, units, options, resume)
+        return store, store.pending()
+    if any(unit.kind == "webcam" for unit in units):
+        raise ValueError(f"a webcam is read by one process: this run has {shard.world}")
+    owners = torch.full((len(units),), _FAILED)
+    try:
+        if shard.is_first:
+            store = Store.open(folder, units, options, resume)
+            owners = torch.tensor(_owners(units, {unit.number for unit, _ in store.pending()}, shard.world))
+    finally:  # the others wait for it, come what may
+        distributed.broadcast(owners, src=0)
+    if not shard.is_first:
+        if _FAILED in owners:
+            raise ValueError("the first process could not begin, and says why")
+        store = Store.attach(folder, units)
+    return store, [(unit, position) for unit, position in store.pending() if owners[unit.number] == shard.rank]
+
+
+def _owners(units: Sequence[Unit], pending: set[int], world: int) -> list[int]:
+    """For each unit the process that reads it, _DONE for none.
+
+    The largest goes first, to the process with the least. Videos are measured in bytes; units of pictures, which take next to
+    nothing beside a video, in pictures.
+    """
+    owners = [_DONE] * len(units)
+    for measure, kind in ((_bytes, "video"), (lambda unit: len(unit.sources), "image")):
+        loads = [0] * world
+        sizes = {unit.number: measure(unit) for unit in units if unit.number in pending and unit.kind == kind}
+        for number in sorted(sizes, key=lambda number: -sizes[number]):
+            # Of those with the least the last, because the first process makes the table as well.
+            owner = min(range(world), key=lambda rank: (loads[rank], -rank))
+            owners[number] = owner
+            loads[owner] += sizes[number]
+    return owners
+
+
+def _bytes(unit: Unit) -> int:
+    try:
+        return os.stat(unit.sources[0].path).st_size
+    except OSError:  # whoever reads it is told why
+        return 0

@@ -1,0 +1,133 @@
+"""What a table alone does not tell, as JSON beside it: readings.csv -> readings.meta.json, a folder -> meta.json in it.
+
+Contents
+    format      1; goes up when a key changes its meaning.
+    started, finished   in UTC. seconds: between the two.
+    options     of the command, as given.
+    checkpoint  given: folder or Hub id. revision: commit on the Hub, null for a folder. files: SHA-256 of each. fingerprint: of
+                all that readings depend on. calibration, dtype: of the loaded model.
+    protocols   name, scale, units with their names; of intensities occurrence_threshold, the level from which a unit counts as
+                present in AU01_p; of occurrences thresholds, the P(present) above which AU01_c is 1 where it is not 0.5.
+    mode, intensities, detector, device, versions   of what read. A library that is not installed has none.
+    counts      total, of all stills together and of each film; see `summary`.
+    failures    what could not be read or written, and why.
+    notes       what else was done to the values or told about them.
+    columns     name -> what it holds; for a unit its code and FACS name, protocol, scale and range.
+
+File names that are not UTF-8: bytes are the escapes \\udc80 to \\udcff, as Python's os.fsdecode writes them.
+"""
+
+import json
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from aullava.action_units import INTENSITY, OCCURRENCE, Protocol, unit
+from aullava.media.files import replace_file
+from aullava.recognition.identity import CheckpointIdentity
+from aullava.recognition.outputs import Target
+from aullava.recognition.summary import Summary
+from aullava.recognition.tables import Layout
+
+FORMAT = 1
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "huggingface_hub",
+    "numpy",
+    "pillow",
+    "opencv-python-headless",
+    "av",
+    "pandas",
+    "pyarrow",
+)
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """How rows were read.
+
+    Args:
+        options: of the command, name -> value.
+        checkpoint: which one. mode: as `model.recognize`. detector, device: in words.
+        started: with its time zone.
+    """
+
+    options: Mapping[str, Any]
+    checkpoint: CheckpointIdentity
+    layout: Layout
+    mode: str
+    detector: str
+    device: str
+    started: datetime
+
+
+def sidecar_path(target: Target) -> Path:
+    """Where the sidecar of a table lies."""
+    return target.path / "meta.json" if target.one_an_input else target.path.with_suffix(".meta.json")
+
+
+def write_sidecar(
+    path: Path, run: Circumstances, summary: Summary, failures: Iterable, notes: Sequence[str] = ()
+) -> None:
+    """Write the sidecar, whole or not at all. The run counts as finished now.
+
+    Args:
+        summary: of the rows. failures: each with a `path` and a `reason`. notes: sentences.
+    """
+    content = _describe(run, summary, datetime.now(UTC)) | {
+        "failures": [{"path": str(failure.path), "reason": failure.reason} for failure in failures],
+        "notes": list(notes),
+        "columns": {column.name: dict(column.about) for column in run.layout.columns},
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+    data = text.encode(errors="backslashreplace")  # what UTF-8 cannot hold becomes JSON's own escape
+    replace_file(path, lambda temporary: temporary.write_bytes(data))
+
+
+def _describe(run: Circumstances, summary: Summary, finished: datetime) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "started": run.started.astimezone(UTC).isoformat(timespec="seconds"),
+        "finished": finished.isoformat(timespec="seconds"),
+        "seconds": round((finished - run.started).total_seconds(), 3),
+        "options": dict(run.options),
+        "checkpoint": asdict(run.checkpoint) | {"fingerprint": run.checkpoint.fingerprint},
+        "protocols": [_of_protocol(protocol, run.checkpoint.calibration) for protocol in run.layout.protocols],
+        "mode": run.mode,
+        "intensities": run.layout.intensities,
+        "detector": run.detector,
+        "device": run.device,
+        "versions": {"aullava": _version("au-llava"), "python": platform.python_version()}
+        | {name: found for name in LIBRARIES if (found := _version(name))},
+        "counts": {
+            "rows": summary.rows,
+            "total": asdict(summary.total),
+            "stills": asdict(summary.stills),
+            "films": [{"input": name} | asdict(counts) for name, counts in summary.films],
+        },
+    }
+
+
+def _of_protocol(protocol: Protocol, calibration: Mapping[str, Any]) -> dict[str, Any]:
+    described = {
+        "name": protocol.name,
+        "scale": protocol.scale,
+        "units": {code: unit(code).name for code in protocol.units},
+    }
+    if protocol.scale == OCCURRENCE:
+        described["thresholds"] = calibration.get("thresholds", {}).get(protocol.name, {})
+    if protocol.scale == INTENSITY:
+        described["occurrence_threshold"] = protocol.occurrence_threshold
+    return described
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

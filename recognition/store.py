@@ -1,0 +1,316 @@
+"""What was read so far, on disk beside the output: an interrupted run goes on from there, and tables are made of it.
+
+    .readings.csv.part/
+        run.json        what was asked for, and the inputs with size and time: a run that differs is refused
+        lock            held while a process reads
+        000012.jsonl    rows of unit 12, a JSON object a line
+        000012.json     how far unit 12 was read: bytes of the rows that hold, position behind them, failures
+
+Conventions
+    order       rows are on disk before the file that counts them, which is replaced whole. Bytes behind the count are those of a
+                run that was killed; the next rows take their place.
+    numbers     as Python writes them, which loses nothing: a row comes back equal to the one that went in.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs of one output are not told apart there
+    fcntl = None
+
+from aullava.media.files import printable, replace_file
+from aullava.recognition.inputs import Failure
+from aullava.recognition.lines import line_of, row_of
+from aullava.recognition.rows import FaceRow
+from aullava.recognition.run import Block, ReadSettings, read_units
+from aullava.recognition.units import Position, Unit
+
+_FORMAT = 1  # of the files
+_SAVE_EVERY_S = 1.0  # of work that may be lost to a kill; writing after every block would slow down fast devices
+_NAME_BYTES = 240
+
+
+def working_folder(out: Path) -> Path:
+    """The folder of a run that writes `out`, beside it."""
+    name = out.name
+    if len(os.fsencode(name)) > _NAME_BYTES:  # file systems take 255
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return out.parent / f".{name}.part"
+
+
+@dataclass
+class _Progress:
+    """How far a unit was read. `bytes`: of its rows; `frames`, `faces`: how many are in them."""
+
+    bytes: int = 0
+    frames: int = 0
+    faces: int = 0
+    position: Position = Position()
+    failures: list[Failure] = field(default_factory=list)
+    done: bool = False
+
+
+class Store:
+    """Rows and progress of one run. `Store.open` makes one, `Store.attach` reads one that another process has opened.
+
+    Args:
+        folder: where it lies.
+        units: those of the run, all of them.
+    """
+
+    def __init__(self, folder: Path, units: Sequence[Unit]):
+        self.folder = folder
+        self.units = units
+        self._lock = None
+        self._unit: int | None = None  # the one that is being written
+        self._progress = _Progress()
+        self._lines: list[bytes] = []  # rows that are not yet on disk
+        self._saved = 0.0
+
+    @classmethod
+    def open(cls, folder: Path, units: Sequence[Unit], options: Mapping, resume: bool = False) -> "Store":
+        """Begin, or go on with, the run that writes into `folder`.
+
+        Args:
+            folder: made if it is not there.
+            units: as `units_of` gives them.
+            options: for JSON: whatever changes the rows, the fingerprint of the checkpoint among it.
+            resume: go on with what is there. Default: what is there is deleted.
+
+        Raises:
+            ValueError: another process is at it; or what is there came from other options or inputs, which are named.
+            OSError: the folder cannot be written.
+        """
+        store = cls(folder, units)
+        folder.mkdir(parents=True, exist_ok=True)
+        store._take_lock()
+        try:
+            asked = _identity(units, options)
+            run = folder / "run.json"
+            if resume and run.exists():
+                _check_same(json.loads(run.read_text()), asked, folder)
+            else:
+                store._clear()
+                _write_json(run, asked)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def attach(cls, folder: Path, units: Sequence[Unit]) -> "Store":
+        """The run that another process has opened, to write units that nobody else writes.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        if not (folder / "run.json").exists():
+            raise FileNotFoundError(f"{folder} is not there: all processes of a run need the same disk")
+        return cls(folder, units)
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def pending(self) -> list[tuple[Unit, Position]]:
+        """Units that are not done, and where in each to go on. A webcam that was stopped is done: it cannot go back."""
+        found = []
+        for unit in self.units:
+            progress = self._read_progress(unit)
+            if not progress.done and not (unit.kind == "webcam" and progress.frames):
+                found.append((unit, progress.position))
+        return found
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.pending()
+
+    def count(self) -> tuple[int, int]:
+        """How many frames and faces were read so far."""
+        progress = [self._read_progress(unit) for unit in self.units]
+        return sum(p.frames for p in progress), sum(p.faces for p in progress)
+
+    def add(self, block: Block) -> None:
+        """Keep what was read. On disk at the end of a unit, and at the latest with the first block after a second.
+
+        Raises:
+            OSError: it cannot be written; what was saved before holds.
+        """
+        if self._unit != block.unit.number:
+            self.save()
+            self._unit, self._progress = block.unit.number, self._read_progress(block.unit)
+        progress = self._progress
+        self._lines += [line_of(row) for row in block.rows]
+        progress.frames += block.frames
+        progress.faces += block.faces
+        progress.failures += block.failures
+        progress.position, progress.done = block.after, block.done
+        if block.done or time.monotonic() - self._saved > _SAVE_EVERY_S:
+            self.save()
+
+    def save(self) -> None:
+        """Bring to disk what was added.
+
+        Raises:
+            OSError: it cannot be written; what was saved before holds.
+        """
+        if self._unit is None:
+            return
+        rows, state = self._files(self._unit)
+        try:
+            # Behind the bytes that hold lies what a killed run wrote: nothing counts it.
+            with open(rows, "r+b" if rows.exists() else "wb") as file:
+                file.truncate(self._progress.bytes)
+                file.seek(self._progress.bytes)
+                file.write(data := b"".join(self._lines))
+                file.flush()
+                os.fsync(file.fileno())
+            written = asdict(self._progress) | {"bytes": self._progress.bytes + len(data)}
+            written["failures"] = [[str(failure.path), failure.reason] for failure in self._progress.failures]
+            _write_json(state, written)
+        except OSError as error:
+            reason = (
+                f"{error.strerror or error}: what was read before is kept there, and a resumed run goes on from it"
+            )
+            raise OSError(error.errno, reason, str(self.folder)) from error
+        self._progress.bytes += len(data)
+        self._lines = []
+        self._saved = time.monotonic()
+
+    def rows(self) -> Iterator[FaceRow]:
+        """All rows that were saved, in the order of the inputs, one in memory at a time."""
+        for unit in self.units:
+            left = self._read_progress(unit).bytes
+            if not left:
+                continue
+            with open(self._files(unit.number)[0], "rb") as file:
+                while left > 0:
+                    line = file.readline()
+                    left -= len(line)
+                    yield row_of(line)
+
+    def failures(self) -> Iterator[Failure]:
+        """All failures that were saved, in the order of the inputs."""
+        for unit in self.units:
+            yield from self._read_progress(unit).failures
+
+    def close(self) -> None:
+        """Let others at it. What was read stays on disk."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def delete(self) -> None:
+        """Remove it, with all that was read."""
+        self.close()
+        shutil.rmtree(self.folder)
+
+    def _take_lock(self) -> None:
+        self._lock = open(self.folder / "lock", "w")  # noqa: SIM115  (held until `close`)
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.close()
+            raise ValueError(
+                f"{self.folder} is in use ({error.strerror}): another run writes the same output. Wait for it, or name "
+                "another output"
+            ) from error
+
+    def _clear(self) -> None:
+        for path in self.folder.iterdir():
+            if path.name != "lock":
+                path.unlink()
+
+    def _files(self, number: int) -> tuple[Path, Path]:
+        """Rows and progress of a unit."""
+        return self.folder / f"{number:06}.jsonl", self.folder / f"{number:06}.json"
+
+    def _read_progress(self, unit: Unit) -> _Progress:
+        try:
+            found = json.loads(self._files(unit.number)[1].read_text())
+        except FileNotFoundError:
+            return _Progress()
+        found["position"] = Position(**found["position"])
+        found["failures"] = [Failure(Path(path), reason) for path, reason in found["failures"]]
+        return _Progress(**found)
+
+
+def _identity(units: Sequence[Unit], options: Mapping) -> dict:
+    """What two runs must have in common for one to go on with the other's work, as JSON gives it back."""
+    inputs = []
+    for source in (source for unit in units for source in unit.sources):
+        size = changed = None
+        if source.kind != "webcam":
+            with suppress(OSError):  # it will be a failure of the run
+                size, changed = (stat := os.stat(source.path)).st_size, stat.st_mtime_ns
+        inputs.append([source.name, source.kind, size, changed])
+    return json.loads(json.dumps({"format": _FORMAT, "options": dict(options), "inputs": inputs}))
+
+
+def _check_same(kept: dict, asked: dict, folder: Path) -> None:
+    """Raise ValueError and name what differs."""
+    before, now = ({"format": run["format"], **run["options"]} for run in (kept, asked))
+    differ = [f"{n} was {before.get(n)!r}, is {now.get(n)!r}" for n in before | now if before.get(n) != now.get(n)]
+    if kept["inputs"] != asked["inputs"]:
+        old, new = ({tuple(entry) for entry in run["inputs"]} for run in (kept, asked))
+        names = sorted({entry[0] for entry in old ^ new}) or ["their order"]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        differ.append(f"the inputs differ or have changed: {printable(names[0])}{more}")
+    if differ:
+        raise ValueError(
+            f"the run that was interrupted in {folder} was another one: {'; '.join(differ)}. Ask for the same, or begin "
+            "anew without resuming"
+        )
+
+
+def _write_json(path: Path, content: dict) -> None:
+    def write(temporary: Path) -> None:
+        with open(temporary, "w") as file:
+            json.dump(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+    replace_file(path, write)
+
+
+def fill(
+    store: Store,
+    work: Sequence[tuple[Unit, Position]],
+    settings: ReadSettings,
+    on_block: Callable[[Block], None] | None = None,
+) -> None:
+    """Read units into a store.
+
+    Args:
+        store: keeps what is read.
+        work: of the units that `store.pending` names, those that this process reads.
+        settings: how.
+        on_block: told of every block that was kept, for a progress bar.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, once all that was read is kept. It is how a webcam ends: `store.is_complete` tells whether
+            anything is left to be read.
+        OSError: the store cannot be written.
+    """
+    try:
+        with closing(read_units(work, settings)) as blocks:
+            for block in blocks:
+                store.add(block)
+                if on_block is not None:
+                    on_block(block)
+    except KeyboardInterrupt:
+        store.save()
+        raise

@@ -1,0 +1,143 @@
+"""What was read, counted while rows pass by, and the first of them as a table for the terminal.
+
+Conventions
+    films       inputs of several frames. Each is counted by itself, and all inputs of one frame together, so that memory grows
+                with the films only: the stills are in the table by name.
+    frames      each counts once, however many faces it holds; without_face and unreadable say how many held none or were not
+                decoded.
+    faces       rows with a face. people: different face_id of an input, added up over inputs.
+    repaired, invalid   rows of that status, the worst of their protocols'.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from aullava.action_units import OCCURRENCE, Protocol, format_value
+from aullava.media.files import printable
+from aullava.recognition.rows import FaceRow
+from aullava.recognition.tables import Layout, present_probability, unit_label
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of one input or several; the conventions say what each is."""
+
+    inputs: int = 0
+    frames: int = 0
+    faces: int = 0
+    people: int = 0
+    without_face: int = 0
+    unreadable: int = 0
+    repaired: int = 0
+    invalid: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Counts)))
+
+
+class Summary:
+    """Counts rows as they come, those of one input one after the other, and keeps the first few to show.
+
+    Args:
+        layout: names the protocols.
+        limit: rows to show, default 30.
+    """
+
+    def __init__(self, layout: Layout, limit: int = 30):
+        self.layout, self.limit = layout, limit
+        self.rows = 0
+        self._shown: list[FaceRow] = []
+        self._films: list[tuple[str, Counts]] = []
+        self._stills = Counts()
+        self._last: FaceRow | None = None
+        self._counts, self._ids = Counts(), set()  # of the input that the last row is of
+
+    def watch(self, rows: Iterable[FaceRow]) -> Iterator[FaceRow]:
+        """The same rows; each is counted when it is taken."""
+        for row in rows:
+            self.add(row)
+            yield row
+
+    def add(self, row: FaceRow) -> None:
+        """Count one row."""
+        if self._last is None or row.input != self._last.input:
+            self._films, self._stills = self.films, self.stills
+            self._counts, self._ids, self._last = Counts(inputs=1), set(), None
+        frames = int(self._last is None or row.frame != self._last.frame)
+        people = int(row.has_face and row.face_id not in self._ids)
+        kinds = ("without_face", "no_face"), ("unreadable",) * 2, ("repaired",) * 2, ("invalid",) * 2
+        of_status = {name: int(row.status == status) for name, status in kinds}
+        self._counts += Counts(frames=frames, faces=int(row.has_face), people=people, **of_status)
+        self._ids.add(row.face_id)
+        self._last = row
+        self.rows += 1
+        if len(self._shown) < self.limit:
+            self._shown.append(row)
+
+    @property
+    def films(self) -> list[tuple[str, Counts]]:
+        """Name and counts of each input of several frames, in order."""
+        return [*self._films, (self._last.input, self._counts)] if self._counts.frames > 1 else self._films
+
+    @property
+    def stills(self) -> Counts:
+        """Of all inputs of one frame."""
+        return self._stills if self._counts.frames > 1 else self._stills + self._counts
+
+    @property
+    def total(self) -> Counts:
+        return sum((counts for _, counts in self.films), self.stills)
+
+    def table(self) -> Table:
+        """Which units act in each face, by name; the first rows."""
+        layout, rows = self.layout, self._shown
+        about = [f"{p.name}, {len(p.units)} units, {p.scale}" for p in layout.protocols]
+        timed = any(row.frame for row in rows)
+        table = Table(title="; ".join(about), title_justify="left")
+        table.add_column("input", overflow="fold")
+        if timed:
+            table.add_column("time", justify="right")
+        table.add_column("face", justify="right")
+        table.add_column("status")
+        for protocol in layout.protocols:
+            table.add_column("units that act" if len(layout.protocols) == 1 else protocol.name)
+        for row in rows:
+            when = [_when(row)] if timed else []
+            face = str(row.face_id) if row.has_face else ""
+            said = [describe(row, protocol) for protocol in layout.protocols]
+            table.add_row(escape(printable(Path(row.input).name)), *when, face, row.status, *said)
+        if self.rows > len(rows):
+            table.caption = f"and {self.rows - len(rows)} more rows"
+        return table
+
+
+def _when(row: FaceRow) -> str:
+    return f"frame {row.frame}" if row.timestamp is None else f"{row.timestamp:.2f} s"
+
+
+def describe(row: FaceRow, protocol: Protocol) -> str:
+    """The active units of a row in words, strongest first: "AU12 Lip corner puller 4, AU6 Cheek raiser 2"."""
+    if not row.success:
+        return ""
+    values = row.readings[protocol.name].values
+    active = sorted((c for c in protocol.units if values[c]), key=lambda c: -_strength(row, c, protocol))
+    unknown = [code for code in protocol.units if values[code] is None]
+    said = [f"{unit_label(code)}{_amount(row, code, protocol)}" for code in active] or ["none"]
+    return ", ".join(said) + (f"; undetermined: {', '.join(unknown)}" if unknown else "")
+
+
+def _strength(row: FaceRow, code: str, protocol: Protocol) -> float:
+    probability = present_probability(row, code, protocol)
+    of_occurrence = protocol.scale == OCCURRENCE and probability is not None
+    return probability if of_occurrence else row.readings[protocol.name].values[code]
+
+
+def _amount(row: FaceRow, code: str, protocol: Protocol) -> str:
+    if protocol.scale != OCCURRENCE:
+        return f" {format_value(row.readings[protocol.name].values[code], protocol.scale)}"
+    probability = present_probability(row, code, protocol)
+    return "" if probability is None else f" (p {probability:.2f})"

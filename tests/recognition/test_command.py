@@ -1,0 +1,146 @@
+"""`aullava recognize` on films, as people call it: tables, series, resuming, refusals. A real tiny checkpoint reads real videos."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from aullava.action_units import FEAFA_UNITS
+from aullava.cli import main
+from aullava.dataset_builder.corpora.procedural.film import write_film
+from aullava.recognition.store import working_folder
+
+from tiny import make_tiny_checkpoint
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return make_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """1.2 seconds of two faces, 12 frames."""
+    return write_film(tmp_path_factory.mktemp("film") / "drawn", seconds=1.2)[0]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def recognize(*arguments) -> int:
+    return main(["recognize", *map(str, arguments)])
+
+
+def test_a_film_with_everything(film, checkpoint, here, capsys):
+    flags = "--protocol disfa --protocol feafa --intensities expected --smooth median:3 --out t.csv --summary s.csv"
+    more = "--blendshapes b.csv --plot plots --overlay seen"
+    assert recognize(film, "--checkpoint", checkpoint, *flags.split(), *more.split()) == 0
+    table = pd.read_csv("t.csv")
+    assert list(table["frame"]) == [frame for frame in range(12) for _ in range(2)]
+    assert table["timestamp"].iloc[-1] == pytest.approx(1.1) and set(table["face_id"]) == {0, 1}
+    assert table[["AU12_r", "AU12_p", "feafa_24_nose_wrinkle_v"]].notna().all(axis=None)
+    meta = json.loads((here / "t.meta.json").read_text())
+    assert meta["counts"]["films"][0]["faces"] == 24 and meta["options"]["smooth"] == "median:3"
+    activity = pd.read_csv("s.csv")
+    assert len(activity) == 2 * (12 + len(FEAFA_UNITS)) and (here / "s_pairs.csv").exists()
+    shapes = pd.read_csv("b.csv")
+    assert len(shapes) == 24 and "jawOpen" in shapes
+    assert {path.name for path in (here / "plots").iterdir()} == {
+        f"film_face{i}.{e}" for i in (0, 1) for e in ("png", "html")
+    }
+    assert [path.name for path in (here / "seen").iterdir()] == ["film.mp4"]
+    assert "12 frames; 24 faces; 24 rows in t.csv" in capsys.readouterr().err
+    assert not working_folder(here / "t.csv").exists()
+
+
+def test_a_baseline_from_a_film_is_subtracted(film, checkpoint, here):
+    base = [film, "--checkpoint", checkpoint, "--intensities", "expected", "--largest", "--faces", "auto"]
+    assert recognize(*base, "--out", "raw.csv") == 0
+    assert recognize(*base, "--out", "table.csv", "--baseline", "raw.csv") == 0
+    assert recognize(*base, "--out", "film.csv", "--baseline", film) == 0
+    raw, table = pd.read_csv("raw.csv"), pd.read_csv("table.csv")
+    expected = (raw["AU12_r"] - raw["AU12_r"].median()).clip(0)
+    assert table["AU12_r"].tolist() == pytest.approx(expected.tolist(), abs=2e-4) and table["AU12_r"].max() > 0
+    assert (here / "film.csv").read_bytes() == (here / "table.csv").read_bytes()
+
+
+def test_a_folder_takes_one_file_an_input(film, checkpoint, here):
+    arguments = [film, film.parent / "missing.mp4", "--checkpoint", checkpoint, "--every", "6", "--faces", "none"]
+    assert recognize(*arguments, "--out", "tables/", "--format", "parquet") == 1
+    table = pd.read_parquet("tables/film.parquet")
+    assert table["frame"].tolist() == [0, 6]
+    failures = json.loads((here / "tables" / "meta.json").read_text())["failures"]
+    assert [failure["path"] for failure in failures] == [str(film.parent / "missing.mp4")]
+
+
+def test_a_killed_run_goes_on_and_writes_the_same_bytes(checkpoint, here, capsys):
+    long = write_film(here / "long", seconds=20)[0]
+    asked = [str(word) for word in (long, "--checkpoint", checkpoint, "--batch-size", 4, "--out")]
+    assert recognize(*asked, "whole.csv") == 0
+    command = [sys.executable, "-m", "aullava.cli", "recognize", *asked, "cut.csv"]
+    store = working_folder(here / "cut.csv")
+    for stop in (signal.SIGKILL, signal.SIGINT):
+        resume = ["--resume"] if store.exists() else []
+        running = subprocess.Popen([*command, *resume], env=os.environ, stderr=subprocess.PIPE, text=True)
+        before = _saved(store)
+        while running.poll() is None and _saved(store) <= before:
+            time.sleep(0.02)
+        running.send_signal(stop)
+        said = running.communicate(timeout=60)[1]
+        assert running.returncode != 0 and not (here / "cut.csv").exists(), said
+    assert running.returncode == 1 and "--resume goes on from here" in said
+    capsys.readouterr()
+    assert recognize(*asked, "cut.csv") == 2
+    assert "add --resume" in capsys.readouterr().err
+    assert recognize(*asked, "cut.csv", "--resume", "--mode", "parallel") == 2
+    assert "mode was 'joint', is 'parallel'" in capsys.readouterr().err
+    assert recognize(*asked, "cut.csv", "--resume") == 0
+    assert (here / "cut.csv").read_bytes() == (here / "whole.csv").read_bytes()
+    assert not store.exists()
+
+
+def _saved(store) -> int:
+    """Frames that are safe on disk."""
+    try:
+        return json.loads((store / "000000.json").read_text())["frames"]
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        ("--every 2 --fps 5", "give one of them"),
+        ("--fps 0", "expected a number above 0"),
+        ("--resume", "give --out"),
+        ("--format csv", "name a folder"),
+        ("--faces all", "unknown way to find faces"),
+        ("--margin -1", "a share from 0 to 4"),
+        ("--min-face 1.5", "a share between 0 and 1"),
+        ("--min-confidence 2", "expected 0 to 1"),
+        ("--server http://localhost:1/v1", "give the --checkpoint"),
+        ("--intensities expected --mode generate --out t.csv", "no probabilities"),
+        ("--blendshapes b.csv", "add --protocol feafa"),
+        ("--smooth median:5", "give --out"),
+        ("--smooth median:4 --out t.csv", "an odd number"),
+        ("--smooth median:5 --out t.jsonl", "name a .csv or .parquet"),
+        ("--smooth savgol:5:2 --protocol bp4d --out t.csv", "use median:WINDOW"),
+        ("--baseline auto --protocol bp4d --out t.csv", "occurrences have none"),
+        ("--baseline nowhere.png --out t.csv", "--baseline nowhere.png: No such file"),
+        ("--out t.csv --summary t.csv", "name the same place"),
+        ("--protocol disfa --protocol disfa", "each of another name"),
+        ("--pattern a/*.mp4", "expected one for names of files"),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused(film, here, capsys, flags, said):
+    assert recognize(film, *flags.split()) == 2
+    assert said in capsys.readouterr().err
+    assert not list(here.iterdir())
