@@ -83,7 +83,14 @@ def test_the_video_section_runs_on_a_shorter_film(tmp_path: Path):
         done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert found >= {"film.csv", "film.meta.json", "smooth.csv", "summary.csv", "plots/film_face0.html", "seen/film.mp4"}
+    assert found >= {
+        "film.csv",
+        "film.meta.json",
+        "smooth.csv",
+        "summary.csv",
+        "plots/film_face0.html",
+        "seen/film.mp4",
+    }
     assert len((tmp_path / "film.csv").read_text().splitlines()) == 1 + 10 * 2
     done = subprocess.run([sys.executable, "-c", VIDEO], cwd=tmp_path, env=os.environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -4,12 +4,12 @@ import threading
 
 import numpy as np
 import pytest
-from scenes import UNITS, TwoFacesInLight, save_video
 
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.media.video import VideoReadError
 from aullava.recognition.video import recognize_video
 
+from scenes import UNITS, TwoFacesInLight, save_video
 from tiny import tiny_model
 from trees.videos import write_video
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scenes import UNITS, TwoFacesInLight, save_pictures, save_video, settings_for, sources_of, work_on
 
 from aullava.action_units import PROTOCOLS
 from aullava.media.detection import NoDetector
@@ -18,6 +17,7 @@ from aullava.recognition.inputs import Source
 from aullava.recognition.run import ReadSettings, read_units
 from aullava.recognition.units import START, units_of
 
+from scenes import UNITS, TwoFacesInLight, save_pictures, save_video, settings_for, sources_of, work_on
 from tiny import tiny_model
 
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from scenes import save_pictures, save_video, settings_for, sources_of
 
 from aullava.recognition.inputs import Source
 from aullava.recognition.shards import Shard, _owners, join, open_shared
@@ -14,6 +13,7 @@ from aullava.recognition.store import Store, fill
 from aullava.recognition.units import units_of
 
 from checkout import ROOT
+from scenes import save_pictures, save_video, settings_for, sources_of
 from tiny import tiny_model
 
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scenes import save_pictures, save_video, settings_for, sources_of
 
 from aullava.action_units import PROTOCOLS
 from aullava.readout_aullava import AUReading
@@ -21,6 +20,7 @@ from aullava.recognition.run import Block, read_units
 from aullava.recognition.store import Store, fill, working_folder
 from aullava.recognition.units import Position, units_of
 
+from scenes import save_pictures, save_video, settings_for, sources_of
 from tiny import tiny_model
 
 OPTIONS = {"mode": "joint", "protocols": ["disfa"], "checkpoint": "12ab"}
