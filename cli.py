@@ -73,24 +73,52 @@ def _recognize(args: argparse.Namespace) -> int:
 
 
 def _add_release(verbs) -> None:
-    verb = verbs.add_parser("release", help="write the Hub folder of a checkpoint: weights, code, card, licence")
+    verb = verbs.add_parser(
+        "release",
+        help="write the Hub folder of a checkpoint: weights, code, card, licence; upload it",
+        description="Write the model folder of a checkpoint, after it was checked: all weights there and finite, no secret and no "
+        "place of this machine in a text, the terms of its data known. Exit code 0: done. 1: written, but not uploaded. "
+        "2: bad usage or a checkpoint that must not go out; nothing was written.",
+    )
     verb.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="missing, empty, or an earlier release")
-    verb.add_argument("--checkpoint", type=Path, metavar="DIR", required=True, help="folder to release")
+    verb.add_argument(
+        "--checkpoint", type=Path, metavar="DIR", required=True, help="whole, or adapters, which are merged"
+    )
+    verb.add_argument(
+        "--base", metavar="DIR|HUB_ID", help="what adapters go onto, where it is no longer where they say"
+    )
+    verb.add_argument(
+        "--evaluation",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="FILE.json",
+        help="reports of aullava evaluate on this checkpoint, whose figures go into the card",
+    )
+    verb.add_argument(
+        "--max-shard-size", default="5GB", metavar="SIZE", help="of a file of weights (default: %(default)s)"
+    )
+    verb.add_argument("--push", metavar="ORG/NAME", help="upload to this model repo of the Hub, in one commit")
+    verb.add_argument("--public", action="store_true", help="let everybody see it; without, the repo is private")
+    verb.add_argument("--revision", metavar="BRANCH", help="upload to this branch (default: main)")
+    verb.add_argument(
+        "--i-hold-the-right",
+        dest="right",
+        default="",
+        metavar="STATEMENT",
+        help="why you may give these weights to everybody; for --public where the data was given out by request",
+    )
     verb.set_defaults(run=_release)
 
 
 def _release(args: argparse.Namespace) -> int:
-    from aullava.release import assemble, left_files
+    from aullava.hub.command import Request, UsageError, release
 
+    given = {name: value for name, value in vars(args).items() if name != "run"}
     try:
-        folder = assemble(args.checkpoint, args.out_dir)
-    except (ValueError, OSError) as error:
+        return release(Request(**given))
+    except UsageError as error:
         return _bad_usage("release", error)
-    print(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
-    left = left_files(args.checkpoint)
-    if left:
-        print(f"left behind in {args.checkpoint}: {', '.join(left)}")
-    return 0
 
 
 def _add_faces(verbs) -> None:

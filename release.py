@@ -6,6 +6,7 @@ in serving engines, it is a stock LLaVA: architectures and processor_class name 
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from fnmatch import fnmatch
@@ -46,6 +47,8 @@ CHECKPOINT_FILES = (
     "added_tokens.json",
 )
 WEIGHTS, INDEX, SHARDS = "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"
+EXAMPLE = "face.png"  # what a card reads; `aullava release` draws it
+PLACE = b"path/of/this/folder"  # in a card: what people load it by
 _OBJECTS = ("config.json", "processor_config.json", "tokenizer_config.json")
 _REQUIRED = (*_OBJECTS, "tokenizer.json", "chat_template.jinja")
 _DECISION = ("decision.json", "decision_template.jinja")
@@ -68,13 +71,15 @@ def embedded_checkpoint() -> Path:
     return EMBEDDED
 
 
-def assemble(checkpoint: str | Path, out_dir: str | Path) -> Path:
+def assemble(checkpoint: str | Path, out_dir: str | Path, repo: str | None = None, card: bytes | None = None) -> Path:
     """Write the Hub folder of a checkpoint. It appears whole or not at all, and replaces an earlier release.
 
     Args:
         checkpoint: folder with config, safetensors weights, processor and tokenizer.
         out_dir: the folder to write; missing, empty, or an earlier release whose card is as it was written. Where it is
             a link, the folder it leads to is written.
+        repo: "ORG/NAME" of the Hub, by which the card then tells people to load it.
+        card: what README.md says; default as in `card_of`.
 
     Returns:
         `out_dir`.
@@ -85,9 +90,9 @@ def assemble(checkpoint: str | Path, out_dir: str | Path) -> Path:
         ValueError: the checkpoint is no LLaVA model, or a file of it is damaged.
     """
     checkpoint, out_dir = Path(checkpoint), Path(out_dir)
-    _check_complete(checkpoint)
+    check_complete(checkpoint)
     target = Path(os.path.realpath(out_dir))
-    card = _card(checkpoint, target.name)
+    card = card or card_of(checkpoint, target.name)
     _check_free(out_dir, checkpoint, card)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".aullava-", dir=target.parent) as scratch:
@@ -98,7 +103,7 @@ def assemble(checkpoint: str | Path, out_dir: str | Path) -> Path:
         for file in (*REMOTE_FILES, "LICENSE"):
             shutil.copyfile(ROOT / file, staged / file)
         _make_dual(staged)
-        (staged / "README.md").write_bytes(card)
+        (staged / "README.md").write_bytes(card.replace(PLACE, repo.encode()) if repo else card)
         if target.exists():
             os.replace(target, Path(scratch) / "old")
         os.replace(staged, target)
@@ -109,6 +114,12 @@ def taken_files(checkpoint: Path) -> list[str]:
     """Names of the files a release takes from a checkpoint folder: those listed above, and the weights."""
     taken = {*CHECKPOINT_FILES, *_weights(checkpoint)}
     return [name for name in _names(checkpoint) if name in taken]
+
+
+def is_release_file(name: str) -> bool:
+    """Whether a release may hold a file of this name, a path from its folder."""
+    named = {*CHECKPOINT_FILES, WEIGHTS, INDEX, *REMOTE_FILES, EXAMPLE, "LICENSE"}
+    return name in named or ("/" not in name and fnmatch(name, SHARDS))
 
 
 def left_files(checkpoint: Path) -> list[str]:
@@ -129,9 +140,14 @@ def check_model(folder: Path) -> None:
     if not config.get("text_config"):
         # The default language model would be built, of 7 billion weights.
         raise ValueError(f"{folder}/config.json has no text_config: expected the configuration of the language model")
-    for path in (folder / name for name in _weights(folder) if name != INDEX):
+    for path in (folder / name for name in weight_files(folder)):
         if path.is_file() and not _is_whole(path):
             raise ValueError(f"{path} is cut off, or a git-LFS pointer to the file: download it again")
+
+
+def weight_files(folder: Path) -> list[str]:
+    """Names of the safetensors files that transformers would load from a folder."""
+    return [name for name in _weights(folder) if name != INDEX]
 
 
 def _weights(folder: Path) -> list[str]:
@@ -141,7 +157,12 @@ def _weights(folder: Path) -> list[str]:
     shards = _read(folder / INDEX).get("weight_map")
     if not isinstance(shards, dict):
         raise ValueError(f"{folder / INDEX} has no weight_map: expected the file of each tensor")
-    return [INDEX, *sorted(set(shards.values()))]
+    names = sorted({str(name) for name in shards.values()})
+    if foreign := [name for name in names if "/" in name or not fnmatch(name, SHARDS)]:
+        raise ValueError(
+            f"{folder / INDEX} names {foreign[0]}: expected files such as model-00001-of-00002.safetensors"
+        )
+    return [INDEX, *names]
 
 
 def _is_whole(path: Path) -> bool:
@@ -158,12 +179,20 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def _check_complete(checkpoint: Path) -> None:
+def check_complete(checkpoint: Path) -> None:
+    """Refuse a folder that is no whole checkpoint, or whose files contradict each other.
+
+    Raises:
+        FileNotFoundError: no folder, or a file of it is missing.
+        ValueError: it holds an adapter or no LLaVA model, or a file of it is damaged.
+    """
     if not checkpoint.is_dir():
         raise FileNotFoundError(f"no checkpoint folder {checkpoint}: save or download the checkpoint first")
     names = set(_names(checkpoint))
     if "adapter_config.json" in names:
-        raise ValueError(f"{checkpoint} holds an adapter: merge it into its base model and save that")
+        raise ValueError(
+            f"{checkpoint} holds an adapter: merge it into its base: python -m aullava.training.saving {checkpoint} OUT"
+        )
     if missing := [name for name in (*_REQUIRED, *_weights(checkpoint)) if name not in names]:
         raise FileNotFoundError(f"checkpoint {checkpoint} lacks {', '.join(missing)}: save model and processor")
     for name in _OBJECTS:
@@ -207,14 +236,14 @@ def _check_free(out_dir: Path, checkpoint: Path, card: bytes) -> None:
     if Path.cwd().is_relative_to(out_dir.resolve()):
         raise FileExistsError(f"{out_dir} is the current folder or around it, and would be replaced: start elsewhere")
     names = _names(out_dir)
-    ours = {*CHECKPOINT_FILES, WEIGHTS, INDEX, *REMOTE_FILES, "LICENSE"}
-    foreign = [name for name in names if name not in ours and not fnmatch(name, SHARDS)]
+    foreign = [name for name in names if not is_release_file(name)]
     earlier_release = not foreign and set(REMOTE_FILES) <= set(names)
     if names and not earlier_release:
         about = f"holds {', '.join(foreign[:3])}" if foreign else "holds files that are no release"
         raise FileExistsError(f"{out_dir} {about}: name a new folder, an empty one, or one of an earlier release")
     readme = out_dir / "README.md"
-    if readme.is_file() and readme.read_bytes() != card:
+    written = re.escape(card).replace(re.escape(PLACE), rb"[\w./-]+")  # whatever name an earlier release had
+    if readme.is_file() and not re.fullmatch(written, readme.read_bytes()):
         raise FileExistsError(
             f"{readme} is not the card this release would write: move it away or name another folder"
         )
@@ -246,8 +275,8 @@ def _read(path: Path) -> dict:
     return content
 
 
-def _card(checkpoint: Path, name: str) -> bytes:
-    """The checkpoint's own card, or a plain one."""
+def card_of(checkpoint: Path, name: str) -> bytes:
+    """The checkpoint's own card, or a plain one with this name for a title."""
     own = checkpoint / "README.md"
     return own.read_bytes() if own.is_file() else _plain_card(name).encode()
 
@@ -267,8 +296,8 @@ Reads facial action units (FACS) from a cropped face as text, with the classes o
 ```python
 from transformers import AutoModel, AutoProcessor
 
-model = AutoModel.from_pretrained("{name}", trust_remote_code=True)
-processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)
+model = AutoModel.from_pretrained("{PLACE.decode()}", trust_remote_code=True)
+processor = AutoProcessor.from_pretrained("{PLACE.decode()}", trust_remote_code=True)
 readings = model.recognize("face.png", processor=processor, protocol="disfa", mode="joint")
 ```
 

@@ -129,7 +129,8 @@ def test_further_names_of_a_file_are_counted(album, checkpoint, capsys):
     inputs = [album / "good0.png", album / "more", album / "good0.png"]
     assert recognize(*inputs, "--checkpoint", checkpoint, "--faces", "none") == 0
     assert (
-        "read 6 of 6 inputs" in (printed := capsys.readouterr().err) and "2 further names of the same inputs" in printed
+        "read 6 of 6 inputs" in (printed := capsys.readouterr().err)
+        and "2 further names of the same inputs" in printed
     )
 
 

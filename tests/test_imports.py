@@ -52,9 +52,10 @@ ARROWS = REMOTE | {
     "train_sft": {*REMOTE, "dataset_builder", "media", "metrics", "training"},
     "evaluation": {*REMOTE, "dataset_builder", "media", "metrics", "recognition", "release", "training"},
     "release": {*REMOTE},
+    "hub": {*REMOTE, "dataset_builder", "evaluation", "media", "release", "training"},
     "recognition": {*REMOTE, "media", "release"},
     "space": {"action_units", "dataset_builder", "recognition"},
-    "cli": {*REMOTE, "dataset_builder", "evaluation", "metrics", "recognition", "release"},
+    "cli": {*REMOTE, "dataset_builder", "evaluation", "hub", "metrics", "recognition", "release"},
     "demo": {*REMOTE, "dataset_builder", "recognition", "release", "cli"},
 }
 

@@ -1,0 +1,51 @@
+"""LoRA adapters as a whole checkpoint: merged into their base, with the record and the card of the run that learnt them."""
+
+import json
+import shutil
+from pathlib import Path
+
+ADAPTERS = "adapter_config.json"
+_RECORDS = ("training.json", "config.yaml")
+
+
+def is_adapters(folder: Path) -> bool:
+    return (folder / ADAPTERS).is_file()
+
+
+def merge(adapters: Path, folder: Path, base: str | None = None) -> Path:
+    """Write the whole checkpoint of adapters that `train_sft.py` saved.
+
+    Args:
+        adapters: their folder.
+        folder: where to write.
+        base: folder or Hub id of what they go onto, where it is no longer where they say.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        ValueError: no adapters of ours, or their base cannot be used.
+        ImportError: the extra `train` is not installed.
+    """
+    from aullava.training.card import write_card
+    from aullava.training.saving import merge_adapters
+
+    merge_adapters(adapters, folder, checkpoint=base)
+    for name in _RECORDS:
+        if (adapters / name).is_file():
+            shutil.copyfile(adapters / name, folder / name)
+    if (record := folder / _RECORDS[0]).is_file():
+        write_card(
+            folder, json.loads(record.read_text(encoding="utf-8")), _licence(adapters / "README.md"), adapters.name
+        )
+    return folder
+
+
+def _licence(card: Path) -> str | None:
+    """What the adapters' own card states."""
+    from huggingface_hub import ModelCard
+
+    if not card.is_file():
+        return None
+    stated = ModelCard(card.read_text(encoding="utf-8"), ignore_metadata_errors=True).data.license
+    return stated if stated != "other" else None

@@ -1,0 +1,122 @@
+"""`aullava release`: from command line arguments to a model folder, its upload, and an exit code."""
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.hub.adapters import is_adapters, merge
+from aullava.hub.push import PushError, PushRefused, check_name, push
+from aullava.hub.results import card_with, read_report
+from aullava.hub.shards import MAX_SHARD_SIZE, check_size, split_weights
+from aullava.hub.terms import check_terms
+from aullava.hub.texts import check_text, check_texts
+from aullava.hub.weights import check_weights
+from aullava.release import (
+    EXAMPLE,
+    assemble,
+    card_of,
+    check_complete,
+    is_release_file,
+    left_files,
+    taken_files,
+    weight_files,
+)
+
+DONE, NOT_UPLOADED = 0, 1
+_DRAWN = 7  # which face goes out as an example: it smiles and raises its inner brows
+
+
+class UsageError(ValueError):
+    """What was asked for cannot be done; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `aullava release`; `cli.py` explains each."""
+
+    out_dir: Path
+    checkpoint: Path
+    base: str | None = None
+    evaluation: tuple[Path, ...] = ()
+    max_shard_size: str = MAX_SHARD_SIZE
+    push: str | None = None
+    public: bool = False
+    revision: str | None = None
+    right: str = ""
+
+
+def release(request: Request) -> int:
+    """Write the model folder of a checkpoint, and upload it if that was asked for.
+
+    Returns:
+        0; or 1 where the folder is written and the upload failed or was refused, which is told on stderr.
+
+    Raises:
+        UsageError: an argument is wrong, or the checkpoint must not go out.
+    """
+    try:
+        _check_arguments(request)
+        with tempfile.TemporaryDirectory(prefix="aullava-") as scratch:
+            folder = _write(request, Path(scratch))
+    except (ValueError, OSError, ImportError) as error:  # ImportError: the extra that merges adapters
+        raise UsageError(str(error)) from error
+    print(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    if not is_adapters(request.checkpoint) and (left := left_files(request.checkpoint)):
+        print(f"left behind in {request.checkpoint}: {', '.join(left)}")
+    return _push(request, folder) if request.push else DONE
+
+
+def _check_arguments(request: Request) -> None:
+    check_size(request.max_shard_size)
+    if request.push:
+        check_name(request.push)
+    for flag, given in (
+        ("--public", request.public),
+        ("--revision", request.revision),
+        ("--i-hold-the-right", request.right),
+    ):
+        if given and not request.push:
+            raise ValueError(f"{flag} is said of an upload: add --push ORG/NAME, or leave it out")
+    if request.base and not is_adapters(request.checkpoint):
+        raise ValueError(f"--base {request.base}: {request.checkpoint} holds no adapters that would need it")
+
+
+def _write(request: Request, scratch: Path) -> Path:
+    """The folder, after every check of what would be in it."""
+    checkpoint = request.checkpoint
+    check_terms(checkpoint, request.public, request.right)
+    if is_adapters(checkpoint):
+        checkpoint = merge(checkpoint, scratch / "merged" / checkpoint.name, request.base)
+    check_complete(checkpoint)
+    check_texts(checkpoint, taken_files(checkpoint))
+    check_weights(checkpoint, weight_files(checkpoint))
+    folder = assemble(checkpoint, request.out_dir, request.push, _card(request, checkpoint))
+    split_weights(folder, request.max_shard_size)
+    Image.fromarray(sample_face("test", _DRAWN).image_HWC).save(folder / EXAMPLE)
+    return folder
+
+
+def _card(request: Request, checkpoint: Path) -> bytes:
+    name = request.out_dir.resolve().name
+    card = card_of(checkpoint, name)
+    if not request.evaluation:
+        return card
+    records = [read_report(path, checkpoint) for path in request.evaluation]
+    text = card_with(card.decode("utf-8"), records, name)
+    check_text("the card with the results", text)  # they bring the command of the evaluation
+    return text.encode("utf-8")
+
+
+def _push(request: Request, folder: Path) -> int:
+    try:
+        done = push(folder, request.push, is_release_file, request.public, request.revision, request.right)
+    except (PushError, PushRefused) as error:
+        print(f"written, but not uploaded: {error}", file=sys.stderr)
+        return NOT_UPLOADED
+    seen = "private" if done.private else "public"
+    print(f'uploaded: {done.url} ({seen}); load exactly this with revision="{done.commit}"')
+    return DONE

@@ -1,0 +1,164 @@
+"""What `aullava evaluate` found, written into the card: for people as a section, for the Hub as its `model-index`.
+
+Figures are taken from the report and nowhere else, and only from a report on these very weights.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard
+
+from aullava.action_units import FEAFA_UNITS, unit
+from aullava.dataset_builder.corpora.registry import reader_class
+from aullava.evaluation.recognizer import hash_of
+
+MEAN = "mean"
+SECTION = "## Results"
+_FORMAT = (
+    "checkpoint",
+    "corpus",
+    "split",
+    "rows",
+    "people",
+    "protocol",
+    "mode",
+    "scores",
+    "groups",
+    "thresholds",
+    "command",
+)
+_METRICS = {  # score -> name, what it is
+    "f1_undetermined_wrong": ("F1", "F1 of the positive class, an undetermined answer being a wrong one"),
+    "icc_3_1": ("ICC(3,1)", "intraclass correlation, two-way mixed, consistency, one rater"),
+    "mae": ("MAE", "mean absolute error on the protocol's scale"),
+}
+_TITLES = {
+    "present": "Present or not",
+    "level": "Levels, as answered",
+    "value": "Continuous values, as answered",
+    "expected": "Expected values of the distributions",
+}
+
+
+def read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
+    """The report of an evaluation of a checkpoint.
+
+    Args:
+        path: JSON that `aullava evaluate` wrote. checkpoint: folder that is released.
+
+    Raises:
+        ValueError: it is none, or one on other weights.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        missing = [key for key in _FORMAT if key not in record]
+        weights = set(record["checkpoint"]["weights"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"--evaluation {path}: expected the JSON file that aullava evaluate wrote ({error!r})"
+        ) from error
+    if missing:
+        raise ValueError(
+            f"--evaluation {path} lacks {', '.join(missing)}: expected the JSON file that aullava evaluate wrote"
+        )
+    if weights != {found := hash_of(checkpoint)}:
+        told = ", ".join(sorted(each[:12] for each in weights))
+        raise ValueError(
+            f"--evaluation {path} is about other weights: {told}, but {checkpoint} has {found[:12]}. Evaluate this checkpoint"
+        )
+    return record
+
+
+def card_with(text: str, records: Sequence[Mapping[str, Any]], name: str) -> str:
+    """A card with the results of evaluations in place of those that it had.
+
+    Args:
+        text: the card. records: as `read_report` gives them. name: of the model.
+    """
+    card = ModelCard(text, ignore_metadata_errors=True)
+    card.data.model_name = name
+    card.data.eval_results = [entry for record in records for entry in entries(record)]
+    before, _, after = card.text.partition(f"{SECTION}\n")
+    _, heading, rest = after.partition("\n## ")
+    if not after and "\n## Limits" in before:
+        before, heading, rest = before.partition("\n## Limits")
+    body = f"{SECTION}\n\n" + "\n\n".join(section(record) for record in records)
+    card.text = f"{before.rstrip()}\n\n{body}\n{heading}{rest}"
+    return str(card)
+
+
+def entries(record: Mapping[str, Any]) -> list[EvalResult]:
+    """The means of the headline scores, as the Hub's `model-index` holds them; undefined ones are left out."""
+    return [
+        EvalResult(
+            task_type="image-text-to-text",
+            task_name="facial action units",
+            dataset_type=record["corpus"],
+            dataset_name=reader_class(record["corpus"]).title,
+            dataset_config=f"{record['protocol']['name']}, mode {record['mode']}",  # the Hub merges what has the same
+            dataset_split=record["split"],
+            metric_type=score,
+            metric_name=f"{_METRICS[score][0]}, mean over units ({_TITLES[view].lower()})",
+            metric_value=found[MEAN]["value"],
+        )
+        for view, score, found in _headlines(record)
+        if found[MEAN]["value"] is not None
+    ]
+
+
+def section(record: Mapping[str, Any]) -> str:
+    """The scores of every unit with their intervals, and by which conventions they were found."""
+    protocol = record["protocol"]
+    parts = [
+        f"### {reader_class(record['corpus']).title}, protocol `{protocol['name']}`, mode `{record['mode']}`",
+        f"Split {record['split']}: {record['rows']:,} rows of {record['people']:,} people. 95% intervals, people drawn again with "
+        f"all their frames. Present: {_present(record)}. Labels that are not coded count nowhere; a score that is not defined is "
+        "“-”, never 0, and the mean is over the others.",
+    ]
+    for view in record["scores"]:
+        scores = {score: found for each, score, found in _headlines(record) if each == view}
+        head = ["unit", *(f"{_METRICS[score][0]} (interval)" for score in scores)]
+        rows = [
+            [_name(code), *(_cell(found[code]) for found in scores.values())] for code in [*protocol["units"], MEAN]
+        ]
+        table = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+        meant = "; ".join(f"{_METRICS[score][0]}: {_METRICS[score][1]}" for score in scores)
+        parts.append(f"{_TITLES[view]}. {meant}.\n\n{table}")
+    groups = ", ".join(record["groups"])
+    parts.append(
+        f"Results by {groups} are in the report." if groups else "**Results per group of people: not measured.**"
+    )
+    if record["command"]:
+        parts.append(f"```bash\n{record['command']}\n```")
+    return "\n\n".join(parts)
+
+
+def _present(record: Mapping[str, Any]) -> str:
+    protocol = record["protocol"]
+    if protocol["scale"] != "occurrence":
+        return f"a level of {protocol['occurrence_threshold']} or more"
+    return "P of 0.5 or more" + (", or above the threshold of its unit" if record["thresholds"] else "")
+
+
+def _headlines(record: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """View, score, and its figure with interval by unit."""
+    return [
+        (view, score, found)
+        for view, result in record["scores"].items()
+        for score, found in result["intervals"].items()
+    ]
+
+
+def _name(code: str) -> str:
+    if code == MEAN:
+        return code
+    return unit(code).key if code in FEAFA_UNITS else f"{code} {unit(code).name}"
+
+
+def _cell(found: Mapping[str, float | None]) -> str:
+    value, low, high = (found[key] for key in ("value", "low", "high"))
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
