@@ -30,6 +30,7 @@ from aullava.dataset_builder.corpora.procedural import DrawnFace
 from aullava.dataset_builder.corpora.procedural.labels import values_of
 from aullava.dataset_builder.corpora.procedural.samples import describe_face
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.training.checkpoints import WholeCheckpoints
 from aullava.training.resume import checkpoint_to_resume
 from aullava.training.scratch import ScratchArguments
 
@@ -113,6 +114,10 @@ def validation_scores(prediction) -> dict[str, float]:
     return {name: scores[True][name] for name in HEADLINE} | {"mae_feafa24_by_mean": scores[False]["mae_feafa24"]}
 
 
+class PeerTrainer(WholeCheckpoints, Trainer):
+    """transformers' own, whose checkpoints are whole or not there: the only ones that a run goes on from."""
+
+
 def train(config: Path, overrides: list[str]) -> Path:
     """Train the peer of one file, or go on with it; its folder."""
     parser = TrlParser((PeerArguments, ScratchArguments, TrainingArguments))
@@ -127,7 +132,7 @@ def train(config: Path, overrides: list[str]) -> Path:
     if arguments.tower is not None:
         warm = AutoModel.from_pretrained(arguments.tower, dtype=torch.float32)
         peer.trunk.tower.load_state_dict(warm.state_dict())
-    trainer = Trainer(
+    trainer = PeerTrainer(
         peer,
         training,
         data_collator=collate,

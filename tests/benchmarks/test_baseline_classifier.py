@@ -212,6 +212,7 @@ def test_the_command_trains_both_goes_on_and_reports(run, tmp_path, capsys):
         shutil.rmtree(tmp_path / trunk / "checkpoint-3")  # as if stopped after two of three steps
     assert run(capsys) == figures
     for trunk in peers.TRUNKS:
+        assert not list((tmp_path / trunk).glob("_damaged*"))  # or it would have begun anew, to the same end
         again = load_file(tmp_path / trunk / "peer" / "model.safetensors")
         assert all(torch.equal(tensor, again[name]) for name, tensor in weights[trunk].items())
     with pytest.raises(ValueError, match="learning_rate was 5e-05, is 0.001"):
