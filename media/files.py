@@ -28,6 +28,10 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         write(temporary)
         temporary.chmod(0o666 & ~_umask())  # mkstemp's files are the owner's alone
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno and error.filename in (None, name) and error.filename2 is None:
+            error.filename = os.fspath(path)  # what was to be written: of a full disk the system names no file
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

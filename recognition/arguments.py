@@ -74,6 +74,7 @@ def _add_input_flags(group) -> None:
 def _add_face_flags(group) -> None:
     group.add_argument(
         "--faces",
+        type=named,
         default="auto",
         metavar="HOW",
         help="auto: find and crop faces with the cascade that comes with OpenCV. yunet:FILE.onnx or yunet:ORG/NAME: with YuNet, "
@@ -105,10 +106,11 @@ def _add_face_flags(group) -> None:
 
 def _add_model_flags(group) -> None:
     group.add_argument(
-        "--checkpoint", metavar="DIR|HUB_ID", help="default: the checkpoint that comes with the package"
+        "--checkpoint", type=named, metavar="DIR|HUB_ID", help="default: the checkpoint that comes with the package"
     )
     group.add_argument(
         "--server",
+        type=named,
         metavar="URL",
         help="ask a server that speaks OpenAI's API, as http://localhost:8000/v1, and knows the stock --checkpoint by that name; "
         "mode generate",
@@ -134,6 +136,7 @@ def _add_model_flags(group) -> None:
 def _add_output_flags(group) -> None:
     group.add_argument(
         "--out",
+        type=named,
         metavar="FILE|DIR",
         help="table with one row a face and frame: FILE.csv, .jsonl or .parquet; or a folder for one file an input. What was run "
         "and what the columns mean goes into FILE.meta.json beside it",
@@ -149,31 +152,39 @@ def _add_output_flags(group) -> None:
         "--resume", action="store_true", help="go on with a run that was interrupted, also inside a video"
     )
     group.add_argument(
-        "--overlay", type=Path, metavar="DIR", help="write each picture, and each video as MP4, with boxes and bars"
+        "--overlay", type=_path, metavar="DIR", help="write each picture, and each video as MP4, with boxes and bars"
     )
 
 
 def _add_series_flags(group) -> None:
     group.add_argument(
         "--smooth",
+        type=named,
         metavar="HOW",
         help="median:5 or savgol:11:2: window in frames that were read, odd, and degree; probabilities "
         "stay as they were read",
     )
     group.add_argument(
         "--baseline",
+        type=named,
         metavar="auto|FILE",
         help="subtract the face at rest from levels and strengths: auto takes the lowest tenth of each face's values, of 10 frames "
         "at least; or a picture, video or table of that person at rest",
     )
     group.add_argument(
-        "--summary", type=Path, metavar="FILE.csv", help="how often, how strongly and how long each unit acts"
+        "--summary",
+        type=_path,
+        metavar="FILE.csv",
+        help="of videos: how often, how strongly and how long each unit acts",
     )
     group.add_argument(
-        "--blendshapes", type=Path, metavar="FILE.csv", help="ARKit's names for animation, from protocol feafa"
+        "--blendshapes", type=_path, metavar="FILE.csv", help="ARKit's names for animation, from protocol feafa"
     )
     group.add_argument(
-        "--plot", type=Path, metavar="DIR", help="values over time, a PNG and an interactive page for each face"
+        "--plot",
+        type=_path,
+        metavar="DIR",
+        help="of videos: values over time, a PNG and an interactive page for each face",
     )
 
 
@@ -190,6 +201,17 @@ def _pixels_or_share(text: str) -> int | float:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: expected pixels such as 48, or a share such as 0.2") from None
+
+
+def named(text: str) -> str:
+    """A name that is one: that of a shell variable that is not set would be empty, and mean the current folder or the default."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name is empty")
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(named(text))
 
 
 def positive(text: str) -> int:

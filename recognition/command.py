@@ -3,11 +3,12 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from aullava.media.files import printable
 from aullava.media.video import VideoReadError
 from aullava.recognition.arguments import Request
 from aullava.recognition.frames import frame_count
@@ -17,9 +18,10 @@ from aullava.recognition.results import Results, counted
 from aullava.recognition.run import Block, read_units
 from aullava.recognition.shards import Shard, join, open_shared
 from aullava.recognition.store import Store, fill
-from aullava.recognition.units import START
+from aullava.recognition.units import START, Position, Unit
 
 ALL_READ, SOME_FAILED = 0, 1
+_MOST_NOTES = 20  # told on the terminal; the sidecar has all
 _MOST_OPENED = 1000  # videos that are looked into for the progress bar
 
 
@@ -48,11 +50,25 @@ def recognize(request: Request) -> int:
         with store:
             if not _fill(store, work, job, shard):
                 return SOME_FAILED
-            shard.wait()
+            try:
+                shard.wait()
+            except RuntimeError:  # gloo's word for a process that is gone
+                print(
+                    "aullava recognize: another process stopped; the same command with --resume goes on",
+                    file=sys.stderr,
+                )
+                return SOME_FAILED
             if not shard.is_first:
                 return ALL_READ
             results = Results(job, [*job.inputs.failures, *store.failures()])
-            results.write(store.rows)
+            try:
+                results.write(store.rows)
+            except KeyboardInterrupt:
+                print(
+                    "aullava recognize: stopped; all is read, the same command with --resume writes the rest",
+                    file=sys.stderr,
+                )
+                return SOME_FAILED
             if not results.kept:
                 store.delete()
     return _tell(results)
@@ -66,9 +82,12 @@ def _open(job: Job, shard: Shard):
                 f"{shard.world} processes and nothing to write: give --out, from which they share the work"
             )
         return None
-    if shard.is_first and job.place.exists() and not job.request.resume:
+    is_there = job.place.exists()
+    shard.wait()  # none makes the folder before all have looked
+    if is_there and not job.request.resume:
         raise ValueError(
-            f"{job.place} holds what an interrupted run has read: add --resume to go on with it, or delete that folder"
+            f"{job.place} holds what an interrupted run has read, or one that is under way: add --resume to go on with it, "
+            "or, if no run is under way, delete that folder"
         )
     return open_shared(shard, job.place, job.units, job.options, job.request.resume)
 
@@ -76,7 +95,8 @@ def _open(job: Job, shard: Shard):
 def _fill(store: Store, work: list, job: Job, shard: Shard) -> bool:
     """Read into the store; whether all of it is there."""
     try:
-        with _bar(job, shard.is_first, *store.count()) as on_block:
+        done = store.count() if shard.world == 1 else (0, 0)  # of several processes one shows its own share
+        with _bar(job, work, shard.is_first, *done) as on_block:
             fill(store, work, job.settings, on_block)
     except KeyboardInterrupt:
         if not store.is_complete:  # else only a webcam was stopped
@@ -95,8 +115,9 @@ def _read_only(job: Job) -> int:
     results, failures = Results(job, job.inputs.failures), []
 
     def rows() -> Iterator:
-        with _bar(job, True) as on_block:
-            for block in read_units([(unit, START) for unit in job.units], job.settings):
+        work = [(unit, START) for unit in job.units]
+        with _bar(job, work, True) as on_block:
+            for block in read_units(work, job.settings):
                 failures.extend(block.failures)
                 on_block(block)
                 yield from block.rows
@@ -114,13 +135,14 @@ def _read_only(job: Job) -> int:
 
 
 @contextmanager
-def _bar(job: Job, shown: bool, frames: int = 0, faces: int = 0) -> Iterator[Callable[[Block], None]]:
+def _bar(job: Job, work: list, shown: bool, frames: int = 0, faces: int = 0) -> Iterator[Callable[[Block], None]]:
     """A progress bar in frames on a terminal, with faces a second and the time left; gives what is to be called for each block."""
     console = Console(stderr=True)
     shown = shown and console.is_terminal
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("frames, {task.fields[faces]}"))
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not shown) as progress:
-        total = _frames_in_all(job) if shown else None
+        left = _frames_left(job, work) if shown else None
+        total = None if left is None else frames + left
         task = progress.add_task("reading", total=total, completed=frames, faces="")
         began, found = time.monotonic(), 0
 
@@ -133,13 +155,14 @@ def _bar(job: Job, shown: bool, frames: int = 0, faces: int = 0) -> Iterator[Cal
         yield on_block
 
 
-def _frames_in_all(job: Job) -> int | None:
-    """How many frames will be read, as far as the files tell; None if one does not."""
-    videos = sum(source.kind != "image" for source in job.inputs.sources)
-    if videos > _MOST_OPENED:
+def _frames_left(job: Job, work: list[tuple[Unit, Position]]) -> int | None:
+    """How many frames are still to be read, as far as the files tell; None if one does not."""
+    if sum(unit.kind != "image" for unit, _ in work) > _MOST_OPENED:
         return None
-    counts = [_frames_in(source, job) for source in job.inputs.sources]
-    return None if None in counts else sum(counts)
+    counts = [_frames_in(source, job) for unit, start in work for source in unit.sources[start.source :]]
+    if None in counts:
+        return None
+    return max(0, sum(counts) - sum(start.frame // job.settings.every for _, start in work))
 
 
 def _frames_in(source: Source, job: Job) -> int | None:
@@ -151,7 +174,12 @@ def _frames_in(source: Source, job: Job) -> int | None:
 
 def _tell(results: Results) -> int:
     """Show a table, name what failed, and say what was read and written."""
-    Console().print(results.table())
+    with suppress(
+        SystemExit
+    ):  # rich's answer to a reader that closed the pipe, as `| head` does: the rest is told on stderr
+        Console().print(results.table())
+    for note in (results.job.transform.notes if results.job.transform else [])[:_MOST_NOTES]:
+        print(f"note: {printable(note)}", file=sys.stderr)
     for failure in results.failures:
         print(f"failed: {failure}", file=sys.stderr)  # paths may hold what rich takes for markup
     print("; ".join([*_said(results), *results.written]), file=sys.stderr)

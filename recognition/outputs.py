@@ -77,13 +77,18 @@ class Target:
 
 
 def write_table(
-    rows: Iterable[FaceRow], target: Target, layout: Layout, transform: Transform | None = None
+    rows: Iterable[FaceRow],
+    target: Target,
+    layout: Layout,
+    transform: Transform | None = None,
+    names: FileNames | None = None,
 ) -> list[Path]:
     """Write rows as they come; those of one input stand together.
 
     Args:
         transform: changes the table of an input before it is written (see `Layout.inputs`). Without one, memory is that of a
             chunk of rows.
+        names: of the files in a folder, by input. Default: after the inputs of the rows.
 
     Returns:
         The files written. In a folder they are named after their inputs; an input without rows has none.
@@ -97,7 +102,7 @@ def write_table(
     if not target.one_an_input:
         _write(rows, target.path, target.format, layout, transform)
         return [target.path]
-    names, written = FileNames(), []
+    names, written = names or FileNames(), []
     for source, group in groupby(rows, key=lambda row: row.input):
         path = target.path / f"{names.stem(source)}.{target.format}"
         _write(group, path, target.format, layout, transform)

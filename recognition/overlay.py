@@ -41,7 +41,7 @@ def write_overlays(
         failures: what cannot be written, or whose input is gone, is appended here.
         kinds: input -> "image" (default), "video" or "webcam".
     """
-    kinds, names, by_input = kinds or {}, FileNames(), attrgetter("input")
+    kinds, names, by_input = kinds or {}, FileNames(kinds or ()), attrgetter("input")
     surveys = {}
     if "video" in kinds.values():
         groups = groupby(read_rows(), key=by_input)

@@ -3,27 +3,31 @@
 Whatever can be known to fail fails here, so that nobody waits for hours and is then told that a folder cannot be written.
 """
 
+import math
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from aullava.action_units import FEAFA_UNITS, OCCURRENCE, Protocol, resolve_protocol
+from aullava.action_units import FEAFA_UNITS, OCCURRENCE, PROTOCOLS, Protocol, resolve_protocol
 from aullava.media.detection import make_detector
 from aullava.recognition.arguments import Request
+from aullava.recognition.filenames import FileNames
 from aullava.recognition.identity import CheckpointIdentity, identify
 from aullava.recognition.inputs import Inputs, collect
 from aullava.recognition.load import load_checkpoint
 from aullava.recognition.outputs import Target
 from aullava.recognition.run import ReadSettings, read_units
+from aullava.recognition.series.activity import pairs_path
 from aullava.recognition.series.baseline import AUTO, neutral_of, read_neutral
 from aullava.recognition.series.smoothing import Smoothing
 from aullava.recognition.series.transform import Transform
 from aullava.recognition.served import ServedModel
 from aullava.recognition.shards import Shard
+from aullava.recognition.sidecar import sidecar_path
 from aullava.recognition.store import working_folder
 from aullava.recognition.tables import Layout
 from aullava.recognition.units import START, Unit, units_of
@@ -63,10 +67,18 @@ class Job:
         return units_of(self.inputs.sources, self.request.batch_size)
 
     @property
+    def names(self) -> FileNames:
+        """Of the files that are written for each input."""
+        return FileNames(source.name for source in self.inputs.sources)
+
+    @property
     def place(self) -> Path | None:
         """Where rows are kept until the outputs are written: beside the first output. None without any."""
-        asked = self.request
-        outputs = (self.target and self.target.path, asked.summary, asked.blendshapes, asked.plot, asked.overlay)
+        asked, target = self.request, self.target
+        # Of a folder inside it: the one above may be nobody's to write to, or another disk.
+        inside = [folder / folder.name for folder in (asked.plot, asked.overlay) if folder]
+        out = target and (target.path / target.path.absolute().name if target.one_an_input else target.path)
+        outputs = (out, asked.summary, asked.blendshapes, *inside)
         return next((working_folder(path.absolute()) for path in outputs if path), None)
 
     @property
@@ -77,7 +89,8 @@ class Job:
             for name, value in asdict(self.request).items()
             if name not in (*_AFTERWARDS, "inputs", "pattern")
         }
-        return given | {"mode": self.settings.mode, "device": self.device, "checkpoint": self.identity.fingerprint}
+        kind = self.device.partition(":")[0]  # which of several GPUs changes nothing
+        return given | {"mode": self.settings.mode, "device": kind, "checkpoint": self.identity.fingerprint}
 
 
 def prepare(request: Request, shard: Shard) -> Job:
@@ -102,8 +115,8 @@ def prepare(request: Request, shard: Shard) -> Job:
     )
     inputs = _found(request)
     _check_places(request, target, inputs)
-    device = shard.device(request.device)
-    model, processor, identity = _load(request, device)
+    model, processor, identity = _load(request, shard.device(request.device))
+    device = str(getattr(model, "device", "server"))
     settings = ReadSettings(
         model, processor, protocols, detector, _mode(request), request.batch_size, request.every or 1, request.fps
     )
@@ -112,8 +125,14 @@ def prepare(request: Request, shard: Shard) -> Job:
 
 
 def _protocols(request: Request) -> tuple[Protocol, ...]:
-    """The protocols asked for. `--scale` is that of lists of units; a named protocol has its own."""
-    return tuple(resolve_protocol(name, request.scale) for name in request.protocol)
+    """The protocols asked for. `--scale` is that of lists of units; a named protocol has its own. Further lists of units are
+    custom_2, custom_3, ..."""
+    asked = request.protocol
+    found = [resolve_protocol(n, None if n in PROTOCOLS and len(asked) > 1 else request.scale) for n in asked]
+    lists = [place for place, name in enumerate(asked) if name not in PROTOCOLS]
+    for number, place in enumerate(lists[1:], start=2):
+        found[place] = replace(found[place], name=f"{found[place].name}_{number}")
+    return tuple(found)
 
 
 def _mode(request: Request) -> str:
@@ -124,7 +143,7 @@ def _check_flags(request: Request, protocols: tuple[Protocol, ...]) -> None:
     outputs = (request.out, request.summary, request.blendshapes, request.plot, request.overlay)
     if request.every and request.fps:
         raise ValueError(f"--every {request.every} and --fps {request.fps:g}: give one of them")
-    if request.fps is not None and not request.fps > 0:
+    if request.fps is not None and not 0 < request.fps < math.inf:
         raise ValueError(f"--fps {request.fps:g}: expected a number above 0")
     if request.resume and not any(outputs):
         raise ValueError("--resume: nothing is kept of a run that writes nothing; give --out")
@@ -164,29 +183,50 @@ def _found(request: Request) -> Inputs:
 def _check_places(request: Request, target: Target | None, inputs: Inputs) -> None:
     """Wrong places to write to are found before the work and not after it."""
     read = {file.resolve() for file in inputs.files}
+    given = {Path(name).resolve() for name in (*request.inputs, request.baseline) if name}
     folders = {"--overlay": request.overlay, "--plot": request.plot}
     files = {"--summary": request.summary, "--blendshapes": request.blendshapes}
+    if request.summary:
+        files["the pairs of --summary"] = pairs_path(request.summary)
     if target:
         (folders if target.one_an_input else files)["--out"] = target.path
+        files["the metadata of --out"] = sidecar_path(target)
+    tables = _tables(target, inputs)
     places = {flag: path for flag, path in (folders | files).items() if path}
     for flag, path in places.items():
         if flag in files and path.is_dir():
             raise ValueError(f"{flag} {path} is a folder: name a file")
-        if flag in files and path.resolve() in read:
+        if flag in files and path.resolve() in tables:
+            raise ValueError(f"{flag} {path} is the table of an input in --out {target.path}: name another file")
+        if flag in files and path.resolve() in read | given:
             raise ValueError(f"{flag} {path} is an input of this run: name another file")
         if other := next((f for f, p in places.items() if f != flag and p.resolve() == path.resolve()), None):
             raise ValueError(f"{flag} and {other} name the same place, {path}")
         _check_writable(flag, path if flag in folders else path.parent)
-    if request.overlay:
-        _check_overlay(request, {file.parent for file in read})
-
-
-def _check_overlay(request: Request, beside: set[Path]) -> None:
-    searched = [Path(path).resolve() for path in request.inputs if os.path.isdir(path)]
-    place = request.overlay.resolve()
-    if place in beside or any(place.is_relative_to(folder) for folder in searched):
+    if request.overlay and any(source.kind == "webcam" for source in inputs.sources):
         raise ValueError(
-            f"--overlay {request.overlay} lies among the inputs, where a picture could overwrite one or be read as "
+            "--overlay: what a webcam showed is gone when it is drawn; record it to a video and read that"
+        )
+    if request.overlay:
+        _check_apart("--overlay", request.overlay, request, {file.parent for file in read})
+    if request.plot:
+        _check_apart("--plot", request.plot, request, set())
+
+
+def _tables(target: Target | None, inputs: Inputs) -> set[Path]:
+    """The files that --out FOLDER writes."""
+    if not (target and target.one_an_input):
+        return set()
+    names, folder = FileNames(source.name for source in inputs.sources), target.path.resolve()
+    return {folder / f"{names.stem(source.name)}.{target.format}" for source in inputs.sources}
+
+
+def _check_apart(flag: str, place: Path, request: Request, beside: set[Path]) -> None:
+    """Pictures must not come to lie where pictures are looked for, nor in the folders `beside`."""
+    searched = [Path(path).resolve() for path in request.inputs if os.path.isdir(path)]
+    if place.resolve() in beside or any(place.resolve().is_relative_to(folder) for folder in searched):
+        raise ValueError(
+            f"{flag} {place} lies among the inputs, where a picture could overwrite one or be read as "
             "one: name another folder"
         )
 
@@ -196,7 +236,7 @@ def _check_writable(flag: str, folder: Path) -> None:
     try:
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
-        raise OSError(f"{flag}: cannot write to {folder}: {error}") from error
+        raise OSError(f"{flag}: cannot write to {folder}: {error.strerror or error}") from error
 
 
 def _load(request: Request, device: str):

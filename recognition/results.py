@@ -9,17 +9,15 @@ from rich.table import Table
 
 from aullava.action_units import INTENSITY
 from aullava.media.files import replace_file
-from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Failure
 from aullava.recognition.outputs import CsvLines, write_table
 from aullava.recognition.overlay import write_overlays
 from aullava.recognition.preparation import Job
 from aullava.recognition.rows import FaceRow
-from aullava.recognition.series.activity import activity, activity_table, co_occurrence, write_frame
+from aullava.recognition.series.activity import activity, activity_table, co_occurrence, pairs_path, write_frame
 from aullava.recognition.series.blendshapes import to_blendshapes
 from aullava.recognition.sidecar import Circumstances, sidecar_path, write_sidecar
 from aullava.recognition.summary import Summary
-from aullava.recognition.tables import DECIMALS
 
 Rows = Callable[[], Iterable[FaceRow]]  # all rows from the first one on; may be called again
 
@@ -31,7 +29,7 @@ class Results:
         summary: counts of the rows, once the table was written or `count` was called.
         failures: inputs, readings and outputs, in this order as they are met.
         written: what was written, in words.
-        kept: whether rows have to be kept, because the table could not be written.
+        kept: whether rows have to be kept, because the table, series or metadata could not be written.
     """
 
     def __init__(self, job: Job, failures: Iterable[Failure]):
@@ -52,9 +50,8 @@ class Results:
     def write(self, rows: Rows) -> None:
         """All outputs of the request."""
         asked = self.job.request
-        if self.job.target:
-            self._write(self._write_table, rows)
-        else:
+        tabled = bool(self.job.target) and self._write(self._write_table, rows)
+        if not self.job.target:
             for _ in self.count(rows()):
                 pass
         self.tell_bad_frames()
@@ -64,7 +61,7 @@ class Results:
             kinds = {source.name: source.kind for source in self.job.inputs.sources}
             pictures = write_overlays(rows, asked.overlay, self.job.layout.protocols, self.failures, kinds)
             self.written.append(f"{counted(sum(1 for _ in pictures), 'overlay')} in {asked.overlay}")
-        if self.job.target and not self.kept:
+        if tabled:
             self._write(self._write_sidecar)
 
     def table(self) -> Table:
@@ -81,19 +78,22 @@ class Results:
             reason = f"the model wrote no valid answer for {counted(number, 'face')}"
             self.failures.append(Failure(Path(name), reason))
 
-    def _write(self, write: Callable, *arguments) -> None:
+    def _write(self, write: Callable, *arguments) -> bool:
+        """Whether it could be written."""
         try:
             write(*arguments)
         except OSError as error:
-            self.kept |= write == self._write_table
+            self.kept = True
             # Of a failed renaming the second name is the one that was asked for.
             path = error.filename2 or error.filename or self.job.place.parent
             self.failures.append(Failure(Path(path), f"not written: {error.strerror or error}"))
+            return False
+        return True
 
     def _write_table(self, rows: Rows) -> None:
         target, job = self.job.target, self.job
         try:
-            files = write_table(self.count(rows()), target, job.layout, job.transform)
+            files = write_table(self.count(rows()), target, job.layout, job.transform, job.names)
         except OSError:
             self.summary = Summary(job.layout)  # it may have counted half of the rows
             self._invalid.clear()
@@ -105,7 +105,8 @@ class Results:
 
     def _write_sidecar(self) -> None:
         job = self.job
-        options = {name: value for name, value in vars(job.request).items() if value not in (None, (), False)}
+        asked = vars(job.request).items()
+        options = {name: value for name, value in asked if value not in (None, ()) and value is not False}
         run = Circumstances(
             options, job.identity, job.layout, job.settings.mode, job.request.faces, job.device, job.started
         )
@@ -114,22 +115,22 @@ class Results:
 
     def _write_series(self, rows: Rows) -> None:
         """Activity, blendshapes and plots from one pass over the tables of the inputs."""
-        asked, names = self.job.request, FileNames()
+        asked, names = self.job.request, self.job.names
         together, plots = [], []
         films = {name for name, _ in self.summary.films}
 
         def tables() -> Iterator[pd.DataFrame]:
-            for table in self.job.layout.inputs(rows(), self.job.transform):
+            wanted = (row for row in rows() if asked.blendshapes or row.input in films)
+            for table in self.job.layout.inputs(wanted, self.job.transform):
                 name = table["input"].iloc[0]
-                stem = names.stem(name)
-                if asked.summary or name in films:
+                if name in films:
                     self._activity.append(activity(table, intensity_from=self._present_from()))
-                if asked.summary:
+                if name in films and asked.summary:
                     together.append(co_occurrence(table, self._present_from()))
-                if asked.plot:
+                if name in films and asked.plot:
                     from aullava.recognition.series.plots import write_plots
 
-                    plots.extend(write_plots(table, asked.plot, stem))
+                    plots.extend(write_plots(table, asked.plot, names.stem(name)))
                 yield table
 
         if asked.blendshapes:
@@ -139,12 +140,16 @@ class Results:
             for _ in tables():
                 pass
         if asked.summary:
-            pairs = asked.summary.with_name(f"{asked.summary.stem}_pairs.csv")
+            empty = self.job.layout.frame([])  # of inputs that could not be read the names of the columns stand alone
+            self._activity, together = self._activity or [activity(empty)], together or [co_occurrence(empty)]
+            pairs = pairs_path(asked.summary)
             write_frame(pd.concat(self._activity), asked.summary)
             write_frame(pd.concat(together), pairs)
             self.written.append(f"activity in {asked.summary} and {pairs.name}")
         if asked.plot:
-            self.written.append(f"{counted(len(plots), 'plot')} in {asked.plot}")
+            self.written.append(
+                f"{counted(len(plots), 'plot')} in {asked.plot}" + ("" if films else ": no input has several frames")
+            )
 
     def _present_from(self) -> int:
         """The level from which a unit counts as active: that of the first protocol of intensities."""
@@ -155,7 +160,7 @@ class Results:
 def _write_blendshapes(tables: Iterable[pd.DataFrame], path: Path) -> None:
     with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         for number, table in enumerate(tables):
-            shapes = to_blendshapes(table).round(DECIMALS)
+            shapes = to_blendshapes(table)
             shapes.to_csv(CsvLines(file), index=False, header=number == 0, lineterminator="\r\n")
 
 

@@ -102,7 +102,9 @@ def read_units(work: Sequence[tuple[Unit, Position]], settings: ReadSettings) ->
     choice = Choice(settings.detector, settings.every, settings.fps)
     with closing(steps_ahead(work, choice, 2 * settings.batch_size, settings.workers)) as steps:
         for unit, steps_of_unit in groupby(steps, key=lambda step: step.unit):
-            for draft in _drafts(steps_of_unit, starts[unit.number], settings.batch_size):
+            # A camera shows nothing twice: each face is read at once, so that Ctrl-C loses none that was seen before.
+            together = 1 if unit.kind == "webcam" else settings.batch_size
+            for draft in _drafts(steps_of_unit, starts[unit.number], together):
                 yield _read(unit, draft, settings)
 
 

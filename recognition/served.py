@@ -17,6 +17,7 @@ from aullava.configuration_aullava import AULlavaConfig
 from aullava.readout_aullava import AUReading
 
 _TOKENS_A_CHARACTER = 1  # no tokenizer writes more of them
+_GREETING = 10  # seconds in which it has to tell that it is there
 _PATIENCE = 300  # seconds that a server may take for one answer
 
 
@@ -35,7 +36,7 @@ class ServedModel:
 
     def __init__(self, url: str, checkpoint: str | Path, at_once: int = 32):
         try:
-            from openai import OpenAI
+            from openai import APIConnectionError, OpenAI, OpenAIError
         except ImportError as error:
             raise ImportError("asking a server needs openai: pip install 'au-llava[serving]'") from error
         try:
@@ -46,6 +47,12 @@ class ServedModel:
             raise ValueError(f"no config.json of checkpoint {checkpoint}: {str(error).splitlines()[0]}") from error
         self.url, self.name, self._at_once = url, str(checkpoint), at_once
         self._client = OpenAI(base_url=url, api_key="none", timeout=_PATIENCE, max_retries=3)
+        try:
+            self._client.with_options(max_retries=0, timeout=_GREETING).models.list()
+        except APIConnectionError as error:
+            raise ValueError(f"no server answers at {url}: {error.__cause__ or error}") from error
+        except OpenAIError:  # it is there, and has no such list
+            pass
 
     def recognize_many(
         self, images: Sequence[Image.Image], processor, protocols: Sequence[Protocol], mode: str, batch_size: int = 32
@@ -64,10 +71,14 @@ class ServedModel:
             raise ValueError(f"mode is {mode!r}: a server answers in text, expected generate")
         with ThreadPoolExecutor(self._at_once) as pool:
             asked = [[pool.submit(self._ask, image, protocol) for protocol in protocols] for image in images]
-            return [
-                {protocol.name: answer.result() for protocol, answer in zip(protocols, of_image, strict=True)}
-                for of_image in asked
-            ]
+            try:
+                return [
+                    {protocol.name: answer.result() for protocol, answer in zip(protocols, of_image, strict=True)}
+                    for of_image in asked
+                ]
+            except BaseException:  # Ctrl-C as well
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _ask(self, image: Image.Image, protocol: Protocol) -> AUReading:
         from openai import OpenAIError

@@ -150,12 +150,16 @@ class Store:
         if self._unit != block.unit.number:
             self.save()
             self._unit, self._progress = block.unit.number, self._read_progress(block.unit)
-        progress = self._progress
-        self._lines += [line_of(row) for row in block.rows]
-        progress.frames += block.frames
-        progress.faces += block.faces
-        progress.failures += block.failures
-        progress.position, progress.done = block.after, block.done
+        before, lines = self._progress, self._lines + [line_of(row) for row in block.rows]
+        progress = _Progress(
+            before.bytes,
+            before.frames + block.frames,
+            before.faces + block.faces,
+            block.after,
+            [*before.failures, *block.failures],
+            block.done,
+        )
+        self._progress, self._lines = progress, lines  # at once: Ctrl-C finds all of a block or nothing of it
         if block.done or time.monotonic() - self._saved > _SAVE_EVERY_S:
             self.save()
 
@@ -271,8 +275,8 @@ def _check_same(kept: dict, asked: dict, folder: Path) -> None:
         differ.append(f"the inputs differ or have changed: {printable(names[0])}{more}")
     if differ:
         raise ValueError(
-            f"the run that was interrupted in {folder} was another one: {'; '.join(differ)}. Ask for the same, or begin "
-            "anew without resuming"
+            f"the run that was interrupted in {folder} was another one: {'; '.join(differ)}. Ask for the same, or delete "
+            "that folder to begin anew"
         )
 
 

@@ -116,6 +116,11 @@ def _frame(rows: list[tuple], types: Mapping[str, type | str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(types), dtype=object).astype(types)
 
 
+def pairs_path(summary: Path) -> Path:
+    """Where the co-occurrence of a summary lies: summary.csv -> summary_pairs.csv."""
+    return summary.with_name(f"{summary.stem}_pairs.csv")
+
+
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
     """Write any of the tables made here as CSV, four decimals, whole or not at all."""
     options = {"index": False, "lineterminator": "\n", "errors": "surrogateescape"}
@@ -136,12 +141,15 @@ def activity_table(found: pd.DataFrame, limit: int = 30) -> Table:
     table.add_column("unit", overflow="fold")
     for name in ("active", "mean", "peak", "onsets", "lasting"):
         table.add_column(name, justify="right", no_wrap=True)
-    order = {"by": ["input", "face_id", "share_active"], "ascending": [True, True, False], "kind": "stable"}
+    keys = list(zip(found["input"], found["face_id"], strict=True))
+    places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    found = found.assign(place=[places[key] for key in keys])  # pandas can sort no name that is not UTF-8
+    order = {"by": ["place", "share_active"], "ascending": [True, False], "kind": "stable"}
     acted = found[found["share_active"] > 0].sort_values(**order)
-    faces = found.groupby(["input", "face_id"]).ngroups
+    faces = len(places)
     shown = acted
     if len(acted) > limit:  # as many of each face as of any other
-        shown = acted.groupby(["input", "face_id"], sort=False).head(max(1, limit // faces)).head(limit)
+        shown = acted.groupby("place", sort=False).head(max(1, limit // faces)).head(limit)
     for row in shown.itertuples():
         name, onsets = escape(printable(Path(row.input).name)), _shown(row.onsets, "{:.0f}")
         levels = f"{row.share_active:.0%}", f"{row.mean:.2f}", f"{row.peak:.2f}"

@@ -16,14 +16,11 @@ class Transform:
     Args:
         smoothing: as `--smooth` names it, or None.
         baseline: "auto", column -> neutral value, or None.
-
-    Attributes:
-        notes: what was left as it was read, a sentence each, with the input's name in front.
     """
 
     smoothing: Smoothing | None = None
     baseline: str | Mapping[str, float] | None = None
-    notes: list[str] = field(default_factory=list)
+    _told: dict[str, None] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
         """The same rows and columns; levels (_r) are fractions (Float64), whether or not this input's were changed."""
@@ -33,6 +30,10 @@ class Transform:
         if self.smoothing is not None:
             table, more = smooth(table, self.smoothing)
             told = told + more
-        told = [f"{table['input'].iloc[0]}: {note}" for note in told]
-        self.notes += [note for note in told if note not in self.notes]  # a table may pass more than once
+        self._told |= dict.fromkeys(f"{table['input'].iloc[0]}: {note}" for note in told)
         return table
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left as it was read, a sentence each, with the input's name in front; once, however often a table passes."""
+        return list(self._told)

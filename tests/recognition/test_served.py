@@ -70,6 +70,9 @@ def test_what_a_server_cannot_do_is_said(server, folder, tmp_path):
         ServedModel(server, tmp_path)
     with socket.socket() as taken:  # bound and not listening: connections are refused
         taken.bind(("127.0.0.1", 0))
-        gone = ServedModel(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", folder)
-        with pytest.raises(ConnectionError, match="did not answer"):
-            gone.recognize_many(face, None, ASKED, "generate")
+        with pytest.raises(ValueError, match="no server answers"):
+            ServedModel(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", folder)
+    nameless = ServedModel(server, folder)
+    nameless.name = "nobody/nothing"
+    with pytest.raises(ConnectionError, match="did not answer about model nobody/nothing"):
+        nameless.recognize_many(face, None, ASKED, "generate")
