@@ -82,7 +82,7 @@ def test_a_folder_takes_one_file_an_input(film, checkpoint, here):
 
 
 def test_a_killed_run_goes_on_and_writes_the_same_bytes(checkpoint, here, capsys):
-    long = write_film(here / "long", seconds=20)[0]
+    long = write_film(here / "long", seconds=8)[0]
     asked = [str(word) for word in (long, "--checkpoint", checkpoint, "--batch-size", 4, "--out")]
     assert recognize(*asked, "whole.csv") == 0
     command = [sys.executable, "-m", "aullava.cli", "recognize", *asked, "cut.csv"]
@@ -120,6 +120,7 @@ def _saved(store) -> int:
     [
         ("--every 2 --fps 5", "give one of them"),
         ("--fps 0", "expected a number above 0"),
+        ("--fps inf", "expected a number above 0"),
         ("--resume", "give --out"),
         ("--format csv", "name a folder"),
         ("--faces all", "unknown way to find faces"),
@@ -136,6 +137,9 @@ def _saved(store) -> int:
         ("--baseline auto --protocol bp4d --out t.csv", "occurrences have none"),
         ("--baseline nowhere.png --out t.csv", "--baseline nowhere.png: No such file"),
         ("--out t.csv --summary t.csv", "name the same place"),
+        ("--out t_pairs.csv --summary t.csv", "name the same place"),
+        ("--out t.csv --summary t.meta.json", "name the same place"),
+        ("--out t/ --summary t/film.csv", "is the table of an input"),
         ("--protocol disfa --protocol disfa", "each of another name"),
         ("--pattern a/*.mp4", "expected one for names of files"),
     ],
@@ -144,3 +148,56 @@ def test_flags_that_make_no_sense_are_refused(film, here, capsys, flags, said):
     assert recognize(film, *flags.split()) == 2
     assert said in capsys.readouterr().err
     assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("flag", ["--out", "--overlay", "--plot", "--checkpoint", "--baseline"])
+def test_the_name_of_a_variable_that_is_not_set_is_refused(film, flag):
+    with pytest.raises(SystemExit, match="2"):
+        recognize(film, flag, "")
+
+
+def test_a_film_whose_name_is_not_utf8_and_one_that_cannot_be_read(film, checkpoint, here, capsys):
+    odd = os.fsencode(here) + b"/new\nline \xfe.mp4"
+    with open(odd, "wb") as file:
+        file.write(film.read_bytes())
+    asked = ["--checkpoint", checkpoint, "--faces", "none", "--every", "6", "--summary", "s.csv"]
+    assert recognize(os.fsdecode(odd), *asked, "--out", "t.csv") == 0
+    assert b"line \xfe.mp4" in (here / "s.csv").read_bytes() and b"line \xfe.mp4" in (here / "t.csv").read_bytes()
+    (here / "empty.mp4").touch()
+    assert recognize("empty.mp4", *asked) == 1
+    assert len((here / "s.csv").read_text().splitlines()) == 1 and "failed: empty.mp4" in capsys.readouterr().err
+    assert not list(here.glob(".*"))
+
+
+def test_tables_keep_their_names_when_an_input_breaks(film, checkpoint, here):
+    for folder in ("a", "b"):
+        (here / folder).mkdir()
+        (here / folder / "clip.mp4").write_bytes(film.read_bytes())
+    asked = ["a", "b", "--checkpoint", checkpoint, "--faces", "none", "--every", "6", "--out", "t/"]
+    assert recognize(*asked) == 0
+    before = (here / "t" / "clip.csv").read_bytes(), (here / "t" / "clip-2.csv").read_bytes()
+    (here / "a" / "clip.mp4").write_bytes(b"")
+    assert recognize(*asked) == 1
+    assert ((here / "t" / "clip.csv").read_bytes(), (here / "t" / "clip-2.csv").read_bytes()) == before
+
+
+def test_two_lists_of_units_are_two_protocols(film, checkpoint, here):
+    flags = "--faces none --every 12 --protocol AU1,AU4 --protocol AU12 --protocol disfa --scale intensity --out t.csv"
+    assert recognize(film, "--checkpoint", checkpoint, *flags.split()) == 0
+    table = pd.read_csv("t.csv")
+    assert {"custom_AU01_r", "disfa_AU01_r", "custom_2_AU12_r"} <= {*table.columns}
+
+
+def test_a_disk_that_is_full_keeps_what_was_read(film, checkpoint, here):
+    """A limit on the size of files stops the page of a plot; --resume draws it."""
+    asked = [str(film), "--checkpoint", str(checkpoint), "--faces", "none", "--every", "3"]
+    asked += ["--out", "t.csv", "--plot", "plots"]
+    limit = (
+        "import resource as r, sys; r.setrlimit(r.RLIMIT_FSIZE, (300_000, 300_000)); from aullava.cli import main; "
+    )
+    command = [sys.executable, "-c", limit + "sys.exit(main(['recognize', *sys.argv[1:]]))", *asked]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and "plots/film_face0.html: not written: File too large" in done.stderr, done.stderr
+    assert working_folder(here / "t.csv").exists() and not (here / "plots" / "film_face0.html").exists()
+    assert recognize(*asked, "--resume") == 0
+    assert (here / "plots" / "film_face0.html").exists() and not working_folder(here / "t.csv").exists()
