@@ -12,16 +12,22 @@ PY := $(VENV)/bin/python
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench evaluate peers
+.PHONY: help demo space test test-browser check fix bench evaluate peers
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed-demo ## read drawn faces and one photograph as a Hub user would; writes outputs/demo/
 	$(PY) -m aullava.demo
 
+space: $(VENV)/.installed-space ## serve the web page on http://127.0.0.1:7860
+	$(PY) -m aullava.space.app
+
 test: $(VENV)/.installed-test ## run the tests (no network, no GPU)
 	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-browser: $(VENV)/.installed-test ## drive the web page with the Chromium that is there
+	$(PY) -m pytest -m browser tests/space
 
 check: $(VENV)/.installed-dev ## lint and format check; changes nothing
 	$(VENV)/bin/ruff check .

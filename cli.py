@@ -80,10 +80,8 @@ def _add_release(verbs) -> None:
         "place of this machine in a text, the terms of its data known. Exit code 0: done. 1: written, but not uploaded. "
         "2: bad usage or a checkpoint that must not go out; nothing was written.",
     )
-    verb.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="missing, empty, or an earlier release")
-    verb.add_argument(
-        "--checkpoint", type=Path, metavar="DIR", required=True, help="whole, or adapters, which are merged"
-    )
+    verb.add_argument("out_dir", type=Path, nargs="?", metavar="OUT_DIR", help="missing, empty, or an earlier release")
+    verb.add_argument("--checkpoint", type=Path, metavar="DIR", help="whole, or adapters, which are merged")
     verb.add_argument(
         "--base", metavar="DIR|HUB_ID", help="what adapters go onto, where it is no longer where they say"
     )
@@ -108,17 +106,44 @@ def _add_release(verbs) -> None:
         metavar="STATEMENT",
         help="why you may give these weights to everybody; for --public where the data was given out by request",
     )
+    verb.add_argument(
+        "--space",
+        type=Path,
+        metavar="FOLDER",
+        help="write the folder of a Hugging Face Space, and no checkpoint: program, page, requirements, this project's wheel",
+    )
+    verb.add_argument(
+        "--space-repo",
+        metavar="ORG/NAME",
+        help="the Space that the folder will be uploaded to, where its wheel will lie",
+    )
     verb.set_defaults(run=_release)
 
 
 def _release(args: argparse.Namespace) -> int:
+    given = {name: value for name, value in vars(args).items() if name not in ("run", "space", "space_repo")}
+    if args.space:
+        return _release_space(args)
+    if args.out_dir is None or args.checkpoint is None:
+        return _bad_usage("release", ValueError("give OUT_DIR and --checkpoint, or --space FOLDER"))
     from aullava.hub.command import Request, UsageError, release
 
-    given = {name: value for name, value in vars(args).items() if name != "run"}
     try:
         return release(Request(**given))
     except UsageError as error:
         return _bad_usage("release", error)
+
+
+def _release_space(args: argparse.Namespace) -> int:
+    from aullava.space.folder import write_space
+
+    try:
+        if args.out_dir or args.checkpoint or args.push:
+            raise ValueError("--space writes a Space and no checkpoint: leave out OUT_DIR, --checkpoint and --push")
+        print(*write_space(args.space, args.space_repo), sep="\n")
+    except (ValueError, OSError) as error:
+        return _bad_usage("release", error)
+    return 0
 
 
 def _add_faces(verbs) -> None:

@@ -39,6 +39,8 @@ class AULlavaConfig(LlavaConfig):
         calibration: what was fitted on validation data, never on test data; empty for none. {"temperature": {"occurrence": 1.3},
             "thresholds": {"bp4d": {"AU1": 0.4}}}: the logits of a scale's values are divided by its temperature; a unit of an
             occurrence protocol counts as present where P(active) is above its threshold. Mode "generate" knows neither.
+        face_margin: share of a face's side around it in a crop, 0 to 4, where OpenCV's cascade finds the faces: what frames them
+            as in training. None: as it does by default.
         auto_map: where the Auto classes find this code in a model folder.
         custom_pipelines: the tasks `transformers.pipeline` finds there.
 
@@ -49,7 +51,8 @@ class AULlavaConfig(LlavaConfig):
         StrictDataclassError (huggingface_hub), at construction and at save: a field has the wrong type,
             `image_token_index` lies outside the vocabulary, the projector's activation is unknown,
             `vision_feature_layer` is no layer of the tower, `vision_feature_select_strategy` would drop a patch,
-            `image_seq_length` is not what the tower puts out, or `calibration` holds anything it does not know.
+            `image_seq_length` is not what the tower puts out, `face_margin` is out of range, or `calibration` holds anything it
+            does not know.
     """
 
     model_type = "llava"
@@ -57,6 +60,7 @@ class AULlavaConfig(LlavaConfig):
     question_form: Literal["full", "short"] = "full"
     prompt_layout: Literal["image_first", "instruction_first"] = "image_first"
     calibration: dict[str, Any] = field(default_factory=dict)
+    face_margin: float | None = None
     auto_map: dict[str, str] = field(default_factory=lambda: dict(AUTO_MAP))
     custom_pipelines: dict[str, Any] = field(default_factory=lambda: dict(CUSTOM_PIPELINES))
 
@@ -102,6 +106,10 @@ class AULlavaConfig(LlavaConfig):
                 f"image_seq_length is {self.image_seq_length}, but the {tower} tower puts out {expected} tokens for a "
                 f"picture of {self.vision_config.image_size} px: set image_seq_length to {expected}"
             )
+
+    def validate_face_margin(self):
+        if self.face_margin is not None and not 0 <= self.face_margin <= 4:
+            raise ValueError(f"face_margin is {self.face_margin}: expected a share from 0 to 4, or None")
 
     def validate_calibration(self):
         _check_keys("calibration", self.calibration, ("temperature", "thresholds"))

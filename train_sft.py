@@ -57,6 +57,7 @@ def main() -> None:
     model, processor = load_for_training(base, sizes)
     # What the checkpoint will be asked, and how, is what it was trained on.
     model.config.question_form, model.config.prompt_layout = source.question_form, base.prompt_layout
+    model.config.face_margin = source.face_margin
     model.config.calibration = {}  # it was fitted to the weights that the run starts from
     if training.process_index == 0:
         print_what_trains(model)

@@ -99,8 +99,8 @@ def _add_face_flags(group) -> None:
         "--margin",
         type=float,
         metavar="M",
-        help="share of a face's side added on each side of its crop, as in the checkpoint's training (default: 0.25 with auto, "
-        "0.125 with yunet); 0.07 frames drawn faces as the embedded checkpoint learnt them",
+        help="share of a face's side added on each side of its crop, as in the checkpoint's training (default: with auto what "
+        "the checkpoint says, else 0.25; with yunet 0.125)",
     )
 
 

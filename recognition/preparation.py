@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from aullava.action_units import FEAFA_UNITS, OCCURRENCE, PROTOCOLS, Protocol, resolve_protocol
-from aullava.media.detection import make_detector
+from aullava.media.detection import Detector, make_detector
 from aullava.recognition.arguments import Request
 from aullava.recognition.filenames import FileNames
 from aullava.recognition.identity import CheckpointIdentity, identify
@@ -106,16 +106,11 @@ def prepare(request: Request, shard: Shard) -> Job:
     target = Target.parse(request.out, request.format) if request.out is not None else None
     if target and (request.smooth or request.baseline):
         target.check_transform()
-    detector = make_detector(
-        request.faces,
-        largest=request.largest,
-        min_confidence=request.min_confidence,
-        min_face=request.min_face,
-        margin=request.margin,
-    )
+    _detector(request, None)  # whatever is wrong with it is said before a checkpoint is loaded
     inputs = _found(request)
     _check_places(request, target, inputs)
     model, processor, identity = _load(request, shard.device(request.device))
+    detector = _detector(request, model.config.face_margin)
     device = str(getattr(model, "device", "server"))
     settings = ReadSettings(
         model, processor, protocols, detector, _mode(request), request.batch_size, request.every or 1, request.fps
@@ -171,6 +166,18 @@ def _check_series_flags(request: Request, protocols: tuple[Protocol, ...]) -> No
         raise ValueError("--baseline: occurrences have none; read intensities or continuous values")
     if request.smooth:
         Smoothing.parse(request.smooth).check(protocol.scale for protocol in protocols)
+
+
+def _detector(request: Request, margin: float | None) -> Detector:
+    """The detector asked for; of the cascade the checkpoint's `margin` unless another was given."""
+    given = request.margin if request.margin is not None or request.faces != "auto" else margin
+    return make_detector(
+        request.faces,
+        largest=request.largest,
+        min_confidence=request.min_confidence,
+        min_face=request.min_face,
+        margin=given,
+    )
 
 
 def _found(request: Request) -> Inputs:

@@ -38,7 +38,7 @@ def recognize_video(
         mode: as `model.recognize`.
         every: the first of so many frames; default 1, all.
         fps: so many frames a second at most, instead of `every`.
-        faces: as `make_detector`, or a detector.
+        faces: as `make_detector`, with the checkpoint's own `face_margin`, or a detector.
         batch_size: faces read at a time, 1 or more. A webcam shows its faces when so many were seen: 1 for at once.
 
     Yields:
@@ -56,8 +56,9 @@ def recognize_video(
         open(path, "rb").close()
     single = isinstance(protocol, str) or hasattr(protocol, "units")
     protocols = tuple(resolve_protocol(one) for one in ([protocol] if single else protocol))
-    detector = make_detector(faces) if isinstance(faces, str) else faces
-    settings = ReadSettings(model, processor, protocols, detector, mode, batch_size, every, fps)
+    if isinstance(faces, str):
+        faces = make_detector(faces, margin=model.config.face_margin if faces == "auto" else None)
+    settings = ReadSettings(model, processor, protocols, faces, mode, batch_size, every, fps)
     return _rows(Unit(0, (Source(Path(path), "webcam" if is_webcam else "video"),)), settings)
 
 

@@ -17,7 +17,7 @@ SWIN_ODD = SwinConfig(image_size=100, patch_size=4, embed_dim=8, depths=[1, 1, 1
 SIGLIP = SiglipVisionConfig(image_size=32, patch_size=8)
 
 
-FIELDS = ("question_form", "prompt_layout", "calibration", "auto_map", "custom_pipelines")
+FIELDS = ("question_form", "prompt_layout", "calibration", "face_margin", "auto_map", "custom_pipelines")
 
 
 def test_defaults_are_those_of_stock_llava_with_room_for_the_image_token():
@@ -74,6 +74,8 @@ def test_image_token_count_rounds_odd_grids_up_and_knows_its_limits():
         ({"question_form": "long"}, "question_form"),
         ({"image_seq_length": "576"}, "image_seq_length"),
         ({"prompt_layout": "text_first"}, "prompt_layout"),
+        ({"face_margin": -0.1}, "face_margin is -0.1: expected a share from 0 to 4"),
+        ({"face_margin": "wide"}, "face_margin"),
         ({"calibration": []}, "calibration"),
         ({"calibration": {"bias": {}}}, "calibration holds 'bias': expected temperature, thresholds"),
         ({"calibration": {"temperature": 1.0}}, r"calibration\['temperature'\] is 1.0: expected a dictionary"),

@@ -54,8 +54,16 @@ ARROWS = REMOTE | {
     "release": {*REMOTE},
     "hub": {*REMOTE, "dataset_builder", "evaluation", "media", "release", "training"},
     "recognition": {*REMOTE, "media", "release"},
-    "space": {"action_units", "dataset_builder", "recognition"},
-    "cli": {*REMOTE, "dataset_builder", "evaluation", "hub", "metrics", "recognition", "release"},
+    "space": {
+        "action_units",
+        "image_aullava",
+        "readout_aullava",
+        "dataset_builder",
+        "media",
+        "recognition",
+        "release",
+    },
+    "cli": {*REMOTE, "dataset_builder", "evaluation", "hub", "metrics", "recognition", "release", "space"},
     "demo": {*REMOTE, "dataset_builder", "recognition", "release", "cli"},
 }
 

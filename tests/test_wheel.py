@@ -16,6 +16,7 @@ from checkout import PACKAGE, ROOT, files, modules
 CHECKPOINT = "checkpoints/au-llava-tiny/"
 FROZEN = "dataset_builder/frozen/"  # folds and published counts
 PUBLISHED = "evaluation/published.json"  # figures of papers
+STYLE = "space/style.css"
 # Run in a process where neither the checkout nor an editable install can supply a module.
 ISOLATED = """
 import sys
@@ -54,7 +55,9 @@ def run_isolated(site: Path, code: str, *arguments: str, cwd: Path) -> subproces
 def test_it_holds_every_module_and_the_embedded_checkpoint_and_nothing_else(wheel):
     expected = {str(path.relative_to(ROOT)) for path in modules().values()} | {"LICENSE"}
     expected |= {
-        name for name in files() if name.startswith((CHECKPOINT, FROZEN, PUBLISHED)) and not name.endswith(".py")
+        name
+        for name in files()
+        if name.startswith((CHECKPOINT, FROZEN, PUBLISHED, STYLE)) and not name.endswith(".py")
     }
     inside = {PurePosixPath(name) for name in zipfile.ZipFile(wheel).namelist()}
     packed = {str(path.relative_to(PACKAGE)) for path in inside if path.parts[0] == PACKAGE}

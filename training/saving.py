@@ -85,8 +85,8 @@ def merge_adapters(
     how = json.loads((adapters / MODEL_CONFIG).read_text())
     model, _ = load_base(checkpoint, layout=how["prompt_layout"])
     model = PeftModel.from_pretrained(model, adapters).merge_and_unload()
-    for name in ("question_form", "prompt_layout"):
-        setattr(model.config, name, how[name])
+    for name in ("question_form", "prompt_layout", "face_margin"):
+        setattr(model.config, name, how.get(name))
     model.config.calibration = {}  # it was the base's
     return save_checkpoint(model, AULlavaProcessor.from_pretrained(adapters), folder, dtype)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datasets import Dataset
 from transformers import TrainingArguments
 
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.drawn_faces import CASCADE_MARGIN, DrawnFaceArguments, drawn_faces
 from aullava.training.augmentation import AugmentationArguments, EpochOfRun, augmented_rows
 from aullava.training.data import MixedData, training_rows
 from aullava.training.data_arguments import DataArguments
@@ -26,6 +26,7 @@ class Source:
         read: faces of those people with labels, to be read during training; None for none.
         manifest: what the data are, as JSON holds it.
         question_form: "short" or "full": the form that most rows ask.
+        face_margin: how faces are framed, as the configuration's; None: as the detector frames them.
         turns: turns about a picture, at most.
         mixed: the corpora behind it; None for drawn faces.
     """
@@ -37,6 +38,7 @@ class Source:
     question_form: str
     turns: int
     mixed: MixedData | None = None
+    face_margin: float | None = None
 
 
 def open_source(
@@ -100,4 +102,5 @@ def _drawn(drawing: DrawnFaceArguments, validation_faces: int, readings: Reading
         drawn_manifest(drawing, validation_faces),
         drawing.usual_form,
         drawing.turns_per_face,
+        face_margin=CASCADE_MARGIN,
     )

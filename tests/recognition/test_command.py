@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -201,3 +203,19 @@ def test_a_disk_that_is_full_keeps_what_was_read(film, checkpoint, here):
     assert working_folder(here / "t.csv").exists() and not (here / "plots" / "film_face0.html").exists()
     assert recognize(*asked, "--resume") == 0
     assert (here / "plots" / "film_face0.html").exists() and not working_folder(here / "t.csv").exists()
+
+
+def test_faces_are_framed_as_the_checkpoint_says_unless_told_otherwise(film, checkpoint, here):
+    """A folder of the same weights whose configuration has another margin reads what --margin of that size reads."""
+    wide = here / "wide"
+    shutil.copytree(checkpoint, wide)
+    config = json.loads((wide / "config.json").read_text())
+    assert config.get("face_margin") is None
+    (wide / "config.json").write_text(json.dumps(config | {"face_margin": 0.6}))
+    asked = [film, "--every", "6", "--intensities", "expected", "--out"]
+    assert recognize(*asked, "usual.csv", "--checkpoint", checkpoint) == 0
+    assert recognize(*asked, "given.csv", "--checkpoint", checkpoint, "--margin", "0.6") == 0
+    assert recognize(*asked, "said.csv", "--checkpoint", wide) == 0
+    assert recognize(*asked, "told.csv", "--checkpoint", wide, "--margin", "0.25") == 0
+    usual, given, said, told = (Path(f"{name}.csv").read_bytes() for name in ("usual", "given", "said", "told"))
+    assert said == given != usual == told

@@ -1,0 +1,126 @@
+"""The named endpoints, for `gradio_client` and MCP: plain typed values in, JSON out. Their docstrings are their documentation."""
+
+import re
+
+import gradio as gr
+
+from aullava.action_units import PROTOCOLS, Protocol, unit
+from aullava.recognition.rows import FaceRow
+from aullava.recognition.tables import present_probability, rounded
+from aullava.space.asking import MODEL_QUEUE, OWN_SCALE, asked_protocol, check_choice, told_to_visitor
+from aullava.space.recognizer import FACES, MODES, Recognizer
+from aullava.space.tab_batch import csv_of, read_files
+from aullava.space.tab_draw import read_back
+from aullava.space.tab_read import name_of, picture_input
+from aullava.space.units import data_uri
+
+
+def add_endpoints(recognizer: Recognizer) -> None:
+    """Add the endpoints to the Blocks that is being built; none of them shows on the page."""
+
+    def read_face(
+        picture: str, units: str = "disfa", scale: str = OWN_SCALE, mode: str = "joint", faces: str = "auto"
+    ) -> dict:
+        """Read the facial action units of every face of a picture.
+
+        Args:
+            picture: an image file.
+            units: a protocol such as bp4d, disfa or feafa, or a list such as AU1,AU4,AU12.
+            scale: "as published", occurrence (0 or 1), intensity (0 to 5) or continuous (0.00 to 1.00).
+            mode: joint (each value sees those before it) or parallel (all in one pass, fastest).
+            faces: auto (find them) or none (the whole picture is one face).
+        """
+        with told_to_visitor():
+            if not picture:
+                raise ValueError("no picture was given")
+            protocol = _checked(units, scale, mode, faces)
+            rows = recognizer.rows(picture, name_of(picture), protocol, mode, faces)
+            return _described(protocol) | {"faces": [_as_json(row, protocol) for row in rows if row.has_face]}
+
+    def read_batch(
+        pictures: list[str], units: str = "disfa", scale: str = OWN_SCALE, mode: str = "joint", faces: str = "auto"
+    ) -> dict:
+        """Read several pictures into one table.
+
+        Args:
+            pictures: image files.
+            units: a protocol such as bp4d, disfa or feafa, or a list such as AU1,AU4,AU12.
+            scale: "as published", occurrence (0 or 1), intensity (0 to 5) or continuous (0.00 to 1.00).
+            mode: joint (each value sees those before it) or parallel (all in one pass, fastest).
+            faces: auto (find them) or none (the whole picture is one face).
+        """
+        with told_to_visitor():
+            protocol = _checked(units, scale, mode, faces)
+            rows, failures = read_files(recognizer, pictures or [], protocol, mode, faces)
+            return _described(protocol) | {"csv": csv_of(rows, protocol), "failures": failures}
+
+    def draw_face(
+        actions: str, person: int = 0, units: str = "disfa", scale: str = OWN_SCALE, mode: str = "parallel"
+    ) -> dict:
+        """Draw a face that does what is asked, and let the model read it back. The answer's image is a data URI.
+
+        Args:
+            actions: strengths 0 to 1, such as "AU12L=0.8 AU12R=0.8"; L and R are the person's own sides.
+            person: 0 to 999, who is drawn.
+            units: a protocol such as bp4d, disfa or feafa, or a list such as AU1,AU4,AU12.
+            scale: "as published", occurrence (0 or 1), intensity (0 to 5) or continuous (0.00 to 1.00).
+            mode: joint (each value sees those before it) or parallel (all in one pass, fastest).
+        """
+        with told_to_visitor():
+            protocol = _checked(units, scale, mode)
+            face, truth, reading = read_back(recognizer, int(person or 0), _strengths(actions), protocol, mode)
+            answer = _as_json(FaceRow("drawn face", 0, {protocol.name: reading}), protocol)
+            return _described(protocol) | {"image": data_uri(face.image_HWC), "drawn": truth, "read": answer}
+
+    def protocols() -> dict:
+        """Which units each protocol reads, and on which scale."""
+        return {name: _described(protocol) for name, protocol in PROTOCOLS.items()}
+
+    with gr.Group(visible=False):
+        picture, pictures = picture_input(label="picture"), gr.File(file_count="multiple", label="pictures")
+        units, scale = gr.Textbox("disfa", label="units"), gr.Textbox(OWN_SCALE, label="scale")
+        mode, quick = gr.Textbox("joint", label="mode"), gr.Textbox("parallel", label="mode")
+        faces = gr.Textbox("auto", label="faces")
+        actions, person = gr.Textbox("", label="actions"), gr.Number(0, label="person", precision=0)
+        answer = gr.JSON(label="answer")
+        for function, inputs, outputs in (
+            (read_face, [picture, units, scale, mode, faces], answer),
+            (read_batch, [pictures, units, scale, mode, faces], answer),
+            (draw_face, [actions, person, units, scale, quick], answer),
+            (protocols, [], answer),
+        ):
+            gr.Button(function.__name__).click(function, inputs, outputs, api_name=function.__name__, **MODEL_QUEUE)
+
+
+def _checked(units: str, scale: str, mode: str, faces: str = "auto") -> Protocol:
+    check_choice("mode", mode, MODES)
+    check_choice("faces", faces, FACES)
+    return asked_protocol(units, scale)
+
+
+def _strengths(actions: str) -> dict[str, float]:
+    """ "AU12L=0.8 AU12R=0.8" as strengths by action."""
+    items = [item.partition("=") for item in re.split(r"[,\s]+", str(actions or "")) if item]
+    try:
+        return {name: float(strength) for name, _, strength in items}
+    except ValueError as error:
+        raise ValueError(f'actions: expected strengths such as "AU12L=0.8 AU12R=0.8", {error}') from error
+
+
+def _described(protocol: Protocol) -> dict:
+    return {
+        "protocol": protocol.name,
+        "scale": protocol.scale,
+        "units": {code: unit(code).name for code in protocol.units},
+    }
+
+
+def _as_json(row: FaceRow, protocol: Protocol) -> dict:
+    reading = row.readings[protocol.name]
+    return {
+        "status": reading.status,
+        "box": reading.box,
+        "values": reading.values,
+        "probabilities": {code: rounded(present_probability(row, code, protocol)) for code in protocol.units},
+        "text": reading.text,
+    }

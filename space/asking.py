@@ -1,0 +1,66 @@
+"""What a visitor may ask for: units, scale, mode and how faces are found, as controls and as checked values."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+
+import gradio as gr
+
+from aullava.action_units import PROTOCOLS, SCALES, Protocol, resolve_protocol
+
+OWN_SCALE = "as published"
+MODE_CHOICES = [
+    ("joint, one by one", "joint"),
+    ("parallel, faster", "parallel"),
+]
+FACE_CHOICES = [("find faces", "auto"), ("whole picture", "none")]
+LONGEST_NAME = 80  # characters of a file name that the page repeats
+
+MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 2}  # so many readings at a time, of all visitors
+HIDDEN = {"api_visibility": "private", "show_progress": "hidden"}  # what belongs to the page and not to the API
+
+
+def protocol_controls(default: str = "disfa") -> tuple[gr.Dropdown, gr.Dropdown]:
+    """Which units, as a corpus's protocol or a list, and on which scale."""
+    choices = [(f"{name}, {len(p.units)}, {p.scale}", name) for name, p in PROTOCOLS.items()]
+    units = gr.Dropdown(
+        choices,
+        value=default,
+        label="Units",
+        info="or type a list: AU1,AU4,AU12",
+        allow_custom_value=True,
+        min_width=200,
+    )
+    scale = gr.Dropdown(
+        [OWN_SCALE, *SCALES], value=OWN_SCALE, label="Scale", info="present, level 0-5, or 0.00-1.00", min_width=160
+    )
+    return units, scale
+
+
+def asked_protocol(units: str, scale: str = OWN_SCALE) -> Protocol:
+    """The protocol of what was chosen or typed.
+
+    Raises:
+        ValueError: no such protocol, unit or scale.
+    """
+    if scale not in (OWN_SCALE, *SCALES):
+        raise ValueError(f"scale {scale!r}: expected {OWN_SCALE!r}, {', '.join(map(repr, SCALES))}")
+    protocol = resolve_protocol(str(units or "")[:400].strip())
+    if scale in (OWN_SCALE, protocol.scale):
+        return protocol
+    return resolve_protocol(",".join(protocol.units), scale)
+
+
+def check_choice(what: str, given: str, choices: tuple[str, ...]) -> None:
+    """Clients of the API may send what no control offers."""
+    if given not in choices:
+        raise ValueError(f"{what} {given!r}: expected {' or '.join(choices)}")
+
+
+@contextmanager
+def told_to_visitor() -> Iterator[None]:
+    """Turns what a visitor did wrong into a message on the page, as text and never as markup, without a trace in the log."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise gr.Error(escape(str(error), quote=False), title="Not read", print_exception=False) from error

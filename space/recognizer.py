@@ -1,0 +1,97 @@
+"""What the Space asks of a model: the faces of a picture, and what each shows, by the steps that `aullava recognize` takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aullava.action_units import Protocol
+from aullava.image_aullava import ImageReadError, load_image
+from aullava.media.detection import Detector, make_detector
+from aullava.readout_aullava import AUReading
+from aullava.recognition.load import load_checkpoint
+from aullava.recognition.rows import NO_FACE_ID, FaceRow
+from aullava.release import embedded_checkpoint
+
+MODES = ("joint", "parallel")
+FACES = ("auto", "none")
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """A loaded checkpoint.
+
+    Args:
+        model, processor: as `load_checkpoint` gives them.
+        name: what the page calls the checkpoint.
+        drawn_only: whether it was trained on drawn faces and on nothing else, which the page then says.
+    """
+
+    model: Any
+    processor: Any
+    name: str
+    drawn_only: bool = False
+
+    @property
+    def side(self) -> int:
+        """The side in pixels of the square that the model looks at: faces drawn at this size are read best."""
+        size = self.processor.image_processor.size
+        return int(size.get("height") or size.get("shortest_edge"))
+
+    def read(self, crops: Sequence, protocol: Protocol, mode: str) -> list[AUReading]:
+        """One reading a crop."""
+        options = {"processor": self.processor, "protocol": protocol, "mode": mode, "batch_size": BATCH_SIZE}
+        return self.model.recognize(list(crops), **options)
+
+    def detector(self, faces: str) -> Detector:
+        """What finds and crops faces, as the checkpoint wants them framed."""
+        return _make(faces, self.model.config.face_margin if faces == "auto" else None)
+
+    def rows(self, path: str | Path, name: str, protocol: Protocol, mode: str, faces: str) -> list[FaceRow]:
+        """The faces of a picture file, largest first; one row of status "no_face" where none is found.
+
+        Args:
+            path: the file.
+            name: what the rows and error messages call it; a server's own path is nobody's business.
+            faces: "auto" finds them, "none" takes the whole picture for one.
+
+        Raises:
+            ValueError: the file is no picture that can be read.
+        """
+        detector = self.detector(faces)
+        try:
+            image = load_image(path, name)
+        except ImageReadError as error:
+            raise ValueError(str(error).replace(str(path), name)) from error  # Pillow names the file in full
+        boxes = detector.detect(np.asarray(image))
+        if not boxes:
+            reading = AUReading(dict.fromkeys(protocol.units), status="no_face")
+            return [FaceRow(name, NO_FACE_ID, {protocol.name: reading})]
+        readings = self.read([detector.crop(image, box) for box in boxes], protocol, mode)
+        placed = [
+            replace(reading, box=(box.x, box.y, box.w, box.h), score=box.score)
+            for box, reading in zip(boxes, readings, strict=True)
+        ]
+        return [FaceRow(name, number, {protocol.name: reading}) for number, reading in enumerate(placed)]
+
+
+def load_recognizer(checkpoint: str | None = None) -> Recognizer:
+    """A recogniser of a folder or a Hub id; of the embedded checkpoint where none is named.
+
+    Raises:
+        ValueError: the checkpoint cannot be loaded.
+    """
+    embedded = embedded_checkpoint()
+    chosen = checkpoint or embedded
+    model, processor = load_checkpoint(chosen)
+    name = Path(chosen).name if Path(chosen).is_dir() else str(chosen)
+    return Recognizer(model, processor, name, drawn_only=name == Path(embedded).name)
+
+
+@cache
+def _make(faces: str, margin: float | None) -> Detector:
+    return make_detector(faces, margin=margin)

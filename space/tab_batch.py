@@ -1,0 +1,105 @@
+"""Tab "Batch": several pictures, one table, and the file that `aullava recognize --out` would write."""
+
+import base64
+import tempfile
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+import pandas as pd
+
+from aullava.action_units import Protocol
+from aullava.recognition.outputs import Target, write_table
+from aullava.recognition.rows import FaceRow
+from aullava.recognition.tables import Layout
+from aullava.space.asking import (
+    FACE_CHOICES,
+    MODE_CHOICES,
+    MODEL_QUEUE,
+    asked_protocol,
+    check_choice,
+    protocol_controls,
+    told_to_visitor,
+)
+from aullava.space.panels import notice
+from aullava.space.recognizer import FACES, MODES, Recognizer
+from aullava.space.tab_read import name_of
+
+MOST_FILES = 100
+_SHOWN_HEAD = ("input", "face_id", "status")
+
+
+def read_files(
+    recognizer: Recognizer,
+    paths: Sequence[str],
+    protocol: Protocol,
+    mode: str,
+    faces: str,
+    progress=lambda done, of: None,
+) -> tuple[list[FaceRow], list[str]]:
+    """The rows of all pictures, and a sentence for each file that could not be read.
+
+    Raises:
+        ValueError: no file, or more than `MOST_FILES`.
+    """
+    if not 0 < len(paths) <= MOST_FILES:
+        raise ValueError(f"{len(paths)} files: expected 1 to {MOST_FILES} pictures at a time")
+    rows, failures = [], []
+    for number, path in enumerate(paths):
+        progress(number, len(paths))
+        try:
+            rows += recognizer.rows(path, name_of(path), protocol, mode, faces)
+        except ValueError as error:
+            failures.append(str(error))
+    return rows, failures
+
+
+def csv_of(rows: Sequence[FaceRow], protocol: Protocol) -> str:
+    """The rows as `aullava recognize` writes them. The file is gone when this returns."""
+    with tempfile.TemporaryDirectory() as folder:
+        [written] = write_table(rows, Target.parse(Path(folder, "readings.csv")), Layout((protocol,)))
+        return written.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+def download_link(text: str, name: str) -> str:
+    """A link whose address is the file, so that none lies on the server."""
+    held = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
+    return f'<a class="au-download" download="{name}" href="data:text/csv;base64,{held}">Download {name}</a>'
+
+
+def shown_table(rows: Sequence[FaceRow], protocol: Protocol) -> pd.DataFrame:
+    """The columns of the file that a page has room for."""
+    values = [protocol.column(code) for code in protocol.units]
+    return Layout((protocol,)).frame(rows)[[*_SHOWN_HEAD, *values]].astype(object)
+
+
+def batch_tab(recognizer: Recognizer) -> None:
+    """Build the tab."""
+
+    def read_all(paths: list[str] | None, units: str, scale: str, mode: str, faces: str, progress=gr.Progress()):  # noqa: B008
+        with told_to_visitor():
+            check_choice("mode", mode, MODES)
+            check_choice("faces", faces, FACES)
+            protocol = asked_protocol(units, scale)
+            rows, failures = read_files(
+                recognizer, paths or [], protocol, mode, faces, lambda done, of: progress((done, of), unit="pictures")
+            )
+        found = sum(row.has_face for row in rows)
+        said = f"{found} face{'' if found == 1 else 's'} in {len(paths) - len(failures)} of {len(paths)} pictures."
+        faults = "".join(f"<li>{escape(failure)}</li>" for failure in failures)
+        link = download_link(csv_of(rows, protocol), "readings.csv") if rows else ""
+        return f"{notice(said)}{f'<p>Not read:</p><ul>{faults}</ul>' if faults else ''}{link}", shown_table(
+            rows, protocol
+        )
+
+    gr.HTML(f'<p class="au-hint">Up to {MOST_FILES} pictures. The table and the file have one row a face.</p>')
+    files = gr.File(file_count="multiple", type="filepath", label="Pictures", height=150)
+    with gr.Row():
+        units, scale = protocol_controls()
+        mode = gr.Dropdown(MODE_CHOICES, value="joint", label="Mode", min_width=160)
+        faces = gr.Dropdown(FACE_CHOICES, value="auto", label="Faces", min_width=160)
+    start = gr.Button("Read the pictures", variant="primary")
+    said = gr.HTML(elem_id="batch-result")
+    table = gr.Dataframe(interactive=False, wrap=False, label="Readings", show_search="none", buttons=["fullscreen"])
+    start.click(read_all, [files, units, scale, mode, faces], [said, table], **MODEL_QUEUE, api_visibility="private")

@@ -1,0 +1,105 @@
+"""Tab "Read a face": a picture from a file, the camera or the examples; its faces boxed, and every unit with a bar."""
+
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.image_aullava import load_image
+from aullava.space.asking import (
+    FACE_CHOICES,
+    LONGEST_NAME,
+    MODE_CHOICES,
+    MODEL_QUEUE,
+    asked_protocol,
+    check_choice,
+    protocol_controls,
+    told_to_visitor,
+)
+from aullava.space.panels import boxed_picture, faces_panel, notice
+from aullava.space.recognizer import FACES, MODES, Recognizer
+
+EMPTY = '<p class="au-hint">Choose a picture, use the camera, or click an example. Then click a unit to learn what it is.</p>'
+_SINGLE, _TOGETHER = (7, 21, 4), (32, 27, 12)  # test identities on the example pictures
+
+
+def picture_input(**options) -> gr.Image:
+    """A picture that is handed on as the file that was uploaded.
+
+    gr.Image would open it first, with a trace where it is no picture, and perhaps encode it anew, so that other pixels were
+    read than `aullava recognize` reads. For a subclass, Gradio would write a stub file beside this one.
+    """
+    picture = gr.Image(type="filepath", image_mode=None, **options)
+    picture.preprocess = lambda payload: payload and payload.path
+    return picture
+
+
+def name_of(path: str) -> str:
+    """What rows and messages call an uploaded file."""
+    return os.path.basename(path)[-LONGEST_NAME:]
+
+
+@cache
+def _examples_folder() -> tempfile.TemporaryDirectory:
+    """Drawn pictures for the time that the program runs."""
+    folder = tempfile.TemporaryDirectory(prefix="aullava-examples-")
+    faces = {index: sample_face("test", index, size=288).image_HWC for index in _SINGLE + _TOGETHER}
+    for number, index in enumerate(_SINGLE, 1):
+        Image.fromarray(faces[index]).save(Path(folder.name, f"face-{number}.png"))
+    gap_HWC = np.full((288, 24, 3), 228, np.uint8)
+    row = [part for index in _TOGETHER for part in (gap_HWC, faces[index])] + [gap_HWC]
+    Image.fromarray(np.hstack(row)).save(Path(folder.name, "three-faces.png"))
+    return folder
+
+
+def examples() -> list[str]:
+    """Paths of the example pictures."""
+    return sorted(str(path) for path in Path(_examples_folder().name).iterdir())
+
+
+def read_tab(recognizer: Recognizer) -> None:
+    """Build the tab."""
+
+    def read(path: str | None, units: str, scale: str, mode: str, faces: str) -> tuple[str, str]:
+        if not path:
+            return "", EMPTY
+        with told_to_visitor():
+            check_choice("mode", mode, MODES)
+            check_choice("faces", faces, FACES)
+            protocol = asked_protocol(units, scale)
+            rows = recognizer.rows(path, name_of(path), protocol, mode, faces)
+            return boxed_picture(load_image(path), rows), faces_panel(rows, protocol)
+
+    if recognizer.drawn_only:
+        gr.HTML(notice("This checkpoint has only ever seen drawn faces. What it says of a photograph means nothing."))
+    with gr.Row():
+        with gr.Column(scale=5, min_width=300):
+            picture = picture_input(
+                sources=["upload", "webcam", "clipboard"],
+                label="Picture",
+                height=260,
+            )
+            gr.Examples(
+                [[path] for path in examples()],
+                picture,
+                label="Examples, drawn by a program",
+                api_visibility="private",
+            )
+            with gr.Row():
+                units, scale = protocol_controls()
+            with gr.Row():
+                mode = gr.Dropdown(MODE_CHOICES, value="joint", label="Mode", min_width=160)
+                faces = gr.Dropdown(FACE_CHOICES, value="auto", label="Faces", min_width=160)
+        with gr.Column(scale=7, min_width=320):
+            boxed = gr.HTML(elem_id="boxed")
+            panel = gr.HTML(EMPTY, elem_id="reading")
+    asked = [picture, units, scale, mode, faces]
+    gr.on(
+        [control.change for control in asked], read, asked, [boxed, panel], trigger_mode="always_last", **MODEL_QUEUE,
+        api_visibility="private",
+    )  # fmt: skip
