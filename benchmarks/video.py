@@ -192,8 +192,8 @@ def main() -> None:
     figures = {name: float(f"{value:.4g}") for name, value in benchmark.figures.items()}
     title = (
         f"A drawn video of {given.seconds:g} s, {given.films} of {given.film_seconds:g} s: {PEOPLE} faces, {RATE} frames a second, "
-        f"mode {given.mode}, batch {given.batch_size}, {os.cpu_count()} cores, threads {os.environ['OMP_NUM_THREADS']}, "
-        f"load {os.getloadavg()[0]:.1f}"
+        f"mode {given.mode}, batch {given.batch_size}, faces from {given.min_face:g} of the height, "
+        f"{os.cpu_count()} cores, threads {os.environ['OMP_NUM_THREADS']}, load {os.getloadavg()[0]:.1f}"
     )
     report("video", title, figures, TARGETS, write=not given.trial)
 
