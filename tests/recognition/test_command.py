@@ -84,8 +84,8 @@ def test_a_folder_takes_one_file_an_input(film, checkpoint, here):
 
 
 def test_a_killed_run_goes_on_and_writes_the_same_bytes(checkpoint, here, capsys):
-    long = write_film(here / "long", seconds=8)[0]
-    asked = [str(word) for word in (long, "--checkpoint", checkpoint, "--batch-size", 4, "--out")]
+    long = write_film(here / "long", seconds=5)[0]
+    asked = [str(word) for word in (long, "--checkpoint", checkpoint, "--min-face", 0.3, "--batch-size", 4, "--out")]
     assert recognize(*asked, "whole.csv") == 0
     command = [sys.executable, "-m", "aullava.cli", "recognize", *asked, "cut.csv"]
     store = working_folder(here / "cut.csv")
