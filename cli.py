@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aullava.action_units import SCALES
 from aullava.dataset_builder.corpora.registry import READERS
-from aullava.recognition.arguments import add_flags, positive, request_from
+from aullava.recognition.arguments import add_flags, named, positive, request_from
 
 BAD_USAGE = 2
 
@@ -201,7 +201,7 @@ def _add_build(verbs) -> None:
     )
     verb.add_argument("--corpus", required=True, metavar="NAME", help="one of those above")
     verb.add_argument(
-        "--data-dir", type=_place, metavar="DIR", help="its folder; for table also a file; nothing for procedural"
+        "--data-dir", type=named, metavar="DIR", help="its folder; for table also a file; nothing for procedural"
     )
     verb.add_argument(
         "--out", type=_folder, metavar="DIR", help="missing, empty, or an earlier build with the same settings"
@@ -295,7 +295,7 @@ def _add_evaluate(verbs) -> None:
     verb.add_argument(
         "--corpus", required=True, choices=tuple(READERS), metavar="NAME", help=f"one of {', '.join(READERS)}"
     )
-    verb.add_argument("--data-dir", type=_place, metavar="DIR", help="its folder; nothing for procedural")
+    verb.add_argument("--data-dir", type=named, metavar="DIR", help="its folder; nothing for procedural")
     verb.add_argument(
         "--out", type=_folder, required=True, metavar="FILE.json", help="report; its neighbours are named after it"
     )
@@ -377,14 +377,8 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _place(text: str) -> str:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("the name is empty")  # of a shell variable that is not set, perhaps
-    return text
-
-
 def _folder(text: str) -> Path:
-    return Path(_place(text)).expanduser()
+    return Path(named(text)).expanduser()
 
 
 def _count(text: str) -> int:
