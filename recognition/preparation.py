@@ -90,7 +90,9 @@ class Job:
             if name not in (*_AFTERWARDS, "inputs", "pattern")
         }
         kind = self.device.partition(":")[0]  # which of several GPUs changes nothing
-        return given | {"mode": self.settings.mode, "device": kind, "checkpoint": self.identity.fingerprint}
+        # Of a checkpoint behind a server no file can be looked at: its name has to do.
+        which = self.identity.fingerprint if self.identity.files else self.identity.given
+        return given | {"mode": self.settings.mode, "device": kind, "checkpoint": which}
 
 
 def prepare(request: Request, shard: Shard) -> Job:
