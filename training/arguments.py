@@ -48,7 +48,8 @@ class ModelArguments:
     from_scratch: bool = field(default=False, metadata={"help": "Start from random weights of the scratch sizes."})
     model_seed: int = field(default=0, metadata={"help": "Seed of the random weights of --from_scratch."})
     tower: str | None = field(
-        default=None, metadata={"help": "Folder of a warmed-up vision tower to start from. Only with --from_scratch."}
+        default=None,
+        metadata={"help": "Folder of a warmed-up vision tower to start from, in place of the checkpoint's own."},
     )
     freeze_tower: bool = field(default=False, metadata={"help": "Keep the vision tower as it is."})
     freeze_language_model: bool = field(default=False, metadata={"help": "Keep the language model as it is."})
@@ -125,11 +126,6 @@ class ModelArguments:
             raise ValueError(
                 f"checkpoint={self.checkpoint!r} with from_scratch={self.from_scratch}: give exactly one of the two, a checkpoint "
                 "to go on from or --from_scratch"
-            )
-        if self.tower is not None and not self.from_scratch:
-            raise ValueError(
-                f"tower={self.tower!r} with checkpoint={self.checkpoint!r}: a checkpoint brings its own tower; leave --tower out "
-                "or use --from_scratch"
             )
         if self.tower is not None and not Path(self.tower, "config.json").is_file():
             raise ValueError(

@@ -26,13 +26,13 @@ def load_for_training(
         model, processor = build_from_scratch(sizes, arguments.model_seed)
         if arguments.attn_implementation is not None:
             model.set_attn_implementation(arguments.attn_implementation)
-        if arguments.tower is not None:
-            warm = AutoModel.from_pretrained(arguments.tower, dtype=torch.float32)
-            _copy_weights(warm, model.model.vision_tower, arguments.tower)
     else:
         model, processor = load_base(
             arguments.checkpoint, dtype, arguments.prompt_layout, arguments.attn_implementation, arguments.load_in_4bit
         )
+    if arguments.tower is not None:
+        warm = AutoModel.from_pretrained(arguments.tower, dtype=torch.float32)
+        _copy_weights(warm, model.model.vision_tower, arguments.tower)
     attention = model.config.text_config._attn_implementation
     if arguments.packed and attention != "sdpa":
         raise ValueError(

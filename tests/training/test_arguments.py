@@ -12,7 +12,7 @@ from aullava.training.arguments import ModelArguments, RunArguments, check_toget
     [
         ({}, ("checkpoint", "from_scratch")),
         ({"checkpoint": "x", "from_scratch": True}, ("checkpoint", "from_scratch")),
-        ({"checkpoint": "x", "tower": "y"}, ("tower", "checkpoint")),
+        ({"checkpoint": "x", "tower": "/nowhere"}, ("tower", "/nowhere")),
         (
             {"from_scratch": True, "freeze_tower": True, "freeze_projector": True, "freeze_language_model": True},
             ("freeze_tower", "freeze_language_model"),

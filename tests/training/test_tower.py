@@ -95,11 +95,16 @@ def test_warm_up_runs_resumes_and_hands_on_its_tower(tmp_path):
 
     tower = str(tmp_path / "run" / "tower")
     warm, _ = load_for_training(ModelArguments(from_scratch=True, tower=tower, freeze_tower=True), SIZES)
-    cold, _ = load_for_training(ModelArguments(from_scratch=True), SIZES)
+    cold, processor = load_for_training(ModelArguments(from_scratch=True), SIZES)
     names = dict(warm.model.vision_tower.named_parameters())
     assert not any(parameter.requires_grad for parameter in names.values())
     assert warm.lm_head.weight.requires_grad
     assert any(not torch.equal(p, names[n]) for n, p in cold.model.vision_tower.named_parameters())
+    cold.save_pretrained(tmp_path / "cold")
+    processor.save_pretrained(tmp_path / "cold")
+    exchanged, _ = load_for_training(ModelArguments(checkpoint=str(tmp_path / "cold"), tower=tower), SIZES)
+    assert all(torch.equal(p, names[n]) for n, p in exchanged.model.vision_tower.named_parameters())
+    assert torch.equal(exchanged.lm_head.weight, cold.lm_head.weight)
     wider = ScratchArguments(**{**vars(SIZES), "tower_width": 48})
     with pytest.raises(ValueError, match="does not fit the model"):
         load_for_training(ModelArguments(from_scratch=True, tower=tower), wider)
