@@ -4,8 +4,7 @@
                                              [--style mixed] [--any_setting_of_the_files value ...]
 
 Each file trains one peer: the same vision tower, or a small CNN, with one output a value and no language. A run that was cut short
-goes on, one that is complete is only scored. Setting `recipes` names the training recipes whose faces are drawn, all of them once;
-`start` the folder of a peer that has seen those of others before. A tower is saved by itself, too: warm, for train_sft.py.
+goes on, one that is complete is only scored. Setting `recipes` names the training recipes whose faces are drawn, all of them once.
 
 Conventions
     faces       training: split "train", what the recipes draw. Scored: split "test", identities that neither training nor
@@ -24,7 +23,7 @@ from datasets import Dataset
 from parts.embedded_scores import BP4D, DISFA, FEAFA, Truth, constant_reading, embedded_scores, truth_of
 from parts.peers import LABELS, Design, Peer, load_peer, pixels, read, reading_of, save_peer
 from reporting import markdown_table, report
-from transformers import HfArgumentParser, Trainer, TrainingArguments
+from transformers import AutoModel, HfArgumentParser, Trainer, TrainingArguments
 from trl import TrlParser
 
 from aullava.dataset_builder.corpora.procedural import DrawnFace
@@ -53,9 +52,13 @@ class PeerArguments:
 
     trunk: str = field(metadata={"help": "What looks at the picture: tower or cnn."})
     recipes: list[str] = field(metadata={"help": "Training recipes of the checkpoint; all of their faces are drawn."})
-    start: str | None = field(default=None, metadata={"help": "Folder of a trained peer to go on from."})
+    tower: str | None = field(default=None, metadata={"help": "Folder of a warmed-up tower to start from."})
     validation_faces: int = field(default=500, metadata={"help": "Drawn faces of validation identities to score on."})
     model_seed: int = field(default=0, metadata={"help": "Seed of the random weights."})
+
+    def __post_init__(self):
+        if self.tower is not None and self.trunk != "tower":
+            raise ValueError(f"tower is {self.tower!r} and trunk is {self.trunk!r}: a warm tower needs trunk tower")
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,10 @@ def train(config: Path, overrides: list[str]) -> Path:
     base = replace(
         faces.ranges[0], faces=arguments.validation_faces, first_face=0, rare_boost=0.0, frames_per_identity=1
     )
-    peer = starting_peer(arguments, Design(arguments.trunk, sizes))
+    peer = Peer(Design(arguments.trunk, sizes), arguments.model_seed)
+    if arguments.tower is not None:
+        warm = AutoModel.from_pretrained(arguments.tower, dtype=torch.float32)
+        peer.trunk.tower.load_state_dict(warm.state_dict())
     trainer = PeerTrainer(
         peer,
         training,
@@ -139,23 +145,7 @@ def train(config: Path, overrides: list[str]) -> Path:
     peer.design.median = scores["eval_mae_feafa24"] <= scores["eval_mae_feafa24_by_mean"]
     folder = Path(training.output_dir) / "peer"
     save_peer(peer, folder)
-    if arguments.trunk == "tower":
-        peer.trunk.tower.save_pretrained(folder.with_name("tower"))  # what `train_sft.py --tower` takes
     return folder
-
-
-def starting_peer(arguments: PeerArguments, design: Design) -> Peer:
-    """The peer that training begins with: a trained one, or one of random weights.
-
-    Raises:
-        ValueError: the trained one is of another trunk or other sizes.
-    """
-    if arguments.start is None:
-        return Peer(design, arguments.model_seed)
-    peer = load_peer(arguments.start)
-    if replace(peer.design, median=design.median) != design:
-        raise ValueError(f"{arguments.start} holds {peer.design}, the settings ask for {design}: give both the same")
-    return peer
 
 
 def measure(folders: dict[str, Path], count: int, style: str) -> dict[str, dict[str, float]]:
