@@ -94,6 +94,15 @@ def _add_release(verbs) -> None:
         help="reports of aullava evaluate on this checkpoint, whose figures go into the card",
     )
     verb.add_argument(
+        "--benchmark",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("ORG/NAME", "TASK", "FIGURE"),
+        help="put a mean of a report into .eval_results: benchmark dataset on the Hub (or ORG/NAME@COMMIT), task of its eval.yaml, "
+        "figure such as present.f1_undetermined_wrong; may be repeated",
+    )
+    verb.add_argument(
         "--max-shard-size", default="5GB", metavar="SIZE", help="of a file of weights (default: %(default)s)"
     )
     verb.add_argument("--push", metavar="ORG/NAME", help="upload to this model repo of the Hub, in one commit")

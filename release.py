@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -29,9 +30,12 @@ REMOTE_FILES = (
     "modeling_aullava.py",
     "pipeline_aullava.py",
 )
+RESULTS = ".eval_results/aullava.yaml"  # figures for leaderboards of the Hub
 # What is taken from a checkpoint. Everything else stays behind: optimizer states, training arguments (a pickle), logs.
 CHECKPOINT_FILES = (
     "README.md",
+    "CHANGELOG.md",
+    RESULTS,
     "training.json",
     "config.yaml",
     "config.json",
@@ -71,7 +75,13 @@ def embedded_checkpoint() -> Path:
     return EMBEDDED
 
 
-def assemble(checkpoint: str | Path, out_dir: str | Path, repo: str | None = None, card: bytes | None = None) -> Path:
+def assemble(
+    checkpoint: str | Path,
+    out_dir: str | Path,
+    repo: str | None = None,
+    card: bytes | None = None,
+    finish: Callable[[Path], object] | None = None,
+) -> Path:
     """Write the Hub folder of a checkpoint. It appears whole or not at all, and replaces an earlier release.
 
     Args:
@@ -80,6 +90,7 @@ def assemble(checkpoint: str | Path, out_dir: str | Path, repo: str | None = Non
             a link, the folder it leads to is written.
         repo: "ORG/NAME" of the Hub, by which the card then tells people to load it.
         card: what README.md says; default as in `card_of`.
+        finish: called with the folder before it appears; what it raises leaves everything as it was.
 
     Returns:
         `out_dir`.
@@ -99,11 +110,14 @@ def assemble(checkpoint: str | Path, out_dir: str | Path, repo: str | None = Non
         staged = Path(scratch) / "new"
         staged.mkdir()
         for file in taken_files(checkpoint):
+            (staged / file).parent.mkdir(exist_ok=True)
             shutil.copyfile(checkpoint / file, staged / file)
         for file in (*REMOTE_FILES, "LICENSE"):
             shutil.copyfile(ROOT / file, staged / file)
         _make_dual(staged)
         (staged / "README.md").write_bytes(card.replace(PLACE, repo.encode()) if repo else card)
+        if finish:
+            finish(staged)
         if target.exists():
             os.replace(target, Path(scratch) / "old")
         os.replace(staged, target)
@@ -176,7 +190,11 @@ def _is_whole(path: Path) -> bool:
 
 
 def _names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """What a folder holds. Of the one folder that a release has, what is in it; of any other, its name."""
+    inner = folder / Path(RESULTS).parent
+    paths = [path for path in folder.iterdir() if path != inner or not inner.is_dir()]
+    paths += inner.iterdir() if inner.is_dir() else []
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
 
 
 def check_complete(checkpoint: Path) -> None:
@@ -195,10 +213,24 @@ def check_complete(checkpoint: Path) -> None:
         )
     if missing := [name for name in (*_REQUIRED, *_weights(checkpoint)) if name not in names]:
         raise FileNotFoundError(f"checkpoint {checkpoint} lacks {', '.join(missing)}: save model and processor")
+    _check_links(checkpoint)
     for name in _OBJECTS:
         _read(checkpoint / name)
     check_model(checkpoint)
     _check_decision(checkpoint, names)
+
+
+def _check_links(checkpoint: Path) -> None:
+    """Refuse what would let something else go out under the name of a file of a checkpoint."""
+    folder = checkpoint.resolve()
+    places = [folder]
+    if folder.parent.name == "snapshots":  # the Hub's cache, which consists of links
+        places.append(folder.parents[1] / "blobs")
+    for path in (checkpoint / name for name in taken_files(checkpoint)):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is a folder, or a link that leads nowhere: expected a file")
+        if not any(path.resolve().is_relative_to(place) for place in places):
+            raise ValueError(f"{path} is a link that leads out of the checkpoint: put the file itself there")
 
 
 def _check_decision(checkpoint: Path, names: set[str]) -> None:

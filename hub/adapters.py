@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 ADAPTERS = "adapter_config.json"
-_RECORDS = ("training.json", "config.yaml")
+_RECORDS = ("training.json", "config.yaml", "CHANGELOG.md")
 
 
 def is_adapters(folder: Path) -> bool:

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+from safetensors import SafetensorError
 
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.hub.adapters import is_adapters, merge
+from aullava.hub.card import plain_card
 from aullava.hub.push import PushError, PushRefused, check_name, push
-from aullava.hub.results import card_with, read_report
+from aullava.hub.results import card_with, leaderboard_file, read_report
 from aullava.hub.shards import MAX_SHARD_SIZE, check_size, split_weights
 from aullava.hub.terms import check_terms
 from aullava.hub.texts import check_text, check_texts
 from aullava.hub.weights import check_weights
 from aullava.release import (
     EXAMPLE,
+    RESULTS,
     assemble,
-    card_of,
     check_complete,
     is_release_file,
     left_files,
@@ -27,6 +29,7 @@ from aullava.release import (
 )
 
 DONE, NOT_UPLOADED = 0, 1
+CHANGELOG = "CHANGELOG.md"
 _DRAWN = 7  # which face goes out as an example: it smiles and raises its inner brows
 
 
@@ -42,6 +45,7 @@ class Request:
     checkpoint: Path
     base: str | None = None
     evaluation: tuple[Path, ...] = ()
+    benchmark: tuple[tuple[str, str, str], ...] = ()
     max_shard_size: str = MAX_SHARD_SIZE
     push: str | None = None
     public: bool = False
@@ -62,12 +66,24 @@ def release(request: Request) -> int:
         _check_arguments(request)
         with tempfile.TemporaryDirectory(prefix="aullava-") as scratch:
             folder = _write(request, Path(scratch))
-    except (ValueError, OSError, ImportError) as error:  # ImportError: the extra that merges adapters
+    except (ValueError, OSError, ImportError, SafetensorError) as error:  # ImportError: the extra that merges adapters
         raise UsageError(str(error)) from error
-    print(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    _tell(request, folder)
+    return _push(request, folder) if request.push else DONE
+
+
+def _tell(request: Request, folder: Path) -> None:
+    """What is there, what is not, and what was left behind."""
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    print(f"{folder}: {', '.join(sorted(files))}")
     if not is_adapters(request.checkpoint) and (left := left_files(request.checkpoint)):
         print(f"left behind in {request.checkpoint}: {', '.join(left)}")
-    return _push(request, folder) if request.push else DONE
+    if request.evaluation and not request.benchmark:
+        print(
+            f"no {RESULTS}: it is for benchmark datasets on the Hub, and --benchmark names none; the card has the figures"
+        )
+    if CHANGELOG not in files:
+        print(f"no {CHANGELOG}: the checkpoint has none, so nothing says what changed since an earlier release")
 
 
 def _check_arguments(request: Request) -> None:
@@ -81,6 +97,10 @@ def _check_arguments(request: Request) -> None:
     ):
         if given and not request.push:
             raise ValueError(f"{flag} is said of an upload: add --push ORG/NAME, or leave it out")
+    if request.benchmark and not request.evaluation:
+        raise ValueError(
+            "--benchmark says which dataset a figure is about: add --evaluation FILE.json, or leave it out"
+        )
     if request.base and not is_adapters(request.checkpoint):
         raise ValueError(f"--base {request.base}: {request.checkpoint} holds no adapters that would need it")
 
@@ -88,27 +108,43 @@ def _check_arguments(request: Request) -> None:
 def _write(request: Request, scratch: Path) -> Path:
     """The folder, after every check of what would be in it."""
     checkpoint = request.checkpoint
-    check_terms(checkpoint, request.public, request.right)
+    check_terms(checkpoint, request.public, request.right, request.base)
     if is_adapters(checkpoint):
         checkpoint = merge(checkpoint, scratch / "merged" / checkpoint.name, request.base)
     check_complete(checkpoint)
     check_texts(checkpoint, taken_files(checkpoint))
     check_weights(checkpoint, weight_files(checkpoint))
-    folder = assemble(checkpoint, request.out_dir, request.push, _card(request, checkpoint))
-    split_weights(folder, request.max_shard_size)
-    Image.fromarray(sample_face("test", _DRAWN).image_HWC).save(folder / EXAMPLE)
-    return folder
-
-
-def _card(request: Request, checkpoint: Path) -> bytes:
-    name = request.out_dir.resolve().name
-    card = card_of(checkpoint, name)
-    if not request.evaluation:
-        return card
     records = [read_report(path, checkpoint) for path in request.evaluation]
+    results = leaderboard_file(records, request.benchmark) if request.benchmark else ""
+    card = _card(checkpoint, request.out_dir.resolve().name, records)
+
+    def finish(staged: Path) -> None:
+        split_weights(staged, request.max_shard_size)
+        Image.fromarray(sample_face("test", _DRAWN).image_HWC).save(staged / EXAMPLE)
+        if records:
+            _write_results(staged / RESULTS, results)
+
+    return assemble(checkpoint, request.out_dir, request.push, card, finish)
+
+
+def _card(checkpoint: Path, name: str, records: list) -> bytes:
+    own = checkpoint / "README.md"
+    card = own.read_bytes() if own.is_file() else plain_card(checkpoint, name).encode()
+    if not records:
+        return card
     text = card_with(card.decode("utf-8"), records, name)
     check_text("the card with the results", text)  # they bring the command of the evaluation
     return text.encode("utf-8")
+
+
+def _write_results(path: Path, text: str) -> None:
+    """Put the figures of this evaluation in the place of those that came with the checkpoint; without any, nothing."""
+    path.unlink(missing_ok=True)
+    if text:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    elif path.parent.is_dir():
+        path.parent.rmdir()
 
 
 def _push(request: Request, folder: Path) -> int:

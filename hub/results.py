@@ -1,18 +1,22 @@
-"""What `aullava evaluate` found, written into the card: for people as a section, for the Hub as its `model-index`.
+"""What `aullava evaluate` found, for people as a section of the card, for the Hub as its `model-index` and for leaderboards.
 
 Figures are taken from the report and nowhere else, and only from a report on these very weights.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard
+from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, eval_result_entries_to_yaml
+from huggingface_hub.utils import yaml_dump
 
 from aullava.action_units import FEAFA_UNITS, unit
 from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.evaluation.recognizer import hash_of
+from aullava.media.files import printable
+from aullava.training.card_text import NOT_BY_GROUP
 
 MEAN = "mean"
 SECTION = "## Results"
@@ -108,6 +112,50 @@ def entries(record: Mapping[str, Any]) -> list[EvalResult]:
     ]
 
 
+def leaderboard_file(records: Sequence[Mapping[str, Any]], asked: Sequence[Sequence[str]]) -> str:
+    """The text of `.eval_results/*.yaml`, by which the Hub ranks models on the page of a benchmark dataset.
+
+    An entry belongs to a dataset of the Hub whose eval.yaml names the task (huggingface.co/docs/hub/eval-results). No report
+    knows of one, so whoever releases says it.
+
+    Args:
+        records: as `read_report` gives them.
+        asked: dataset ("ORG/NAME", or "ORG/NAME@COMMIT"), task, and figure ("VIEW.SCORE" as in the report).
+
+    Raises:
+        ValueError: no dataset's id, or a figure that is not in one report, or not defined.
+    """
+    found = [_leaderboard_entry(records, *each) for each in asked]
+    return yaml_dump(eval_result_entries_to_yaml(found), sort_keys=False)
+
+
+def _leaderboard_entry(records: Sequence[Mapping[str, Any]], place: str, task: str, figure: str) -> EvalResultEntry:
+    dataset, _, commit = place.partition("@")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", dataset):
+        raise ValueError(f"--benchmark {place}: expected the id of a dataset on the Hub, such as my-lab/faces")
+    view, _, score = figure.partition(".")
+    there = [record for record in records if figure in _figures(record)]
+    if len(there) != 1:
+        known = ", ".join(dict.fromkeys(name for record in records for name in _figures(record)))
+        raise ValueError(
+            f"--benchmark {place}: {figure} is in {len(there)} of the reports, expected one; they hold {known}"
+        )
+    [record] = there
+    value = record["scores"][view]["intervals"][score][MEAN]["value"]
+    if value is None:
+        raise ValueError(f"--benchmark {place}: the mean of {figure} is not defined on these rows; leave it out")
+    protocol = record["protocol"]
+    notes = (
+        f"{_METRICS[score][0]}, mean over {len(protocol['units'])} units of {protocol['name']}, mode {record['mode']}, "
+        f"split {record['split']}, {record['rows']} rows of {record['people']} people"
+    )
+    return EvalResultEntry(dataset, task, value, dataset_revision=commit or None, notes=notes)
+
+
+def _figures(record: Mapping[str, Any]) -> list[str]:
+    return [f"{view}.{score}" for view, score, _ in _headlines(record)]
+
+
 def section(record: Mapping[str, Any]) -> str:
     """The scores of every unit with their intervals, and by which conventions they were found."""
     protocol = record["protocol"]
@@ -126,13 +174,31 @@ def section(record: Mapping[str, Any]) -> str:
         table = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
         meant = "; ".join(f"{_METRICS[score][0]}: {_METRICS[score][1]}" for score in scores)
         parts.append(f"{_TITLES[view]}. {meant}.\n\n{table}")
-    groups = ", ".join(record["groups"])
-    parts.append(
-        f"Results by {groups} are in the report." if groups else "**Results per group of people: not measured.**"
-    )
+    parts += [_groups(label, found) for label, found in record["groups"].items()] or [NOT_BY_GROUP]
     if record["command"]:
         parts.append(f"```bash\n{record['command']}\n```")
     return "\n\n".join(parts)
+
+
+def _groups(label: str, found: Mapping[str, Any]) -> str:
+    """The F1 of each group beside the gap, and the gap that chance makes."""
+    chance = "-" if found["chance"] is None else f"{found['chance']:.3f}"
+    said = (
+        f"F1 of present or not by {_plain(label)}, mean over the units that every group shows. Highest less lowest: "
+        f"{_cell(found | {'value': found['gap']})}; of random groups of these sizes: {chance}."
+    )
+    if found["left_out"]:
+        said += f" Some group never shows {', '.join(found['left_out'])}."
+    rows = [[_plain(label), "people", "frames", "F1"], ["---", "---:", "---:", "---:"]]
+    for group in found["groups"]:
+        score = "-" if group["macro_f1"] is None else f"{group['macro_f1']:.3f}"
+        rows.append([_plain(group["name"]), f"{group['people']:,}", f"{group['faces']:,}", score])
+    return said + "\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _plain(text: object) -> str:
+    """What a corpus calls a group, as a cell of a table."""
+    return printable(str(text)).replace("|", "/")
 
 
 def _present(record: Mapping[str, Any]) -> str:

@@ -1,9 +1,13 @@
-"""What the data of a checkpoint allows: weights trained on corpora given out by request go public only with a statement."""
+"""What the data of a checkpoint allows: weights trained on corpora given out by request go public only with a statement.
+
+Weights that began as others learnt from what those learnt from: the chain is followed through folders, by the training.json and the
+card of each. Where it ends at a model of the Hub, that model's card states its licence, and ours repeats it or another.
+"""
 
 import json
 from pathlib import Path
 
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, ModelCardData
 
 from aullava.dataset_builder.corpora.registry import READERS, reader_class
 
@@ -11,18 +15,19 @@ RECORD = "training.json"
 SHORTEST_STATEMENT, FEWEST_LETTERS = 20, 12  # "yes" states nothing, and neither do thirty dots; as of `aullava build`
 
 
-def check_terms(checkpoint: Path, public: bool, right: str) -> None:
+def check_terms(checkpoint: Path, public: bool, right: str, base: str | None = None) -> None:
     """Refuse data that nobody knows the terms of, and a public upload that needs a statement and has none.
 
     Args:
         checkpoint: folder; its training.json, where there is one, says what it learnt from.
         public: whether everybody is to see the weights.
         right: the user's statement that they may give them to everybody; "" if none.
+        base: what the weights began as, where it is no longer where the checkpoint says.
 
     Raises:
         ValueError: as said above.
     """
-    reason = why_a_statement(checkpoint)
+    reason = why_a_statement(checkpoint, base)
     stated = len(right.strip()) >= SHORTEST_STATEMENT and sum(map(str.isalpha, right)) >= FEWEST_LETTERS
     if public and reason and not stated:
         given = f"says only {right!r}" if right.strip() else "is missing"
@@ -33,16 +38,41 @@ def check_terms(checkpoint: Path, public: bool, right: str) -> None:
         )
 
 
-def why_a_statement(checkpoint: Path) -> str | None:
+def why_a_statement(checkpoint: Path, base: str | None = None, passed: tuple[Path, ...] = ()) -> str | None:
     """Why these weights may not simply go to everybody; None if nothing speaks against it.
 
+    Args:
+        checkpoint, base: as above. passed: folders of the chain that led here.
+
     Raises:
-        ValueError: training.json cannot be read, or names a corpus that this package does not know.
+        ValueError: a training.json of the chain cannot be read, or names a corpus that this package does not know.
     """
-    path = checkpoint / RECORD
-    stated = _states_licence(checkpoint / "README.md")
-    if not path.is_file():
-        return None if stated else f"{checkpoint} has no {RECORD} and no card that states a licence"
+    card = _front_matter(checkpoint / "README.md")
+    if not (checkpoint / RECORD).is_file():
+        return None if _states_licence(card) else f"{checkpoint} has no {RECORD} and no card that states a licence"
+    names, recorded = _record(checkpoint / RECORD)
+    readers = [reader_class(name) for name in dict.fromkeys(names)]
+    if asked := [reader.title for reader in readers if reader.licensed]:
+        return f"the weights learnt from {', '.join(asked)}, which the owners give out by request"
+    base = base or _base_of_adapters(checkpoint) or recorded
+    if not base:
+        return None
+    if not _states_licence(card):
+        return f"the weights began as {base}, and the card states no licence"
+    folder = Path(base).resolve()
+    if folder.is_dir() and folder not in (checkpoint.resolve(), *passed):
+        reason = why_a_statement(folder, passed=(checkpoint.resolve(), *passed))
+        return f"the weights began as {base}, and of those: {reason}" if reason else None
+    if base in _as_list(card.base_model):
+        return None
+    return (
+        f"the weights began as {base}, which is no folder here, so nobody sees what it learnt from (a folder: start where it lies; "
+        "a model of the Hub: name it as base_model in the card's front matter)"
+    )
+
+
+def _record(path: Path) -> tuple[list[str], str | None]:
+    """Corpora that a run learnt from, and the checkpoint that it went on from."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         names = [entry["corpus"] for entry in record["data"]["corpora"]]
@@ -57,16 +87,28 @@ def why_a_statement(checkpoint: Path) -> str | None:
             f"{path} names {', '.join(unknown)}, whose licence is not known: expected {', '.join(READERS)}. Release it with "
             "the version of this package that has a reader for it"
         )
-    readers = [reader_class(name) for name in dict.fromkeys(names)]
-    if asked := [reader.title for reader in readers if reader.licensed]:
-        return f"the weights learnt from {', '.join(asked)}, which the owners give out by request"
-    if base and not stated:
-        return f"the weights began as {base}, and the card states no licence"
-    return None
+    return names, base
 
 
-def _states_licence(card: Path) -> bool:
-    if not card.is_file():
-        return False
-    data = ModelCard(card.read_text(encoding="utf-8", errors="replace"), ignore_metadata_errors=True).data
-    return bool(data.license) and not (data.license == "other" and data.license_name in (None, "not-stated"))
+def _base_of_adapters(checkpoint: Path) -> str | None:
+    """The folder that adapters go onto, which their own file names in full; training.json keeps no places of a machine."""
+    path = checkpoint / "adapter_config.json"
+    try:
+        named = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path") if path.is_file() else None
+    except (ValueError, AttributeError):  # damaged; merging them says so
+        return None
+    return named if named and Path(named).is_dir() else None
+
+
+def _front_matter(path: Path) -> ModelCardData:
+    if not path.is_file():
+        return ModelCardData()
+    return ModelCard(path.read_text(encoding="utf-8", errors="replace"), ignore_metadata_errors=True).data
+
+
+def _states_licence(card: ModelCardData) -> bool:
+    return bool(card.license) and not (card.license == "other" and card.license_name in (None, "not-stated"))
+
+
+def _as_list(value: str | list[str] | None) -> list[str]:
+    return value if isinstance(value, list) else [value]

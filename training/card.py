@@ -5,14 +5,16 @@ It takes the place of TRL's automatic card, which names another pipeline and bas
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
 from transformers import TrainerState
 
-from aullava.action_units import PROTOCOLS
+from aullava.action_units import PROTOCOLS, Protocol, render, value_of, value_strings
 from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.media.files import printable, replace_file
+from aullava.training import card_text
 from aullava.training.provenance import write_provenance
 
 _DRAWN = "procedural"
@@ -29,26 +31,6 @@ _MEANINGS = (  # what a figure's name ends in -> what it says; training/validati
     ("accuracy", "share of those labels that are the likeliest token"),
     ("entropy", "mean entropy of the predicted tokens, in nats"),
 )
-_WHOLE = """\
-```python
-from transformers import AutoModel, AutoProcessor
-
-model = AutoModel.from_pretrained("path/of/this/folder", trust_remote_code=True)
-processor = AutoProcessor.from_pretrained("path/of/this/folder", trust_remote_code=True)
-[reading] = model.recognize("face.png", processor=processor, protocol="{protocol}", mode="joint")
-print(reading.values, reading.probabilities, reading.text)
-```
-
-This needs a folder that `aullava release` wrote, with the code beside the weights. Such a folder also loads without \
-`trust_remote_code`, as a stock LLaVA model with equal logits:
-
-```python
-from transformers import AutoModelForImageTextToText
-
-model = AutoModelForImageTextToText.from_pretrained("path/of/this/folder")
-```
-
-Pictures are single faces; `aullava recognize` finds and crops them."""
 _ADAPTERS = """\
 This folder holds LoRA adapters and the projector, not a whole model. They go onto their base:
 
@@ -65,14 +47,12 @@ processor = AULlavaProcessor.from_pretrained("path/of/this/folder")
 
 `python -m aullava.training.saving path/of/this/folder merged` writes a whole checkpoint, which `aullava release` makes into a \
 model folder."""
+_RESULTS = """\
+**Per unit, on people that training never saw: not measured.** `aullava evaluate` measures it, and `aullava release --evaluation` \
+puts what it found here."""
 _RUN = """\
 This is the folder of a run: its weights are in `model`, with LoRA in `adapters`, each with a card of its own, once it has ended. \
 `checkpoint-N` is what the run goes on from."""
-_INTENDED = """\
-For research on facial behaviour, and for coding that people check. A reading describes visible muscle movement. It does not say \
-what a person feels, intends or is, and must not be used to infer it; at work and in education that is prohibited in the European \
-Union. Not for decisions about a person, not for identifying or watching people, and no replacement for a certified FACS coder. \
-Whoever is recorded should know and agree."""
 
 
 def describe_run(
@@ -118,40 +98,42 @@ def write_card(folder: str | Path, record: Mapping, license: str | None = None, 
     adapters = (folder / "adapter_config.json").is_file()
     name = name or (folder.parent if folder.name in ("model", "adapters") else folder).resolve().name
     card = ModelCard(
-        make_card(record, license, printable(name), adapters, (folder / "config.json").is_file())
+        make_card(record, license, printable(name), adapters, (folder / "config.json").is_file(), folder)
     )  # reads the front matter as the Hub does
     path = folder / "README.md"
     replace_file(path, lambda place: place.write_text(str(card), encoding="utf-8"))
     return path
 
 
-def make_card(record: Mapping, license: str | None, name: str, adapters: bool, whole: bool = True) -> str:
-    """The text of README.md. Arguments as in `write_card`; adapters, whole: which weights lie beside it, if any."""
+def make_card(
+    record: Mapping, license: str | None, name: str, adapters: bool, whole: bool = True, folder: Path | None = None
+) -> str:
+    """The text of README.md.
+
+    Args:
+        record, license, name: as in `write_card`. adapters, whole: which weights lie beside it, if any.
+        folder: where processor and configuration are; None: nowhere yet.
+    """
     base = record["settings"].get("checkpoint")
-    use = _WHOLE.format(protocol=(*_protocols(record), "disfa")[0]) if whole else _RUN
-    use = _ADAPTERS.format(base=base) if adapters else use
-    blocks = [
-        f"---\n{_front_matter(base, license, adapters)}\n---",
-        f"# {name}",
+    use = card_text.USE.format(protocol=(*_protocols(record), "disfa")[0]) if whole else _RUN
+    return card_text.card_of_sections(
+        _front_matter(base, license, adapters),
+        name,
         f"A LLaVA model that reads facial action units (FACS) off a face, as text. {_standing(record)}",
-        "## Use",
-        use,
-        "## Data",
-        _data(record["data"]),
-        "## Formats",
-        _formats(record),
-        "## Training",
-        _training(record),
-        "## Evaluation",
-        _evaluation(record),
-        "## Limits",
-        _limits(record),
-        "## Intended use, and not",
-        _INTENDED,
-        "## Licence",
-        _licence(record["data"], license, base),
-    ]
-    return "\n\n".join(blocks) + "\n"
+        {
+            "Outputs": _outputs(record),
+            "Use": _ADAPTERS.format(base=base) if adapters else use,
+            "Input": f"{card_text.input_text(folder)}\n\n{_pictures(record)}",
+            "Training data": _data(record["data"]),
+            "Training": f"{_training(record)}\n\n{_validation(record)}",
+            "Results": f"{_RESULTS}\n\n{card_text.NOT_BY_GROUP}",
+            "Speed": card_text.SPEED,
+            "Limits": _limits(record),
+            "Intended use, and not": card_text.INTENDED,
+            "Licence": _licence(record["data"], license, base),
+            "Citation": _citation(record["data"]),
+        },
+    )
 
 
 def _front_matter(base: str | None, license: str | None, adapters: bool) -> str:
@@ -171,6 +153,11 @@ def _front_matter(base: str | None, license: str | None, adapters: bool) -> str:
 def _standing(record: Mapping) -> str:
     """What a reader must know before anything else."""
     corpora = [entry["corpus"] for entry in record["data"]["corpora"]]
+    if set(corpora) == {_DRAWN} and (base := record["settings"].get("checkpoint")):
+        return (
+            f"**In this run it saw faces drawn by a program and nothing else: unless {_code(base)} learnt more, its readings of "
+            "photographs mean nothing.**"
+        )
     if set(corpora) == {_DRAWN}:
         return (
             "**It learnt action units from faces drawn by a program and from nothing else, so its readings of photographs mean "
@@ -211,14 +198,30 @@ def _protocols(record: Mapping) -> list[str]:
     return [name for name in asked if name in PROTOCOLS]
 
 
-def _formats(record: Mapping) -> str:
-    rows = [
-        f"| `{name}` | {PROTOCOLS[name].scale} | {_VALUES[PROTOCOLS[name].scale]} | {len(PROTOCOLS[name].units)} |"
-        for name in _protocols(record)
-    ]
-    table = ["| protocol | scale | values | units |", "|---|---|---|---:|", *rows, ""] if rows else []
+def _outputs(record: Mapping) -> str:
+    asked = [PROTOCOLS[name] for name in _protocols(record)]
+    rows = [f"| `{p.name}` | {p.scale} | {_VALUES[p.scale]} | {len(p.units)} | `{_answer(p)}` |" for p in asked]
+    table = ["| protocol | scale | values | units | answer |", "|---|---|---|---:|---|", *rows, ""] if rows else []
     said = "Any list of units can be asked on any scale. How well it reads units and scales that no corpus codes is not measured."
     return "\n".join([*table, said])
+
+
+def _answer(protocol: Protocol) -> str:
+    """How an answer begins."""
+    strings = value_strings(protocol.scale)
+    values = [value_of(strings[place], protocol.scale) for place in (0, len(strings) // 2)]
+    begun = replace(protocol, units=protocol.units[:2])
+    return f"{render(dict(zip(begun.units, values, strict=True)), begun)} …"
+
+
+def _pictures(record: Mapping) -> str:
+    """How the faces of training were framed."""
+    corpora = {entry["corpus"] for entry in record["data"]["corpora"]}
+    said = ["drawn faces were whole pictures"] if _DRAWN in corpora else []
+    if corpora - {_DRAWN}:
+        cropped = record["settings"].get("crop_faces") == "auto"
+        said.append(f"pictures of corpora were {'cropped to the largest face' if cropped else 'taken as they are'}")
+    return f"In training, {' and '.join(said)}."
 
 
 def _training(record: Mapping) -> str:
@@ -239,24 +242,23 @@ def _training(record: Mapping) -> str:
     return "\n".join([*lines, "", f"Command of {where}:", "", "```bash", record["command"], "```"])
 
 
-def _evaluation(record: Mapping) -> str:
+def _validation(record: Mapping) -> str:
     evaluation = {name: value for name, value in record["evaluation"].items() if not name.endswith("num_tokens")}
     figures = {name: value for name, value in evaluation.items() if value is not None}
-    groups = "**Results per group of people: not measured.**"
     if not figures:
-        return f"**Accuracy: not measured** at the step of these weights.\n\n{groups}"
+        return "**Accuracy: not measured** at the step of these weights."
     settings = record["settings"]
-    told = ["On validation rows, which may have chosen settings and step and so flatter; no test data was read."]
+    told = [
+        "At the step of these weights, on validation rows, which may have chosen settings and step and so flatter:"
+    ]
     if settings.get("read_rows") and any(name.endswith(("macro_f1", "icc", "mae_continuous")) for name in figures):
-        told.append(f"Readings: {settings['read_rows']} rows at most, mode `{settings['read_mode']}`.")
-    told.append(
-        "A value that is not coded counts nowhere; a name begins with the protocol that it is about, others are means over all."
-    )
+        told.insert(0, f"Readings: {settings['read_rows']} rows at most, mode `{settings['read_mode']}`.")
+    notes = "A value that is not coded counts nowhere; a name begins with the protocol that it is about, others are means over all."
     if undefined := [name for name in evaluation if name not in figures]:
-        told.append(f"Not defined on these rows: {', '.join(undefined)}.")
+        notes += f" Not defined on these rows: {', '.join(undefined)}."
     rows = [f"| `{name}` | {value:.4g} | {_meaning(name)} |" for name, value in figures.items()]
     table = ["| figure | value | meaning |", "|---|---:|---|", *rows]
-    return "\n".join([" ".join(told), "", *table, "", groups])
+    return "\n".join([" ".join(told), "", *table, "", notes])
 
 
 def _meaning(name: str) -> str:
@@ -277,17 +279,25 @@ def _limits(record: Mapping) -> str:
 
 
 def _licence(manifest: Mapping, license: str | None, base: str | None) -> str:
-    said = f"Weights: {license}." if license else "The licence of these weights is not stated."
-    owned = [reader_class(entry["corpus"]) for entry in manifest["corpora"]]
-    asked = [f"{reader.title}: {reader.request}" for reader in owned if reader.licensed]
+    corpora = [entry["corpus"] for entry in manifest["corpora"]]
+    asked = [reader_class(name) for name in dict.fromkeys(corpora) if reader_class(name).licensed]
+    rows = [("weights", license or "not stated")]
+    rows += [(f"{_code(base)}, where they began", "its own, which holds for these weights as well")] if base else []
+    rows += [(reader.title, f"by request: {reader.request}") for reader in asked]
+    rows += [("drawn faces", "Apache-2.0; they show nobody")] if _DRAWN in corpora else []
+    said = card_text.licence_table(rows)
     if asked:
         said += (
-            "\n\nThe corpora are given out by request, and their agreements may say what may be done with weights trained on them. "
-            "Read them before you pass these on:\n\n" + "\n".join(f"* {line}" for line in asked)
+            "\n\nThe agreements about corpora that are given out by request may say what may be done with weights trained on them. "
+            "Read them before you pass these on."
         )
-    if base:
-        said += f"\n\nThe licence of {_code(base)} holds as well."
-    return said + "\n\nThe code is under Apache-2.0."
+    return said
+
+
+def _citation(manifest: Mapping) -> str:
+    titles = [reader_class(entry["corpus"]).title for entry in manifest["corpora"] if entry["corpus"] != _DRAWN]
+    asked = f"\n\nCite {', '.join(dict.fromkeys(titles))} as their owners ask." if titles else ""
+    return card_text.CITATION + asked
 
 
 def _code(value: object) -> str:

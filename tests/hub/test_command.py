@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from aullava.hub import shards
 from aullava.hub.command import Request, UsageError, release
 from aullava.recognition.load import load_checkpoint
-from aullava.release import INDEX, WEIGHTS, embedded_checkpoint, is_release_file
+from aullava.release import INDEX, RESULTS, WEIGHTS, embedded_checkpoint, is_release_file
 
 from loopback_hub import LoopbackHub
 from tiny import make_tiny_checkpoint
@@ -55,10 +57,86 @@ def test_the_picture_that_the_card_reads_is_there_and_can_be_read(tmp_path):
     assert reading.values["AU1"] >= 2 and reading.values["AU12"] >= 1 and reading.values["AU26"] == 0
 
 
-def test_a_release_in_small_files_is_replaced_by_one_in_a_single_file(checkpoint, tmp_path):
+def test_a_release_in_small_files_is_replaced_by_one_in_a_single_file_here_and_there(hub, checkpoint, tmp_path):
     for size, name, gone in (("50KB", INDEX, WEIGHTS), ("5GB", WEIGHTS, INDEX)):
-        assert release(Request(tmp_path / "hub", checkpoint, max_shard_size=size)) == 0
+        assert release(Request(tmp_path / "hub", checkpoint, max_shard_size=size, push="me/au-llava")) == 0
         assert (tmp_path / "hub" / name).is_file() and not (tmp_path / "hub" / gone).exists()
+        repo = hub.repos["models", "me/au-llava"]
+        there = {path: data for path, data in repo.files.items() if path != ".gitattributes"}
+        assert there == {
+            path.name: path.read_bytes() for path in (tmp_path / "hub").iterdir()
+        }  # no shard stays behind
+    assert len(repo.commits) == 3  # the first is the Hub's own
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_disk_that_is_full_leaves_what_was_there(earlier, checkpoint, tmp_path, monkeypatch):
+    if earlier:
+        assert release(Request(tmp_path / "hub", checkpoint)) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    written = []
+
+    def full(tensors, path, metadata):
+        if len(written) == 2:
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        written.append(path)
+        save_file(tensors, path, metadata=metadata)
+
+    monkeypatch.setattr(shards, "save_file", full)
+    with pytest.raises(UsageError, match="No space left on device"):
+        release(Request(tmp_path / "hub", checkpoint, max_shard_size="50KB"))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_the_changelog_of_the_weights_goes_along(checkpoint, tmp_path, capsys):
+    assert release(Request(tmp_path / "hub", checkpoint)) == 0
+    assert "no CHANGELOG.md: the checkpoint has none" in capsys.readouterr().out
+    (checkpoint / "CHANGELOG.md").write_text("# Changelog\n\n## 2\n- Reads AU26 better.\n")
+    assert release(Request(tmp_path / "hub", checkpoint)) == 0
+    assert (tmp_path / "hub" / "CHANGELOG.md").read_bytes() == (checkpoint / "CHANGELOG.md").read_bytes()
+    assert "CHANGELOG" not in capsys.readouterr().out.replace("CHANGELOG.md, LICENSE", "")
+
+
+@pytest.mark.parametrize("name", ["notes/secret.txt", f"{RESULTS}.bak", ".eval_results/more/results.yaml"])
+def test_a_release_with_something_else_in_a_folder_is_not_replaced(name, checkpoint, tmp_path):
+    assert release(Request(tmp_path / "hub", checkpoint)) == 0
+    (tmp_path / "hub" / name).parent.mkdir(parents=True)
+    (tmp_path / "hub" / name).write_text("mine")
+    with pytest.raises(UsageError, match=f"holds {'/'.join(name.split('/')[:2]) if '.eval' in name else 'notes'}"):
+        release(Request(tmp_path / "hub", checkpoint))
+    assert (tmp_path / "hub" / name).read_text() == "mine"
+
+
+def test_folders_of_a_checkpoint_stay_behind(checkpoint, tmp_path, capsys):
+    for name in ("checkpoint-2/model.safetensors", ".eval_results/other.yaml", ".eval_results/deep/training_args.bin"):
+        (checkpoint / name).parent.mkdir(exist_ok=True)
+        (checkpoint / name).write_bytes(b"a pickle")
+    assert release(Request(tmp_path / "hub", checkpoint)) == 0
+    assert all(path.is_file() and is_release_file(path.name) for path in (tmp_path / "hub").iterdir())
+    assert "left behind in" in (said := capsys.readouterr().out)
+    assert ": .eval_results/deep, .eval_results/other.yaml, checkpoint-2\n" in said
+
+
+def test_links_of_the_hubs_cache_are_followed_and_others_are_not(checkpoint, tmp_path):
+    cached = tmp_path / "models--me--tiny"
+    shutil.copytree(checkpoint, cached / "blobs")
+    (cached / "snapshots" / "a1").mkdir(parents=True)
+    for path in (cached / "blobs").iterdir():
+        (cached / "snapshots" / "a1" / path.name).symlink_to(f"../../blobs/{path.name}")
+    assert release(Request(tmp_path / "hub", cached / "snapshots" / "a1")) == 0
+    assert not any(path.is_symlink() for path in (tmp_path / "hub").iterdir())
+    (tmp_path / "private.yaml").write_text("mine: true")
+    for target, said in (
+        (tmp_path / "private.yaml", "config.yaml is a link that leads out of the checkpoint"),
+        (tmp_path / "gone", "config.yaml is a folder, or a link that leads nowhere"),
+        (tmp_path / "hub", "config.yaml is a folder, or a link that leads nowhere"),
+    ):
+        (checkpoint / "config.yaml").unlink(missing_ok=True)
+        (checkpoint / "config.yaml").symlink_to(target)
+        with pytest.raises(UsageError, match=said):
+            release(Request(tmp_path / "out", checkpoint))
+    assert not (tmp_path / "out").exists()
 
 
 def nan(checkpoint: Path) -> None:
@@ -80,6 +158,7 @@ def unwhole(checkpoint: Path) -> None:
         (unwhole, "no weights for lm_head.weight"),
         (lambda folder: (folder / "README.md").write_text("hf_" + "x" * 30), "looks like a secret"),
         (lambda folder: (folder / "config.yaml").write_text("data: /" + "home/ann/disfa"), "place on a machine"),
+        (lambda folder: (folder / "CHANGELOG.md").write_text("read from /" + "mnt/ann"), "CHANGELOG.md, line 1"),
         (lambda folder: (folder / "training.json").write_text(told("mystery")), "licence is not known"),
         (lambda folder: (folder / WEIGHTS).rename(folder / "pytorch_model.bin"), "lacks model.safetensors"),
     ],
@@ -116,6 +195,7 @@ def test_adapters_that_are_not_ours_are_refused(tmp_path):
         ({"push": "au-llava"}, "expected ORG/NAME"),
         ({"max_shard_size": "5"}, "--max-shard-size 5"),
         ({"base": "llava"}, "--base llava: .* holds no adapters"),
+        ({"benchmark": (("me/faces", "task", "level.mae"),)}, "--benchmark says .* add --evaluation"),
     ],
 )
 def test_contradictions_are_refused(arguments, said, checkpoint, tmp_path):

@@ -6,11 +6,12 @@ import pytest
 from huggingface_hub import ModelCard
 
 from aullava.action_units import PROTOCOLS
+from aullava.hub.card import plain_card
 from aullava.release import PLACE, embedded_checkpoint
+from aullava.training.card_text import CITATION, SECTIONS, input_text
 
 from checkout import ROOT
 
-SECTIONS = ["Use", "How it was made", "How well it reads drawn faces", "Limits", "Intended use, and not", "Licence"]
 HEADLINES = {  # how a row of the card begins -> the figures of `make evaluate` in its columns
     "occurrence (`bp4d`), macro F1": ("f1_bp4d12", "f1_bp4d12_all_present", "f1_bp4d12_shuffled"),
     "intensity (`disfa`), macro F1": ("f1_disfa8", "f1_disfa8_all_present", "f1_disfa8_shuffled"),
@@ -34,22 +35,46 @@ def tables(text: str) -> list[list[str]]:
     return [[cell.strip().strip("*") for cell in row] for row in rows]
 
 
+def sections(text: str) -> dict[str, str]:
+    """Title of each section and what it says."""
+    _, *parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_it_has_the_sections_of_every_card_and_none_is_empty(card):
+    told = sections(card.text)
+    assert tuple(told) == SECTIONS == tuple(sections(plain_card(embedded_checkpoint(), "x")))
+    assert [title for title, text in told.items() if len(text.split()) < 15] == []
+    assert told["Citation"].strip() == CITATION
+    assert "0.07" not in told["Input"] and "7% of" in told["Input"]  # as the plain card says it
+    for said in ("96 x 96", "bicubic", "0.5", "0.25", "7% of"):
+        assert said in told["Input"] and said in input_text(embedded_checkpoint())
+
+
 def test_it_says_what_a_card_must_say(card):
-    assert re.findall(r"^## (.+)$", card.text, re.MULTILINE) == SECTIONS
     about = card.data.to_dict()
     assert (about["license"], about["library_name"]) == ("apache-2.0", "transformers")
     assert {"facial-action-units", "facs", "llava"} <= set(card.data.tags)
     assert "its readings of photographs\nmean nothing" in card.text
-    use = card.text.partition("## Use\n")[2].partition("\n## ")[0]
-    place = PLACE.decode()
-    assert f'AutoModel.from_pretrained("{place}", trust_remote_code=True)' in use
-    assert f'pipeline("decision", model="{place}")' in use
+    use, place = sections(card.text)["Use"], PLACE.decode()
+    for said in (
+        f'AutoModel.from_pretrained("{place}", trust_remote_code=True)',
+        f'AutoModelForImageTextToText.from_pretrained("{place}")',
+        f'pipeline("facial-action-units", model="{place}", trust_remote_code=True)',
+        f'pipeline("decision", model="{place}")',
+        f"aullava recognize pictures/ --checkpoint {place}",
+        f"transformers serve {place}",
+        'revision="..."',
+        "vLLM was not",
+    ):
+        assert said in use
+    assert "On a GPU: not measured" in card.text
 
 
 def test_every_scale_stands_in_the_table_of_answers(card):
     told = {
         (row[0].partition(",")[0], row[1].partition("`,")[0].strip("`"))
-        for row in tables(card.text.partition("## Use")[0])
+        for row in tables(sections(card.text)["Outputs"])
     }
     assert {(PROTOCOLS[name].scale, name) for name in ("bp4d", "disfa", "feafa")} <= told
 
@@ -71,3 +96,19 @@ def test_its_figures_are_those_of_an_evaluation_that_was_kept(card):
         numbers = [row for row in tables(path.read_text()) if len(row) > 1 and re.fullmatch(r"-?[\d.]+", row[1])]
         compared.append(differences(tables(card.text), {row[0]: float(row[1]) for row in reversed(numbers)}))
     assert compared and not min(compared, key=len), min(compared, key=len)
+
+
+def test_its_speed_is_that_of_a_benchmark_that_was_kept(card):
+    results = ROOT / "benchmarks" / "results"
+    told = {row[0].strip("`"): row[1:] for row in tables(sections(card.text)["Speed"])}
+    [protocols] = [row for mode, row in told.items() if mode == "mode"]
+    measured = [
+        {(row[2], row[3]): row[4] for row in reversed(tables(path.read_text())) if row[:2] == ["tiny", "1"]}
+        for path in results.glob("*-readout.md")
+    ]
+    asked = [(name.strip("`"), mode) for mode in ("parallel", "joint", "generate") for name in protocols]
+    stated = [cell for mode in ("parallel", "joint", "generate") for cell in told[mode]]
+    assert [float(cell) for cell in stated] in [[float(found[key]) for key in asked] for found in measured]
+    rate = int(re.search(r"(\d+) faces a second", card.text)[1])
+    films = [dict(row[:2] for row in tables(path.read_text()) if len(row) > 1) for path in results.glob("*-video.md")]
+    assert rate in [round(float(film["end_to_end_faces_per_s"])) for film in films]

@@ -4,11 +4,30 @@ Of the code as it stands a test reads the syntax; of the code as it runs, Python
 """
 
 import ast
+import atexit
+import builtins
+import importlib.util
+import locale
+import logging
+import os
+import random
+import shutil
+import signal
 import socket
 import sys
+import threading
+import types
+import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image, ImageFile
+from transformers import CONFIG_MAPPING, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, MODEL_MAPPING, PROCESSOR_MAPPING
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+from transformers.pipelines import PIPELINE_REGISTRY
 
 from aullava.release import REMOTE_FILES
 
@@ -44,6 +63,8 @@ OUTSIDE = (
     "os.fork",
     "os.remove",
     "os.rename",
+    "os.mkdir",
+    "os.putenv",
     "ctypes.",
     "pickle.",
 )
@@ -83,7 +104,11 @@ class Events:
         sys.addaudithook(self._note)
 
     def _note(self, event: str, arguments: tuple) -> None:
-        if self.active and (event == "open" or event.startswith(OUTSIDE)):
+        if not self.active:
+            return
+        if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            event = "write"
+        if event in ("open", "write") or event.startswith(OUTSIDE):
             self.seen.append((event, str(arguments[0]) if arguments else ""))
 
     @contextmanager
@@ -109,6 +134,98 @@ def loaded():
     model, processor = tiny_model()
     model.recognize(FACES[0], processor=processor)  # what libraries import late is imported
     return model, processor
+
+
+def process() -> dict[str, object]:
+    """What code can change for everybody in a process, under the name of what it is."""
+    table = get_checkpoint_conversion_mapping.__globals__["_checkpoint_conversion_mapping_cache"]
+    autos = (CONFIG_MAPPING, MODEL_MAPPING, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, PROCESSOR_MAPPING)
+    loggers = [logging.getLogger(name) for name in (None, "transformers", "huggingface_hub", "torch", "PIL")]
+    return {
+        "environment": dict(os.environ),
+        "working folder": os.getcwd(),
+        "search path": [*sys.path, *map(str, sys.meta_path), *map(str, sys.path_hooks)],
+        "builtins": dict(vars(builtins)) | {"_": None},
+        "streams": [sys.stdin, sys.stdout, sys.stderr, sys.excepthook, threading.excepthook],
+        "warnings": [*warnings.filters],
+        "logging": [(logger.level, logger.disabled, [*logger.handlers]) for logger in loggers],
+        "threads": {thread.name for thread in threading.enumerate()},
+        "at exit": atexit._ncallbacks(),
+        "signals": [signal.getsignal(number) for number in sorted(signal.valid_signals())],
+        "locale": locale.setlocale(locale.LC_ALL),
+        "random": [random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()],
+        "numpy": np.geterr(),
+        "torch": [
+            torch.get_default_dtype(),
+            torch.get_default_device(),
+            torch.is_grad_enabled(),
+            torch.get_num_threads(),
+        ]
+        + [torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision()]
+        + [torch.backends.cudnn.benchmark, torch.backends.cuda.matmul.allow_tf32],
+        "Pillow": [Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, *Image.ID],
+        "auto classes": [sorted(map(str, mapping._extra_content)) for mapping in autos],
+        "pipelines": sorted(PIPELINE_REGISTRY.get_supported_tasks()),
+        "renamed keys": sorted(table),  # SIDE_EFFECTS: the class of this name is in it by the package already
+    }
+
+
+@pytest.fixture
+def imported(events, loaded, tmp_path, monkeypatch):
+    """Imports a copy of the code, some of it added to, as a package of another name: gives what that changed and touched."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.chdir(tmp_path)
+
+    def import_copy(added: str = "") -> tuple[list[str], list[tuple[str, str]]]:
+        package = types.ModuleType("stranger")
+        package.__path__ = [str(tmp_path / "code")]
+        (tmp_path / "code").mkdir()
+        for name in REMOTE_FILES:
+            shutil.copyfile(ROOT / name, tmp_path / "code" / name)
+        with open(tmp_path / "code" / REMOTE_FILES[0], "a") as file:
+            file.write(added)
+        monkeypatch.setitem(sys.modules, "stranger", package)
+        before, modules = process(), set(sys.modules)
+        with events.watching() as seen:
+            for name in REMOTE_FILES:
+                importlib.import_module(f"stranger.{Path(name).stem}")
+        found, after = [*seen], process()
+        news = sorted(set(sys.modules) - modules)
+        ours = [name for name in news if name.startswith("stranger.")]
+        for name in ours:
+            del sys.modules[name]
+        changed = [name for name in before if before[name] != after[name]]
+        return changed + sorted(set(news) - set(ours)), found
+
+    return import_copy
+
+
+def test_importing_the_code_changes_nothing_and_opens_only_itself(imported, tmp_path):
+    changed, seen = imported()
+    assert changed == []
+    code = {str(tmp_path / "code" / name) for name in REMOTE_FILES}
+    assert {event for event, _ in seen} == {"open"}
+    assert code <= {place for _, place in seen} <= code | {importlib.util.cache_from_source(name) for name in code}
+
+
+@pytest.mark.parametrize(
+    ("harm", "what"),
+    [
+        ("import os\nos.environ['AULLAVA_HARM'] = '1'", "environment"),
+        ("import warnings\nwarnings.simplefilter('ignore')", "warnings"),
+        ("import torch\ntorch.set_grad_enabled(False)", "torch"),
+        (
+            "import threading\nthreading.Thread(target=threading.Event().wait, args=(60,), daemon=True).start()",
+            "threads",
+        ),
+        ("open('left', 'w').close()", "left"),
+    ],
+)
+def test_what_an_import_changes_would_be_seen(harm, what, imported, monkeypatch):
+    monkeypatch.setenv("AULLAVA_HARM", "0")
+    with warnings.catch_warnings(), torch.enable_grad():
+        changed, seen = imported(f"\n{harm}\n")
+    assert what in changed or what in {place for _, place in seen}
 
 
 @pytest.mark.parametrize("mode", ["joint", "parallel", "generate"])

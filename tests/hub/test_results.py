@@ -6,17 +6,26 @@ import shutil
 from pathlib import Path
 
 import pytest
-from huggingface_hub import ModelCard
+import yaml
+from huggingface_hub import ModelCard, parse_eval_result_entries
+from transformers import TrainerState, TrainingArguments
 
 from aullava.action_units import PROTOCOLS
 from aullava.cli import main
+from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.hub.card import plain_card
 from aullava.hub.command import Request, UsageError, release
 from aullava.hub.results import SECTION, card_with
+from aullava.release import RESULTS, embedded_checkpoint
+from aullava.training.arguments import ModelArguments
+from aullava.training.card import describe_run
+from aullava.training.card_text import SECTIONS
+from aullava.training.provenance import drawn_manifest
 
 from tiny import make_tiny_checkpoint
 
 ASKED = ("bp4d", "disfa")  # one of occurrence, one of intensity
-CARD = "---\nlicense: mit\n---\n# tiny\n\nA card.\n\n## Limits\n\nMany.\n\n## Licence\n\nMIT.\n"
+GROUPED = "disfa"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +33,9 @@ def lab(tmp_path_factory) -> Path:
     """A checkpoint and the reports of its evaluation on a few drawn faces."""
     folder = tmp_path_factory.mktemp("lab")
     checkpoint = make_tiny_checkpoint(folder / "tiny")
-    (checkpoint / "README.md").write_text(CARD)
+    drawing = DrawnFaceArguments(faces=4)
+    parts = (ModelArguments(from_scratch=True), drawing, TrainingArguments(output_dir="run", use_cpu=True))
+    describe_run(checkpoint, TrainerState(), parts, drawn_manifest(drawing, 4), license="apache-2.0")
     for name in ASKED:
         flags = [
             "--corpus",
@@ -37,6 +48,9 @@ def lab(tmp_path_factory) -> Path:
             name,
             "--draws",
             "50",
+            "--checks",
+            "0",
+            *(["--group-by", "age"] if name == GROUPED else []),
         ]
         assert main(["evaluate", *flags, "--checkpoint", str(checkpoint), "--out", str(folder / f"{name}.json")]) == 0
     return folder
@@ -52,7 +66,7 @@ def released(lab) -> Path:
 def test_every_figure_of_the_report_stands_in_the_card_and_no_other(lab, released):
     card = ModelCard.load(released / "README.md")
     section = card.text.partition(SECTION)[2].partition("\n## ")[0]
-    told = [float(number) for number in re.findall(r"(?<=[ (])-?\d\.\d{3}(?=[ )])", section)]
+    told = [float(number) for number in re.findall(r"(?<=[ (])-?\d\.\d{3}(?=[ ).])", section)]
     expected = []
     for name in ASKED:
         record = json.loads((lab / f"{name}.json").read_text())
@@ -63,6 +77,10 @@ def test_every_figure_of_the_report_stands_in_the_card_and_no_other(lab, release
                         continue
                     numbers = [score[code][part] for part in ("value", "low", "high")]
                     expected += numbers[:1] if None in numbers else numbers
+        for found in record["groups"].values():
+            expected += [found[part] for part in ("gap", "low", "high", "chance")]
+            expected += [group["macro_f1"] for group in found["groups"]]
+            assert len(found["groups"]) > 1
     assert len(expected) > 60
     assert told == [pytest.approx(number, abs=5.01e-4) for number in expected]
 
@@ -80,10 +98,26 @@ def test_the_model_index_holds_the_means(lab, released):
     assert {(entry.dataset_type, entry.dataset_split) for entry in entries} == {("procedural", "test")}
 
 
-def test_the_rest_of_the_card_stays_and_results_stand_before_its_limits(released):
-    text = ModelCard.load(released / "README.md").text
-    assert [line for line in text.splitlines() if line.startswith("## ")] == [SECTION, "## Limits", "## Licence"]
-    assert "A card." in text and "Many." in text and "not measured" in text
+def headings(text: str) -> list[str]:
+    return re.findall(r"^## (.+)$", text, re.MULTILINE)
+
+
+def test_the_rest_of_the_card_of_the_run_stays(lab, released):
+    before, after = (ModelCard.load(folder / "README.md") for folder in (lab / "tiny", released))
+    assert tuple(headings(after.text)) == SECTIONS
+    kept, changed = (re.split(r"^## (?:Results|Speed)$", card.text, flags=re.MULTILINE) for card in (before, after))
+    assert (kept[0], kept[2]) == (changed[0], changed[2]) and kept[1] != changed[1]
+    assert after.data.license == "apache-2.0"
+    said = changed[1]
+    assert "**Results per group of people: not measured.**" in said and "F1 of present or not by age" in said
+
+
+def test_any_card_keeps_its_sections_and_one_without_results_gets_them_before_its_limits(lab):
+    record = json.loads((lab / "bp4d.json").read_text())
+    for text in ((embedded_checkpoint() / "README.md").read_text(), plain_card(lab / "tiny", "x")):
+        assert tuple(headings(card_with(text, [record], "x"))) == SECTIONS
+    by_hand = "---\nlicense: mit\n---\n# tiny\n\nA card.\n\n## Limits\n\nMany.\n\n## Licence\n\nMIT.\n"
+    assert headings(card_with(by_hand, [record], "x")) == ["Results", "Limits", "Licence"]
 
 
 def test_later_results_take_the_place_of_earlier_ones(lab, released):
@@ -91,13 +125,65 @@ def test_later_results_take_the_place_of_earlier_ones(lab, released):
     record = json.loads((lab / "bp4d.json").read_text())
     once = card_with(earlier, [record], "tiny")
     assert once == card_with(once, [record], "tiny")
-    assert once.count(SECTION) == 1 and "`bp4d`" in once and "`disfa`" not in once and "## Limits\n\nMany." in once
+    assert headings(once).count("Results") == 1
+    told = once.partition(SECTION)[2].partition("\n## ")[0]
+    assert "`bp4d`" in told and "`disfa`" not in told
 
 
 def test_a_report_on_other_weights_is_refused(lab, tmp_path):
     other = make_tiny_checkpoint(tmp_path / "other", seed=1)
     with pytest.raises(UsageError, match="is about other weights"):
         release(Request(tmp_path / "out", other, evaluation=(lab / "bp4d.json",)))
+    assert not (tmp_path / "out").exists()
+
+
+LEADERBOARD = (
+    ("my-lab/faces", "occurrence", "present.f1_undetermined_wrong"),
+    ("my-lab/faces@" + "a" * 40, "levels", "level.mae"),
+)
+
+
+def test_figures_go_to_the_leaderboards_that_are_named_and_come_back_as_they_were(lab, tmp_path, capsys):
+    reports = (lab / "bp4d.json",)
+    asked = Request(tmp_path / "out", lab / "tiny", evaluation=(*reports, lab / "levels.json"), benchmark=LEADERBOARD)
+    record = json.loads((lab / "disfa.json").read_text())
+    del record["scores"]["present"]  # or there would be two of the figure
+    (lab / "levels.json").write_text(json.dumps(record))
+    assert release(asked) == 0
+    assert f"no {RESULTS}" not in capsys.readouterr().out
+    entries = parse_eval_result_entries(yaml.safe_load((tmp_path / "out" / RESULTS).read_text()))
+    assert [(entry.dataset_id, entry.task_id, entry.dataset_revision) for entry in entries] == [
+        ("my-lab/faces", "occurrence", None),
+        ("my-lab/faces", "levels", "a" * 40),
+    ]
+    scores = [json.loads((lab / f"{name}.json").read_text())["scores"] for name in ASKED]
+    assert [entry.value for entry in entries] == [
+        scores[0]["present"]["intervals"]["f1_undetermined_wrong"]["mean"]["value"],
+        scores[1]["level"]["intervals"]["mae"]["mean"]["value"],
+    ]
+    assert entries[0].notes.startswith("F1, mean over 12 units of bp4d, mode joint, split test, 12 rows of ")
+    # a release of the release keeps them; other results take their place, though no dataset is named for those
+    again = shutil.copytree(lab / "tiny", tmp_path / "again")
+    shutil.copytree(tmp_path / "out" / ".eval_results", again / ".eval_results")
+    assert release(Request(tmp_path / "copy", again)) == 0
+    assert (tmp_path / "copy" / RESULTS).read_bytes() == (again / RESULTS).read_bytes()
+    assert release(Request(tmp_path / "later", again, evaluation=reports)) == 0
+    assert not (tmp_path / "later" / RESULTS).parent.exists()
+    assert f"no {RESULTS}: it is for benchmark datasets" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("dataset", "figure", "said"),
+    [
+        ("faces", "present.f1_undetermined_wrong", "--benchmark faces: expected the id of a dataset"),
+        ("my-lab/faces", "present.f1", "present.f1 is in 0 of the reports, expected one; they hold .*level.icc_3_1"),
+        ("my-lab/faces", "present.f1_undetermined_wrong", "is in 2 of the reports"),
+    ],
+)
+def test_a_figure_that_nobody_can_find_is_refused(dataset, figure, said, lab, tmp_path):
+    reports = tuple(lab / f"{name}.json" for name in ASKED)
+    with pytest.raises(UsageError, match=said):
+        release(Request(tmp_path / "out", lab / "tiny", evaluation=reports, benchmark=((dataset, "task", figure),)))
     assert not (tmp_path / "out").exists()
 
 

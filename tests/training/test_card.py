@@ -1,12 +1,14 @@
 """The model card of a real run, and what it says of other runs."""
 
 import json
+import re
 from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from huggingface_hub import ModelCard
 from transformers import AutoModelForImageTextToText
 from trl import SFTConfig, SFTTrainer
@@ -18,6 +20,7 @@ from aullava.release import assemble
 from aullava.training.arguments import ModelArguments
 from aullava.training.augmentation import AugmentationArguments, EpochOfRun, augmented_rows
 from aullava.training.card import OwnCard, describe_run, make_card, write_card
+from aullava.training.card_text import CITATION, SECTIONS
 from aullava.training.collator import TurnCollator
 from aullava.training.data import training_rows
 from aullava.training.data_arguments import DataArguments
@@ -25,6 +28,7 @@ from aullava.training.provenance import drawn_manifest
 from aullava.training.saving import save_checkpoint
 from aullava.training.validation import score_readings
 
+from checkout import ROOT
 from tiny import tiny_model
 from trees import bp4d
 
@@ -108,7 +112,7 @@ def test_its_code_runs(run, tmp_path):
     released = assemble(run.folder / "model", tmp_path / "released")
     assert (released / "README.md").read_text() == str(run.card)
     blocks = [block.split("```")[0] for block in run.card.text.split("```python\n")[1:]]
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     face = tmp_path / "face.png"
     drawn_faces(DrawnFaceArguments(faces=1))[0]["images"][0].save(face)
     found = {}
@@ -116,8 +120,37 @@ def test_its_code_runs(run, tmp_path):
         exec(block.replace("path/of/this/folder", str(released)).replace("face.png", str(face)), found)
         if "reading" in found:
             assert len(found["reading"].values) == 12
+    assert len(found["read"]([face], protocol="disfa")[0]["values"]) == 12
     assert type(found["model"]) is type(AutoModelForImageTextToText.from_pretrained(released))
     assert torch.equal(found["model"].lm_head.weight, run.trainer.model.lm_head.weight)
+
+
+def sections(text: str) -> dict[str, str]:
+    """Title of each section and what it says."""
+    _, *parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_it_has_the_sections_of_every_card_and_none_is_empty(run):
+    for text in (run.card.text, (run.folder / "README.md").read_text()):
+        told = sections(text)
+        assert tuple(told) == SECTIONS
+        assert [title for title, said in told.items() if len(said.split()) < 10] == []
+    told = sections(run.card.text)
+    assert "| `disfa` | intensity | 0 to 5 | 12 | `AU1=0 AU2=3 …` |" in told["Outputs"]
+    assert "resizes it to 96 x 96 (bicubic) and gives (x · 0.00392157 − 0.5) / 0.25" in told["Input"]
+    assert "drawn faces were whole pictures" in told["Input"]
+    assert "not measured" in told["Results"] and "Not measured" in told["Speed"]
+    assert "| weights | not stated |" in told["Licence"] and "| drawn faces | Apache-2.0" in told["Licence"]
+    for said in ('revision="..."', "transformers serve path/of/this/folder", "aullava recognize", "was not run"):
+        assert said in told["Use"]
+
+
+def test_the_paper_is_cited_as_citation_cff_says():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["preferred-citation"]
+    names = [f"{author['family-names']}, {author['given-names']}" for author in cited["authors"]]
+    for said in (cited["title"], " and ".join(names), cited["journal"], str(cited["year"])):
+        assert f"{{{said}}}" in CITATION
 
 
 def record_of(run, **changes) -> dict:
