@@ -355,6 +355,7 @@ _VALUE_STRINGS = {
     INTENSITY: tuple("012345"),
     CONTINUOUS: tuple(f"{hundredths / 100:.2f}" for hundredths in range(101)),
 }
+_VALUE_REGEX = {OCCURRENCE: "[01]", INTENSITY: "[0-5]", CONTINUOUS: r"0\.[0-9][0-9]|1\.00"}
 
 
 def value_strings(scale: str) -> tuple[str, ...]:
@@ -403,6 +404,16 @@ def render(values: Mapping[str, int | float], protocol: Protocol) -> str:
     return "".join(literal + format_value(values[code], protocol.scale) for literal, code in pieces)
 
 
+def answer_regex(protocol: Protocol) -> str:
+    """A regular expression of exactly the answers that `render` writes, with a group around each value.
+
+    For engines that hold generation to one (vLLM, llguidance, xgrammar, Outlines). It is to match the whole text, and consists
+    of plain characters, classes, groups, alternatives and an escaped dot, which mean the same to all of them.
+    """
+    value = _VALUE_REGEX[protocol.scale]
+    return "".join(f"{literal}({value})" for literal, _ in answer_pieces(protocol))  # no literal has a sign of its own
+
+
 @dataclass(frozen=True)
 class ParsedAnswer:
     """Values by code (None where the text does not determine one) and "ok", "repaired" or "invalid"."""
@@ -430,13 +441,11 @@ def parse(text: str, protocol: Protocol, strict: bool = True) -> ParsedAnswer:
     return ParsedAnswer(found, "repaired" if any(v is not None for v in found.values()) else "invalid")
 
 
-_EXACT_VALUE = {OCCURRENCE: "[01]", INTENSITY: "[0-5]", CONTINUOUS: r"0\.[0-9][0-9]|1\.00"}
 _LOOSE_VALUE = {OCCURRENCE: "[01]", INTENSITY: "[0-5]", CONTINUOUS: r"0?\.[0-9]{1,2}|1\.00?|[01]"}
 
 
 def _parse_exact(text: str, protocol: Protocol) -> dict[str, int | float] | None:
-    value = _EXACT_VALUE[protocol.scale]
-    match = re.fullmatch("".join(f"{re.escape(literal)}({value})" for literal, _ in answer_pieces(protocol)), text)
+    match = re.fullmatch(answer_regex(protocol), text)
     if match is None:
         return None
     return {code: value_of(v, protocol.scale) for code, v in zip(protocol.units, match.groups(), strict=True)}

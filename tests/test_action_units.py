@@ -1,9 +1,11 @@
 """FACS table, protocols, and the text grammar as exact inverses."""
 
 import math
+import re
+from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aullava.action_units import (
@@ -19,6 +21,7 @@ from aullava.action_units import (
     WORDINGS,
     Protocol,
     answer_pieces,
+    answer_regex,
     canonical_code,
     level_of,
     parse,
@@ -60,6 +63,52 @@ def test_parse_inverts_render(case):
         assert read.values == values
         assert list(read.values) == list(protocol.units)
     assert render(read.values, protocol) == text
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_regex_takes_the_values_of_the_scale_and_no_others(scale):
+    pattern = re.compile(answer_regex(Protocol("one", ("AU1",), scale)))
+    texts = {"".join(signs) for length in range(5) for signs in product("0123456789.\u0661", repeat=length)}
+    assert {text for text in texts if pattern.fullmatch(f"AU1={text}")} == set(value_strings(scale))
+
+
+@given(answered(), st.data())
+def test_the_regex_matches_what_render_writes_and_no_slip_of_it(case, data):
+    """A slip: a character more, less or other. Now and then that is an answer again, and then it matches."""
+    protocol, values = case
+    text, pattern = render(values, protocol), answer_regex(protocol)
+    assert re.fullmatch(pattern, text).groups() == tuple(_rendered(values, protocol).values())
+    start, other = data.draw(st.integers(0, len(text))), data.draw(st.sampled_from(["", *" ,=.\n09Ae"]))
+    slip = text[:start] + other + text[start + data.draw(st.integers(0, 1)) :]
+    assert bool(re.fullmatch(pattern, slip)) == _is_answer(slip, protocol)
+
+
+@settings(max_examples=20)
+@given(st.data())
+def test_render_writes_what_the_regex_matches(data):
+    protocol = PROTOCOLS[data.draw(st.sampled_from(["gft", "bp4d_intensity", "feafa"]))]
+    text = data.draw(st.from_regex(answer_regex(protocol), fullmatch=True))
+    read = parse(text, protocol)
+    assert read.status == "ok" and render(read.values, protocol) == text
+
+
+def test_the_regex_says_nothing_that_engines_understand_differently():
+    """No repetition, anchor, lookaround, named group or class of letters; and no literal that would need escaping."""
+    for scale in SCALES:
+        for codes in (ACTION_UNITS, FEAFA_UNITS):
+            protocol = Protocol("all", tuple(codes), scale)
+            assert re.fullmatch(r"([A-Za-z0-9=, ()|]|\[0-?[0-9]\]|\\\.)+", answer_regex(protocol))
+            assert all(re.fullmatch("[A-Za-z0-9=, ]+", literal) for literal, _ in answer_pieces(protocol))
+
+
+def _is_answer(text: str, protocol: Protocol) -> bool:
+    """Whether a text is the protocol's literals with a value of the scale behind each; no value begins another."""
+    for literal, _ in answer_pieces(protocol):
+        value = next((v for v in value_strings(protocol.scale) if text.startswith(literal + v)), None)
+        if value is None:
+            return False
+        text = text.removeprefix(literal + value)
+    return text == ""
 
 
 @given(answered(), st.randoms(use_true_random=False))

@@ -1,13 +1,12 @@
 """Constrained decoding as a library does it: plain generation, every pass of which is masked to what the answer may go on with."""
 
-import re
 from functools import cache
 
 import numpy as np
 import torch
 from transformers import LogitsProcessor
 
-from aullava.action_units import Protocol, answer_pieces, value_strings
+from aullava.action_units import Protocol, answer_regex
 
 try:
     from llguidance import LLMatcher
@@ -20,11 +19,7 @@ class Masks(LogitsProcessor):
     """llguidance as a logits processor: leaves the tokens with which the text can go on to an answer of the protocol."""
 
     def __init__(self, tokenizer, protocol: Protocol, begin: int, batch: int):
-        value = "(" + "|".join(map(re.escape, value_strings(protocol.scale))) + ")"
-        pattern = "".join(
-            literal + value for literal, _ in answer_pieces(protocol)
-        )  # no literal has a sign of its own
-        grammar = LLMatcher.grammar_from_regex(pattern)
+        grammar = LLMatcher.grammar_from_regex(answer_regex(protocol))
         known = _guide(tokenizer)
         self.end = tokenizer.eos_token_id
         self.begin, self.matchers = begin, [LLMatcher(known, grammar) for _ in range(batch)]
