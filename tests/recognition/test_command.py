@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from aullava.cli import main
 from aullava.dataset_builder.corpora.procedural.film import write_film
 from aullava.recognition.store import working_folder
 
+import forked
 from tiny import make_tiny_checkpoint
 
 
@@ -87,16 +86,15 @@ def test_a_killed_run_goes_on_and_writes_the_same_bytes(checkpoint, here, capsys
     long = write_film(here / "long", seconds=5)[0]
     asked = [str(word) for word in (long, "--checkpoint", checkpoint, "--min-face", 0.3, "--batch-size", 4, "--out")]
     assert recognize(*asked, "whole.csv") == 0
-    command = [sys.executable, "-m", "aullava.cli", "recognize", *asked, "cut.csv"]
+    command = ["-m", "aullava.cli", "recognize", *asked, "cut.csv"]
     store = working_folder(here / "cut.csv")
     for stop in (signal.SIGKILL, signal.SIGINT):
         resume = ["--resume"] if store.exists() else []
-        running = subprocess.Popen([*command, *resume], env=os.environ, stderr=subprocess.PIPE, text=True)
-        before = _saved(store)
-        while running.poll() is None and _saved(store) <= before:
+        running, before = forked.start(*command, *resume), _saved(store)
+        while running.returncode is None and _saved(store) <= before:
             time.sleep(0.02)
         running.send_signal(stop)
-        said = running.communicate(timeout=60)[1]
+        said = running.finish().stderr
         assert running.returncode != 0 and not (here / "cut.csv").exists(), said
     assert running.returncode == 1 and "--resume goes on from here" in said
     capsys.readouterr()
@@ -194,11 +192,12 @@ def test_a_disk_that_is_full_keeps_what_was_read(film, checkpoint, here):
     """A limit on the size of files stops the page of a plot; --resume draws it."""
     asked = [str(film), "--checkpoint", str(checkpoint), "--faces", "none", "--every", "3"]
     asked += ["--out", "t.csv", "--plot", "plots"]
-    limit = (
-        "import resource as r, sys; r.setrlimit(r.RLIMIT_FSIZE, (300_000, 300_000)); from aullava.cli import main; "
+    script = here / "script.py"
+    script.write_text(
+        "import resource as r, sys; from aullava.cli import main; r.setrlimit(r.RLIMIT_FSIZE, (300_000, 300_000)); "
+        "sys.exit(main(['recognize', *sys.argv[1:]]))"
     )
-    command = [sys.executable, "-c", limit + "sys.exit(main(['recognize', *sys.argv[1:]]))", *asked]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = forked.run(script, *asked)
     assert done.returncode == 1 and "plots/film_face0.html: not written: File too large" in done.stderr, done.stderr
     assert working_folder(here / "t.csv").exists() and not (here / "plots" / "film_face0.html").exists()
     assert recognize(*asked, "--resume") == 0

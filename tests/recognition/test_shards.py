@@ -1,8 +1,5 @@
 """Two processes under torchrun leave the same rows as one; and how units are dealt out."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,11 +9,9 @@ from aullava.recognition.shards import Shard, _owners, join, open_shared
 from aullava.recognition.store import Store, fill
 from aullava.recognition.units import units_of
 
-from checkout import ROOT
+import forked
 from scenes import save_pictures, save_video, settings_for, sources_of
 from tiny import tiny_model
-
-TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 SCRIPT = """
 import sys
@@ -46,9 +41,7 @@ def test_two_processes_leave_what_one_leaves(tmp_path):
     videos = [save_video(tmp_path / f"{count}.avi", count, seed=count) for count in (3, 7, 2)]
     paths = [*pictures, *videos]
     (tmp_path / "script.py").write_text(SCRIPT)
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
-    command = [sys.executable, *TWO, tmp_path / "script.py", tmp_path / "two", *paths]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    result = forked.run(tmp_path / "script.py", tmp_path / "two", *paths, processes=2)
     assert result.returncode == 0, result.stderr[-3000:]
     # Units 0, 1 and 2 are pictures, 4 is the longest video.
     assert "read by 1 [0, 2, 4]" in result.stdout and "read by 0 [1, 3, 5]" in result.stdout

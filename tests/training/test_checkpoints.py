@@ -5,7 +5,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -24,6 +23,7 @@ from aullava.training.checkpoints import UNFINISHED, WholeCheckpoints, checkpoin
 from aullava.training.collator import TurnCollator
 from aullava.training.resume import checkpoint_to_resume
 
+import forked
 from checkout import ROOT
 from tiny import SMALL_RUN, tiny_model
 
@@ -217,7 +217,7 @@ def test_a_full_disk_stops_the_run_and_leaves_the_earlier_checkpoint(room, ended
 # train_sft.py as a process
 
 
-def start(folder: Path) -> subprocess.Popen:
+def start(folder: Path) -> forked.Forked:
     settings = {
         **SMALL_RUN,
         "output_dir": str(folder / "run"),
@@ -228,25 +228,21 @@ def start(folder: Path) -> subprocess.Popen:
     }
     folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    return subprocess.Popen(
-        [sys.executable, "-u", str(ROOT / "train_sft.py"), "--config", str(folder / "config.yaml")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return forked.start(ROOT / "train_sft.py", "--config", folder / "config.yaml")
 
 
-def read_until(process: subprocess.Popen, piece: str) -> str:
-    for line in process.stdout:
-        if piece in line:
+def read_until(process: forked.Forked, piece: str, times: int = 1) -> str:
+    """The line that held it for that many times."""
+    for line in process.lines():
+        times -= piece in line
+        if not times:
             return line
-    raise AssertionError(f"ended without {piece!r}: {process.stderr.read()[-3000:]}")
+    raise AssertionError(f"ended without {piece!r}: {process.finish().stderr[-3000:]}")
 
 
-def kill(process: subprocess.Popen) -> None:
+def kill(process: forked.Forked) -> None:
     process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert process.finish().returncode == -signal.SIGKILL
 
 
 def test_killed_in_a_step_and_then_while_saving_it_ends_where_an_uninterrupted_run_does(tmp_path):
@@ -254,8 +250,7 @@ def test_killed_in_a_step_and_then_while_saving_it_ends_where_an_uninterrupted_r
     reference = start(tmp_path / "reference")
     killed = start(tmp_path / "killed")
     output = tmp_path / "killed" / "run"
-    for _ in range(3):
-        read_until(killed, "'loss'")
+    read_until(killed, "'loss'", times=3)
     kill(killed)
 
     killed = start(tmp_path / "killed")
@@ -266,18 +261,17 @@ def test_killed_in_a_step_and_then_while_saving_it_ends_where_an_uninterrupted_r
     os.mkfifo(half / "optimizer.pt")
     deadline = time.monotonic() + 300
     while not (half / "model.safetensors").is_file():
-        assert time.monotonic() < deadline and killed.poll() is None, killed.stderr.read()[-3000:]
+        assert time.monotonic() < deadline and killed.returncode is None, killed.finish().stderr[-3000:]
         time.sleep(0.01)
     kill(killed)
     assert half.is_dir()
     assert Path(get_last_checkpoint(output)).name == f"checkpoint-{step}"
 
-    resumed = start(tmp_path / "killed")
-    said, errors = resumed.communicate(timeout=300)
-    assert resumed.returncode == 0, errors[-3000:]
-    assert f"removed checkpoint-{step + 2}" in said
-    assert f"step {step} of 6" in said
+    resumed = start(tmp_path / "killed").finish()
+    assert resumed.returncode == 0, resumed.stderr[-3000:]
+    assert f"removed checkpoint-{step + 2}" in resumed.stdout
+    assert f"step {step} of 6" in resumed.stdout
     assert not half.exists()
-    _, errors = reference.communicate(timeout=300)
-    assert reference.returncode == 0, errors[-3000:]
+    uninterrupted = reference.finish()
+    assert uninterrupted.returncode == 0, uninterrupted.stderr[-3000:]
     assert_same_run(output / "checkpoint-6", tmp_path / "reference" / "run" / "checkpoint-6")

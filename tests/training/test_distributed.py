@@ -1,6 +1,7 @@
 """Two processes learn what one learns with twice the accumulation, and only one of them writes and prints: torchrun on gloo."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+import forked
 from checkout import ROOT
 from tiny import SMALL_RUN
 
@@ -27,32 +29,31 @@ SMALL = {
     "eval_steps": 4,
     "max_steps": 4,
 }
-TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
-def train(folder: Path, *launcher: str, **changes) -> tuple[Path, str]:
+def train(folder: Path, processes: int, fresh: bool = False, **changes) -> tuple[Path, str]:
     """The run's folder and what was printed."""
     folder.mkdir(exist_ok=True)
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump({"output_dir": str(folder / "run"), **SMALL, **changes}))
-    result = subprocess.run(
-        [sys.executable, *launcher, str(ROOT / "train_sft.py"), "--config", str(config)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [ROOT / "train_sft.py", "--config", config]
+    if fresh:
+        result = subprocess.run([sys.executable, *TORCHRUN, *command], env=os.environ, capture_output=True, text=True)
+    else:
+        result = forked.run(*command, processes=processes)
     assert result.returncode == 0, result.stderr[-3000:]
     return folder / "run", result.stdout
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
-    return train(tmp_path_factory.mktemp("two"), *TWO, gradient_accumulation_steps=2)
+    return train(tmp_path_factory.mktemp("two"), 2, gradient_accumulation_steps=2)
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    return train(tmp_path_factory.mktemp("one"), gradient_accumulation_steps=4)
+    return train(tmp_path_factory.mktemp("one"), 0, gradient_accumulation_steps=4)
 
 
 def logged(run: Path, name: str) -> list[float]:
@@ -87,13 +88,14 @@ def test_one_process_writes_and_prints(together, alone):
 
 
 @pytest.mark.slow
-def test_two_processes_resume_bit_for_bit(together, tmp_path):
+def test_two_processes_of_torchrun_resume_bit_for_bit(together, tmp_path):
+    """In fresh interpreters, with those of the forked run before them."""
     run = tmp_path / "run"
     run.mkdir()
     shutil.copy(together[0] / "settings.json", run)
     shutil.copytree(together[0] / "checkpoint-2", run / "checkpoint-2")
     (run / "_unfinished" / "checkpoint-4").mkdir(parents=True)
-    _, printed = train(tmp_path, *TWO, gradient_accumulation_steps=2)
+    _, printed = train(tmp_path, 2, fresh=True, gradient_accumulation_steps=2)
     assert printed.count("step 2 of 4") == 1
     ours, theirs = (load_file(folder / "checkpoint-4" / "model.safetensors") for folder in (run, together[0]))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

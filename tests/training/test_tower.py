@@ -1,9 +1,5 @@
 """The tower's warm-up: the regressor learns, the script runs, resumes and hands its tower to train_sft.py."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -16,6 +12,8 @@ from aullava.training.loading import load_for_training
 from aullava.training.scratch import ScratchArguments, build_from_scratch, build_processor, tower_output_width
 from aullava.training.tokenizer import build_tokenizer
 from aullava.training.tower import ActionRegressor, collate_strengths, presence_f1
+
+import forked
 
 SIZES = ScratchArguments(image_size=48, tower_width=24, tower_depths=[1, 1], language_width=32, language_layers=1)
 
@@ -77,9 +75,7 @@ def test_warm_up_runs_resumes_and_hands_on_its_tower(tmp_path):
 
     def warm_up(**changes):
         config.write_text(yaml.safe_dump({**settings, **changes}))
-        command = [sys.executable, "-m", "aullava.training.tower", "--config", str(config)]
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        return forked.run("-m", "aullava.training.tower", "--config", config, cwd=tmp_path)
 
     first = warm_up()
     assert first.returncode == 0, first.stderr[-3000:]

@@ -3,8 +3,7 @@
 import json
 import math
 import os
-import subprocess
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +28,7 @@ from aullava.training.validation import (
     score_readings,
 )
 
+import forked
 from tiny import FACES, tiny_model
 
 NAN = math.nan
@@ -278,15 +278,8 @@ def test_two_processes_share_the_rows_and_stop_together(tmp_path):
     """Five rows and two processes: none is counted twice; a bad batch of one process stops both and is named."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    here = os.path.dirname(os.path.abspath(__file__))
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    result = subprocess.run(
-        [sys.executable, *launch, str(script), str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([here, os.path.dirname(here)])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    here = {"PYTHONPATH": str(Path(__file__).parent)}  # the script imports this file
+    result = forked.run(script, tmp_path, env=os.environ | here, processes=2)
     assert result.returncode == 0, result.stderr[-3000:]
     told = json.loads((tmp_path / "scores.json").read_text())
     model, processor = tiny_model("clip")
