@@ -7,11 +7,12 @@ import gradio as gr
 from aullava.action_units import PROTOCOLS, Protocol, unit
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import present_probability, rounded
-from aullava.space.asking import MODEL_QUEUE, OWN_SCALE, asked_protocol, check_choice, told_to_visitor
-from aullava.space.recognizer import FACES, MODES, Recognizer
-from aullava.space.tab_batch import csv_of, read_files
+from aullava.space.asking import MODEL_QUEUE, OWN_SCALE, checked, told_to_visitor
+from aullava.space.recognizer import Recognizer
+from aullava.space.tab_batch import csv_file, csv_of, read_files
 from aullava.space.tab_draw import read_back
 from aullava.space.tab_read import name_of, picture_input
+from aullava.space.tab_video import Watched, folder_of_results, overlay_of, plot_files, watch
 from aullava.space.units import data_uri
 
 
@@ -33,7 +34,7 @@ def add_endpoints(recognizer: Recognizer) -> None:
         with told_to_visitor():
             if not picture:
                 raise ValueError("no picture was given")
-            protocol = _checked(units, scale, mode, faces)
+            protocol = checked(units, scale, mode, faces)
             rows = recognizer.rows(picture, name_of(picture), protocol, mode, faces)
             return _described(protocol) | {"faces": [_as_json(row, protocol) for row in rows if row.has_face]}
 
@@ -50,9 +51,32 @@ def add_endpoints(recognizer: Recognizer) -> None:
             faces: auto (find them) or none (the whole picture is one face).
         """
         with told_to_visitor():
-            protocol = _checked(units, scale, mode, faces)
+            protocol = checked(units, scale, mode, faces)
             rows, failures = read_files(recognizer, pictures or [], protocol, mode, faces)
             return _described(protocol) | {"csv": csv_of(rows, protocol), "failures": failures}
+
+    def read_video(
+        video: str,
+        units: str = "disfa",
+        scale: str = OWN_SCALE,
+        mode: str = "joint",
+        faces: str = "auto",
+        fps: float = 5,
+    ) -> tuple[dict, str, list[str], str]:
+        """Read every face of a video over time: what was read, a CSV table, a plot a face, and the video with bars beside it.
+
+        Args:
+            video: a video file, of which the first 300 frames are read.
+            units: a protocol such as bp4d, disfa or feafa, or a list such as AU1,AU4,AU12.
+            scale: "as published", occurrence (0 or 1), intensity (0 to 5) or continuous (0.00 to 1.00).
+            mode: joint (each value sees those before it) or parallel (all in one pass, fastest).
+            faces: auto (find them) or none (the whole picture is one face).
+            fps: frames read a second, more than 0 and at most 10.
+        """
+        with told_to_visitor():
+            protocol = checked(units, scale, mode, faces)
+            watched = watch(recognizer, video, protocol, mode, faces, fps)
+            return _described(protocol) | _extent(watched), *_files_of(watched, video, protocol)
 
     def draw_face(
         actions: str, person: int = 0, units: str = "disfa", scale: str = OWN_SCALE, mode: str = "parallel"
@@ -67,7 +91,7 @@ def add_endpoints(recognizer: Recognizer) -> None:
             mode: joint (each value sees those before it) or parallel (all in one pass, fastest).
         """
         with told_to_visitor():
-            protocol = _checked(units, scale, mode)
+            protocol = checked(units, scale, mode)
             face, truth, reading = read_back(recognizer, int(person or 0), _strengths(actions), protocol, mode)
             answer = _as_json(FaceRow("drawn face", 0, {protocol.name: reading}), protocol)
             return _described(protocol) | {"image": data_uri(face.image_HWC), "drawn": truth, "read": answer}
@@ -81,21 +105,19 @@ def add_endpoints(recognizer: Recognizer) -> None:
         units, scale = gr.Textbox("disfa", label="units"), gr.Textbox(OWN_SCALE, label="scale")
         mode, quick = gr.Textbox("joint", label="mode"), gr.Textbox("parallel", label="mode")
         faces = gr.Textbox("auto", label="faces")
+        video, fps = gr.File(label="video"), gr.Number(5, label="fps")
         actions, person = gr.Textbox("", label="actions"), gr.Number(0, label="person", precision=0)
         answer = gr.JSON(label="answer")
+        table, overlay = gr.File(label="table"), gr.File(label="overlay")
+        plots = gr.File(file_count="multiple", label="plots")
         for function, inputs, outputs in (
             (read_face, [picture, units, scale, mode, faces], answer),
             (read_batch, [pictures, units, scale, mode, faces], answer),
+            (read_video, [video, units, scale, mode, faces, fps], [answer, table, plots, overlay]),
             (draw_face, [actions, person, units, scale, quick], answer),
             (protocols, [], answer),
         ):
             gr.Button(function.__name__).click(function, inputs, outputs, api_name=function.__name__, **MODEL_QUEUE)
-
-
-def _checked(units: str, scale: str, mode: str, faces: str = "auto") -> Protocol:
-    check_choice("mode", mode, MODES)
-    check_choice("faces", faces, FACES)
-    return asked_protocol(units, scale)
 
 
 def _strengths(actions: str) -> dict[str, float]:
@@ -105,6 +127,25 @@ def _strengths(actions: str) -> dict[str, float]:
         return {name: float(strength) for name, _, strength in items}
     except ValueError as error:
         raise ValueError(f'actions: expected strengths such as "AU12L=0.8 AU12R=0.8", {error}') from error
+
+
+def _extent(watched: Watched) -> dict:
+    """How much of a video was read."""
+    faces = {row.face_id for row in watched.rows if row.has_face}
+    return {
+        "frames": watched.frames,
+        "faces": len(faces),
+        "complete": watched.complete and not watched.fault,
+        "fault": watched.fault,
+    }
+
+
+def _files_of(watched: Watched, video: str, protocol: Protocol) -> tuple[str, list[str], str]:
+    """Table, plots and overlay."""
+    folder = folder_of_results()
+    plots = [str(path) for path in plot_files(watched.rows, protocol, folder)]
+    overlay = overlay_of(watched.rows, video, protocol, folder)
+    return str(csv_file(watched.rows, protocol, folder)), plots, overlay
 
 
 def _described(protocol: Protocol) -> dict:

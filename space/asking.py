@@ -7,10 +7,11 @@ from html import escape
 import gradio as gr
 
 from aullava.action_units import PROTOCOLS, SCALES, Protocol, resolve_protocol
+from aullava.space.recognizer import FACES, MODES
 
 OWN_SCALE = "as published"
 MODE_CHOICES = [
-    ("joint, one by one", "joint"),
+    ("joint", "joint"),
     ("parallel, faster", "parallel"),
 ]
 FACE_CHOICES = [("find faces", "auto"), ("whole picture", "none")]
@@ -22,7 +23,7 @@ HIDDEN = {"api_visibility": "private", "show_progress": "hidden"}  # what belong
 
 def protocol_controls(default: str = "disfa") -> tuple[gr.Dropdown, gr.Dropdown]:
     """Which units, as a corpus's protocol or a list, and on which scale."""
-    choices = [(f"{name}, {len(p.units)}, {p.scale}", name) for name, p in PROTOCOLS.items()]
+    choices = [(f"{name} ({len(p.units)}), {p.scale}", name) for name, p in PROTOCOLS.items()]
     units = gr.Dropdown(
         choices,
         value=default,
@@ -32,9 +33,15 @@ def protocol_controls(default: str = "disfa") -> tuple[gr.Dropdown, gr.Dropdown]
         min_width=200,
     )
     scale = gr.Dropdown(
-        [OWN_SCALE, *SCALES], value=OWN_SCALE, label="Scale", info="present, level 0-5, or 0.00-1.00", min_width=160
+        [OWN_SCALE, *SCALES], value=OWN_SCALE, label="Scale", info="present, level 0-5, or 0.00-1.00", min_width=200
     )
     return units, scale
+
+
+def mode_control(default: str) -> gr.Dropdown:
+    """How values are read."""
+    info = "each value in turn, or all at once"
+    return gr.Dropdown(MODE_CHOICES, value=default, label="Mode", info=info, min_width=200)
 
 
 def asked_protocol(units: str, scale: str = OWN_SCALE) -> Protocol:
@@ -51,8 +58,29 @@ def asked_protocol(units: str, scale: str = OWN_SCALE) -> Protocol:
     return resolve_protocol(",".join(protocol.units), scale)
 
 
-def check_choice(what: str, given: str, choices: tuple[str, ...]) -> None:
-    """Clients of the API may send what no control offers."""
+def reading_controls(mode: str = "joint") -> list[gr.Dropdown]:
+    """What is asked of every picture and video: units, scale, mode, faces; `checked` takes their values."""
+    with gr.Row():
+        units, scale = protocol_controls()
+        modes = mode_control(mode)
+        faces = gr.Dropdown(
+            FACE_CHOICES, value="auto", label="Faces", info="to be found, or filling the picture", min_width=200
+        )
+    return [units, scale, modes, faces]
+
+
+def checked(units: str, scale: str, mode: str, faces: str = "auto") -> Protocol:
+    """The protocol that is asked for; clients of the API may send what no control offers.
+
+    Raises:
+        ValueError: there is no such unit, scale, mode or way to find faces.
+    """
+    _check_choice("mode", mode, MODES)
+    _check_choice("faces", faces, FACES)
+    return asked_protocol(units, scale)
+
+
+def _check_choice(what: str, given: str, choices: tuple[str, ...]) -> None:
     if given not in choices:
         raise ValueError(f"{what} {given!r}: expected {' or '.join(choices)}")
 

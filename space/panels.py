@@ -3,7 +3,7 @@
 All text from outside (file names, answers, errors) passes `html.escape`; nothing here writes files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -32,6 +32,17 @@ _STATUS = {
     "invalid": "the model wrote no answer that can be read",
     "no_face": "no face found",
 }
+
+# Tells a screen reader what changed in a few words, from `data-said` of what is shown: the panels are too long to be read out.
+SPEAK = """
+const spoken = document.createElement('p');
+spoken.className = 'au-spoken';
+spoken.setAttribute('role', 'status');
+element.parentElement.append(spoken);
+watch('value', () => {
+  spoken.textContent = [...element.querySelectorAll('[data-said]')].map(found => found.dataset.said).join('. ');
+});
+"""
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ def faces_panel(rows: Sequence[FaceRow], protocol: Protocol) -> str:
             "No face found. Use a picture that shows a face from the front, or take the whole picture as the face."
         )
     shown = "".join(
-        f'<details class="au-face"{"" if number else " open"}><summary><h3>Face {number + 1}</h3>'
+        f'<details class="au-face"{"" if number else " open"}><summary><h2>Face {number + 1}</h2>'
         f"<span>{escape(_said_of(row, protocol))}</span></summary>{face_panel(row, protocol)}</details>"
         for number, row in enumerate(faces[:FACES_SHOWN])
     )
@@ -81,16 +92,22 @@ def face_panel(row: FaceRow, protocol: Protocol, truth: Mapping[str, float] | No
     """The units of one face under the parts of the face, and the answer as the model writes it."""
     lines = lines_of(row, protocol, truth)
     parts = "".join(
-        f'<section class="au-part"><h4>{escape(part)}</h4>{"".join(_line(lines[code], protocol) for code in codes)}</section>'
+        f'<section class="au-part"><h3>{escape(part)}</h3>{"".join(_line(lines[code], protocol) for code in codes)}</section>'
         for part, codes in by_part(protocol.units).items()
     )
     reading = row.readings[protocol.name]
     status = "" if reading.status == "ok" else notice(_STATUS[reading.status])
     return (
-        f'{status}<div class="au-parts">{parts}</div>'
+        f'{status}<div class="au-parts" data-said="{_spoken(lines.values(), protocol)}">{parts}</div>'
         f'<figure class="au-answer"><figcaption>The answer as the model writes it</figcaption>'
         f"<pre>{escape(reading.text)}</pre></figure>"
     )
+
+
+def _spoken(lines: Iterable[Line], protocol: Protocol) -> str:
+    """The units that act, in a few words."""
+    acting = [f"{unit(line.code).name} {value_text(line.value, protocol)}" for line in lines if line.value]
+    return escape(f"Read: {', '.join(acting) or 'no unit acts'}")
 
 
 def _said_of(row: FaceRow, protocol: Protocol) -> str:
@@ -188,7 +205,8 @@ def _box(number: int, box: tuple[int, int, int, int], unit_px: float) -> str:
 
 def notice(text: str) -> str:
     """A sentence that stands out."""
-    return f'<p class="au-notice" role="status">{escape(text)}</p>'
+    said = escape(text)
+    return f'<p class="au-notice" data-said="{said}">{said}</p>'
 
 
 def scale_text(protocol: Protocol) -> str:

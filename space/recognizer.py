@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from huggingface_hub import ModelCard
 
 from aullava.action_units import Protocol
 from aullava.image_aullava import ImageReadError, load_image
@@ -15,6 +16,7 @@ from aullava.readout_aullava import AUReading
 from aullava.recognition.load import load_checkpoint
 from aullava.recognition.rows import NO_FACE_ID, FaceRow
 from aullava.release import embedded_checkpoint
+from aullava.space.zerogpu import LentModel
 
 MODES = ("joint", "parallel")
 FACES = ("auto", "none")
@@ -26,15 +28,20 @@ class Recognizer:
     """A loaded checkpoint.
 
     Args:
-        model, processor: as `load_checkpoint` gives them.
-        name: what the page calls the checkpoint.
+        model: reads crops, on a GPU that may be lent for the time of a call.
+        processor: as `load_checkpoint` gives it.
+        name: what the page calls the checkpoint: its Hub id, or the name of its folder.
         drawn_only: whether it was trained on drawn faces and on nothing else, which the page then says.
+        card: the model card of a folder, as Markdown without its front matter; "" where there is none or the Hub has it.
+        on_hub: whether the name is a Hub id.
     """
 
-    model: Any
+    model: LentModel
     processor: Any
     name: str
     drawn_only: bool = False
+    card: str = ""
+    on_hub: bool = False
 
     @property
     def side(self) -> int:
@@ -44,8 +51,8 @@ class Recognizer:
 
     def read(self, crops: Sequence, protocol: Protocol, mode: str) -> list[AUReading]:
         """One reading a crop."""
-        options = {"processor": self.processor, "protocol": protocol, "mode": mode, "batch_size": BATCH_SIZE}
-        return self.model.recognize(list(crops), **options)
+        found = self.model.recognize_many(list(crops), self.processor, [protocol], mode=mode, batch_size=BATCH_SIZE)
+        return [readings[protocol.name] for readings in found]
 
     def detector(self, faces: str) -> Detector:
         """What finds and crops faces, as the checkpoint wants them framed."""
@@ -88,8 +95,21 @@ def load_recognizer(checkpoint: str | None = None) -> Recognizer:
     embedded = embedded_checkpoint()
     chosen = checkpoint or embedded
     model, processor = load_checkpoint(chosen)
-    name = Path(chosen).name if Path(chosen).is_dir() else str(chosen)
-    return Recognizer(model, processor, name, drawn_only=name == Path(embedded).name)
+    is_folder = Path(chosen).is_dir()
+    name = Path(chosen).resolve().name if is_folder else str(chosen)
+    return Recognizer(
+        LentModel(model, processor),
+        processor,
+        name,
+        drawn_only=name == Path(embedded).name,
+        card=_card(Path(chosen)) if is_folder else "",
+        on_hub=not is_folder,
+    )
+
+
+def _card(folder: Path) -> str:
+    file = folder / "README.md"
+    return ModelCard(file.read_text(encoding="utf-8"), ignore_metadata_errors=True).text if file.is_file() else ""
 
 
 @cache

@@ -1,8 +1,11 @@
-"""Tab "About": what this is, what it cannot do, what happens to pictures, and how to call it from a program."""
+"""Tab "About": what this is, what it cannot do, what happens to pictures, where card and code are, and how to call it."""
 
+import os
 from html import escape
+from importlib.metadata import metadata
 
 import gradio as gr
+from huggingface_hub.constants import ENDPOINT
 
 from aullava.space.recognizer import Recognizer
 
@@ -23,8 +26,8 @@ tab. It has never seen a photograph: it answers one in the right form, and the a
 """
 _OTHER = """
 <h2>What it was trained on</h2>
-<p>This page runs another checkpoint than the one that comes with the code. Its model card says what it was trained on, and
-which faces it may be trusted with.</p>
+<p>This page runs another checkpoint than the one that comes with the code. Its model card (below) says what it was trained on,
+and which faces it may be trusted with.</p>
 """
 _CARE = """
 <h2>Meant for</h2>
@@ -37,18 +40,17 @@ is prohibited in the European Union.</li>
 <li>Replacing a certified FACS coder.</li>
 </ul>
 <h2>What happens to your pictures</h2>
-<p>They are read and shown to you. What was uploaded is deleted within the hour, tables are not kept at all, nothing is passed
-on, and the log holds no names or pictures. There is no tracking.</p>
-<h2>More</h2>
-<p>The model card and the code lie where this page comes from: the README of the project says how to train it on a licensed
-corpus, how to measure it, and how to run this page yourself.</p>
+<p>They are read and shown to you. What was uploaded, and the films and plots made of it, are deleted within the hour; nothing is
+passed on, and the log holds no names or pictures. There is no tracking.</p>
 """
 
 PYTHON_CLIENT = """\
 from gradio_client import Client, handle_file
 
 client = Client("http://127.0.0.1:7860")  # or the name of the Space
-answer = client.predict(picture=handle_file("face.png"), units="disfa", mode="joint", api_name="/read_face")
+answer = client.predict(
+    picture=handle_file("face.png"), units="disfa", api_name="/read_face"
+)
 for face in answer["faces"]:
     print(face["status"], face["values"])
 """
@@ -58,22 +60,61 @@ from transformers import AutoModel, AutoProcessor
 folder = "path/of/a/model/folder"  # or its name on the Hub
 model = AutoModel.from_pretrained(folder, trust_remote_code=True)
 processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
-[reading] = model.recognize("face.png", processor=processor, protocol="disfa")
+[reading] = model.recognize(
+    "face.png", processor=processor, protocol="disfa"
+)
 print(reading.values, reading.text)
 """
 SHELL = """\
-aullava recognize photos/ --out readings.csv --protocol disfa
+aullava recognize photos/ --out readings.csv
+aullava recognize film.mp4 --out film.csv --fps 5
 """
 
 
 def about_tab(recognizer: Recognizer) -> None:
     """Build the tab."""
     trained_on = _DRAWN if recognizer.drawn_only else _OTHER
-    name = f"<p>Checkpoint on this page: <code>{escape(recognizer.name)}</code></p>"
     with gr.Row():
         with gr.Column(scale=6, min_width=300):
-            gr.HTML(f'<div class="au-doc">{_WHAT}{trained_on}{name}{_CARE}</div>')
+            gr.HTML(f'<div class="au-doc">{_WHAT}{trained_on}{_CARE}{_sources(recognizer)}</div>', elem_id="about")
         with gr.Column(scale=6, min_width=300):
-            gr.Code(PYTHON_CLIENT, language="python", label="This page from Python", interactive=False)
-            gr.Code(PYTHON_LOCAL, language="python", label="The model from Python", interactive=False)
-            gr.Code(SHELL, language="shell", label="The model from the command line", interactive=False)
+            gr.Code(PYTHON_CLIENT, language=None, label="This page from Python", interactive=False)
+            gr.Code(PYTHON_LOCAL, language=None, label="The model from Python", interactive=False)
+            gr.Code(SHELL, language=None, label="The model from the command line", interactive=False)
+    if recognizer.card:
+        with gr.Accordion("Model card", open=False, elem_id="card"):
+            gr.Markdown(recognizer.card)
+
+
+def _sources(recognizer: Recognizer) -> str:
+    """Where the model card and the code are."""
+    name = f"<code>{escape(recognizer.name)}</code>"
+    if recognizer.on_hub:
+        card = (
+            f"{_link(f'{ENDPOINT}/{recognizer.name}', 'its model card on the Hub')} says how it was made and measured."
+        )
+    elif recognizer.card:
+        card = "its model card, below, says how it was made and measured."
+    else:
+        card = "a folder without a model card."
+    return f"<h2>Model card and code</h2><p>This page runs {name}: {card}</p><p>{_code()}</p>"
+
+
+def _code() -> str:
+    """The project's address where it has one, else what holds its code."""
+    about = metadata("au-llava")
+    package = (
+        f"the package <code>au-llava</code>, version {escape(about['Version'])}, {escape(about['License-Expression'])}"
+    )
+    for line in about.get_all("Project-URL") or ():
+        label, _, address = line.partition(", ")
+        if label.lower() in ("source", "repository", "homepage"):
+            return f"Code: {_link(address, package)}."
+    if space := os.environ.get("SPACE_ID"):
+        files = _link(f"{ENDPOINT}/spaces/{space}/tree/main", "files of this Space")
+        return f"Code: {package}, whose wheel is among the {files}."
+    return f"Code: {package}, as it is installed where this page runs. It names no public address."
+
+
+def _link(address: str, text_html: str) -> str:
+    return f'<a href="{escape(address)}" target="_blank" rel="noopener">{text_html}</a>'

@@ -13,17 +13,9 @@ from aullava.action_units import Protocol
 from aullava.recognition.outputs import Target, write_table
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout
-from aullava.space.asking import (
-    FACE_CHOICES,
-    MODE_CHOICES,
-    MODEL_QUEUE,
-    asked_protocol,
-    check_choice,
-    protocol_controls,
-    told_to_visitor,
-)
-from aullava.space.panels import notice
-from aullava.space.recognizer import FACES, MODES, Recognizer
+from aullava.space.asking import MODEL_QUEUE, checked, reading_controls, told_to_visitor
+from aullava.space.panels import SPEAK, notice
+from aullava.space.recognizer import Recognizer
 from aullava.space.tab_read import name_of
 
 MOST_FILES = 100
@@ -55,11 +47,16 @@ def read_files(
     return rows, failures
 
 
+def csv_file(rows: Sequence[FaceRow], protocol: Protocol, folder: Path) -> Path:
+    """The rows as `aullava recognize` writes them."""
+    [written] = write_table(rows, Target.parse(folder / "readings.csv"), Layout((protocol,)))
+    return written
+
+
 def csv_of(rows: Sequence[FaceRow], protocol: Protocol) -> str:
-    """The rows as `aullava recognize` writes them. The file is gone when this returns."""
+    """The same as text. The file is gone when this returns."""
     with tempfile.TemporaryDirectory() as folder:
-        [written] = write_table(rows, Target.parse(Path(folder, "readings.csv")), Layout((protocol,)))
-        return written.read_text(encoding="utf-8", errors="surrogateescape")
+        return csv_file(rows, protocol, Path(folder)).read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def download_link(text: str, name: str) -> str:
@@ -79,9 +76,7 @@ def batch_tab(recognizer: Recognizer) -> None:
 
     def read_all(paths: list[str] | None, units: str, scale: str, mode: str, faces: str, progress=gr.Progress()):  # noqa: B008
         with told_to_visitor():
-            check_choice("mode", mode, MODES)
-            check_choice("faces", faces, FACES)
-            protocol = asked_protocol(units, scale)
+            protocol = checked(units, scale, mode, faces)
             rows, failures = read_files(
                 recognizer, paths or [], protocol, mode, faces, lambda done, of: progress((done, of), unit="pictures")
             )
@@ -89,17 +84,15 @@ def batch_tab(recognizer: Recognizer) -> None:
         said = f"{found} face{'' if found == 1 else 's'} in {len(paths) - len(failures)} of {len(paths)} pictures."
         faults = "".join(f"<li>{escape(failure)}</li>" for failure in failures)
         link = download_link(csv_of(rows, protocol), "readings.csv") if rows else ""
-        return f"{notice(said)}{f'<p>Not read:</p><ul>{faults}</ul>' if faults else ''}{link}", shown_table(
-            rows, protocol
-        )
+        told = f"{notice(said)}{f'<p>Not read:</p><ul>{faults}</ul>' if faults else ''}{link}"
+        return told, gr.Dataframe(shown_table(rows, protocol), visible=bool(rows))
 
     gr.HTML(f'<p class="au-hint">Up to {MOST_FILES} pictures. The table and the file have one row a face.</p>')
     files = gr.File(file_count="multiple", type="filepath", label="Pictures", height=150)
-    with gr.Row():
-        units, scale = protocol_controls()
-        mode = gr.Dropdown(MODE_CHOICES, value="joint", label="Mode", min_width=160)
-        faces = gr.Dropdown(FACE_CHOICES, value="auto", label="Faces", min_width=160)
+    asked = reading_controls()
     start = gr.Button("Read the pictures", variant="primary")
-    said = gr.HTML(elem_id="batch-result")
-    table = gr.Dataframe(interactive=False, wrap=False, label="Readings", show_search="none", buttons=["fullscreen"])
-    start.click(read_all, [files, units, scale, mode, faces], [said, table], **MODEL_QUEUE, api_visibility="private")
+    said = gr.HTML(elem_id="batch-result", js_on_load=SPEAK)
+    table = gr.Dataframe(
+        interactive=False, wrap=False, label="Readings", show_search="none", buttons=["fullscreen"], visible=False
+    )
+    start.click(read_all, [files, *asked], [said, table], **MODEL_QUEUE, api_visibility="private")

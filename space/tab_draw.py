@@ -15,15 +15,15 @@ from aullava.readout_aullava import AUReading
 from aullava.recognition.rows import FaceRow
 from aullava.space.asking import (
     HIDDEN,
-    MODE_CHOICES,
     MODEL_QUEUE,
-    asked_protocol,
-    check_choice,
+    OWN_SCALE,
+    checked,
+    mode_control,
     protocol_controls,
     told_to_visitor,
 )
-from aullava.space.panels import face_panel
-from aullava.space.recognizer import MODES, Recognizer
+from aullava.space.panels import SPEAK, face_panel, notice
+from aullava.space.recognizer import Recognizer
 from aullava.space.units import data_uri
 
 SHOWN_SIDE = 400  # pixels
@@ -62,6 +62,7 @@ PRESETS = {
     "Pucker": _both(AU18=0.9),
 }
 FIRST_PRESET = "Smile"
+_FIRST_ASKED = ("disfa", OWN_SCALE, "parallel")
 
 # Whoever has a unit open keeps it open while the face moves.
 _KEEP_OPEN = """
@@ -96,8 +97,9 @@ def read_back(recognizer: Recognizer, person: int, actions: dict[str, float], pr
 
 def compared(reading: AUReading, truth: dict[str, float], protocol: Protocol) -> str:
     """Truth beside reading as HTML."""
+    heading = '<h2 class="au-title">Drawn, and read back</h2>'
     legend = '<p class="au-legend"><span><i class="au-truth"></i>drawn</span><span><i></i>read</span></p>'
-    return legend + face_panel(FaceRow("drawn face", 0, {protocol.name: reading}), protocol, truth)
+    return heading + legend + face_panel(FaceRow("drawn face", 0, {protocol.name: reading}), protocol, truth)
 
 
 def picture_of(face: DrawnFace, asked: dict[str, float]) -> str:
@@ -133,19 +135,18 @@ class Sliders:
 
 
 def draw_tab(recognizer: Recognizer) -> None:
-    """Build the tab; the first face is drawn and read now, so that the page opens with one."""
+    """Build the tab; the first face is drawn now, and read where that needs no GPU on loan, so that the page opens with one."""
 
     def draw_and_read(person: float, units: str, scale: str, mode: str, *strengths: float) -> tuple[str, str]:
         with told_to_visitor():
-            check_choice("mode", mode, MODES)
-            protocol = asked_protocol(units, scale)
+            protocol = checked(units, scale, mode)
             actions = dict(zip(ACTIONS, strengths, strict=True))
             face, truth, reading = read_back(recognizer, int(person), actions, protocol, mode)
             shown = drawn(int(person), actions, SHOWN_SIDE)
             return picture_of(shown, actions), compared(reading, truth, protocol)
 
     first = [PRESETS[FIRST_PRESET].get(action, 0.0) for action in ACTIONS]
-    picture_html, panel_html = draw_and_read(0, "disfa", "as published", "parallel", *first)
+    picture_html, panel_html = _unread(first) if recognizer.model.on_loan else draw_and_read(0, *_FIRST_ASKED, *first)
     gr.HTML(
         '<p class="au-hint">Move a muscle. The program draws the face, the model reads it, and you see how well it did.</p>'
     )
@@ -165,8 +166,8 @@ def draw_tab(recognizer: Recognizer) -> None:
         with gr.Column(scale=6, min_width=320):
             with gr.Row():
                 units, scale = protocol_controls()
-                mode = gr.Dropdown(MODE_CHOICES, value="parallel", label="Mode", min_width=160)
-            panel = gr.HTML(panel_html, js_on_load=_KEEP_OPEN, elem_id="truth-and-reading")
+                mode = mode_control("parallel")
+            panel = gr.HTML(panel_html, js_on_load=SPEAK + _KEEP_OPEN, elem_id="truth-and-reading")
 
     _wire(sliders, together, person, someone, presets)
     moved = [control.change for control in (person, units, scale, mode, *sliders.all)]
@@ -174,6 +175,12 @@ def draw_tab(recognizer: Recognizer) -> None:
         moved, draw_and_read, [person, units, scale, mode, *sliders.all], [picture, panel],
         trigger_mode="always_last", **MODEL_QUEUE, **HIDDEN,
     )  # fmt: skip
+
+
+def _unread(strengths: Sequence[float]) -> tuple[str, str]:
+    """The first face, unread: there is no GPU yet, and no visitor whose quota would pay for it."""
+    actions = dict(zip(ACTIONS, strengths, strict=True))
+    return picture_of(drawn(0, actions, SHOWN_SIDE), actions), notice("Move a muscle, and the face is read.")
 
 
 def _slider_groups() -> Sliders:

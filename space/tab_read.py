@@ -11,20 +11,20 @@ from PIL import Image
 
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.image_aullava import load_image
-from aullava.space.asking import (
-    FACE_CHOICES,
-    LONGEST_NAME,
-    MODE_CHOICES,
-    MODEL_QUEUE,
-    asked_protocol,
-    check_choice,
-    protocol_controls,
-    told_to_visitor,
-)
-from aullava.space.panels import boxed_picture, faces_panel, notice
-from aullava.space.recognizer import FACES, MODES, Recognizer
+from aullava.space.asking import LONGEST_NAME, MODEL_QUEUE, OWN_SCALE, checked, reading_controls, told_to_visitor
+from aullava.space.panels import SPEAK, boxed_picture, faces_panel
+from aullava.space.recognizer import Recognizer
 
 EMPTY = '<p class="au-hint">Choose a picture, use the camera, or click an example. Then click a unit to learn what it is.</p>'
+# Gradio gives the pictures of its examples no name.
+_NAME_EXAMPLES = """
+const tab = element.closest('[role=tabpanel]');
+const name = () => tab.querySelectorAll('.gallery-item').forEach((item, number) => {
+  item.setAttribute('aria-label', `Read example ${number + 1}`);
+});
+new MutationObserver(name).observe(tab, {childList: true, subtree: true});
+name();
+"""
 _SINGLE, _TOGETHER = (7, 21, 4), (32, 27, 12)  # test identities on the example pictures
 
 
@@ -67,22 +67,22 @@ def read_tab(recognizer: Recognizer) -> None:
 
     def read(path: str | None, units: str, scale: str, mode: str, faces: str) -> tuple[str, str]:
         if not path:
-            return "", EMPTY
+            return "", ""
         with told_to_visitor():
-            check_choice("mode", mode, MODES)
-            check_choice("faces", faces, FACES)
-            protocol = asked_protocol(units, scale)
+            protocol = checked(units, scale, mode, faces)
             rows = recognizer.rows(path, name_of(path), protocol, mode, faces)
             return boxed_picture(load_image(path), rows), faces_panel(rows, protocol)
 
-    if recognizer.drawn_only:
-        gr.HTML(notice("This checkpoint has only ever seen drawn faces. What it says of a photograph means nothing."))
+    # The tab opens with a picture that was read, unless a GPU would have to be borrowed for it.
+    shown = ("", "") if recognizer.model.on_loan else read(examples()[-1], "disfa", OWN_SCALE, "joint", "auto")
+    gr.HTML(EMPTY)
     with gr.Row():
         with gr.Column(scale=5, min_width=300):
             picture = picture_input(
                 sources=["upload", "webcam", "clipboard"],
                 label="Picture",
                 height=260,
+                webcam_options=gr.WebcamOptions(mirror=False),  # a mirror image has its left on the right
             )
             gr.Examples(
                 [[path] for path in examples()],
@@ -90,15 +90,11 @@ def read_tab(recognizer: Recognizer) -> None:
                 label="Examples, drawn by a program",
                 api_visibility="private",
             )
-            with gr.Row():
-                units, scale = protocol_controls()
-            with gr.Row():
-                mode = gr.Dropdown(MODE_CHOICES, value="joint", label="Mode", min_width=160)
-                faces = gr.Dropdown(FACE_CHOICES, value="auto", label="Faces", min_width=160)
+            controls = reading_controls()
         with gr.Column(scale=7, min_width=320):
-            boxed = gr.HTML(elem_id="boxed")
-            panel = gr.HTML(EMPTY, elem_id="reading")
-    asked = [picture, units, scale, mode, faces]
+            boxed = gr.HTML(shown[0], elem_id="boxed")
+            panel = gr.HTML(shown[1], elem_id="reading", js_on_load=SPEAK + _NAME_EXAMPLES)
+    asked = [picture, *controls]
     gr.on(
         [control.change for control in asked], read, asked, [boxed, panel], trigger_mode="always_last", **MODEL_QUEUE,
         api_visibility="private",

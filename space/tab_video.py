@@ -19,17 +19,9 @@ from aullava.recognition.overlay_video import survey, write_overlay_video
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout
 from aullava.recognition.video import recognize_video
-from aullava.space.asking import (
-    FACE_CHOICES,
-    MODE_CHOICES,
-    MODEL_QUEUE,
-    asked_protocol,
-    check_choice,
-    protocol_controls,
-    told_to_visitor,
-)
-from aullava.space.panels import notice
-from aullava.space.recognizer import BATCH_SIZE, FACES, MODES, Recognizer
+from aullava.space.asking import MODEL_QUEUE, checked, reading_controls, told_to_visitor
+from aullava.space.panels import SPEAK, notice
+from aullava.space.recognizer import BATCH_SIZE, Recognizer
 from aullava.space.tab_batch import csv_of, download_link
 from aullava.space.tab_read import name_of
 from aullava.space.units import data_uri
@@ -56,15 +48,17 @@ def watch(
     mode: str,
     faces: str,
     fps: float,
-    on_frame: Callable[[int], None],
+    on_frame: Callable[[int], None] = lambda frames: None,
 ) -> Watched:
     """Read a video, up to `MOST_FRAMES` frames.
 
     Raises:
         VideoReadError: not one frame can be read.
-        ValueError: fps is out of range.
+        ValueError: there is no video, or fps is out of range.
     """
-    if not 0 < fps <= FASTEST:
+    if not path:
+        raise ValueError("no video was given: choose one, or draw an example")
+    if not 0 < (fps or 0) <= FASTEST:
         raise ValueError(f"{fps} frames a second: expected more than 0 and at most {FASTEST}")
     options = {"mode": mode, "fps": fps, "faces": recognizer.detector(faces), "batch_size": BATCH_SIZE}
     rows, frames = [], 0
@@ -84,25 +78,41 @@ def watch(
     return Watched(rows, frames)
 
 
-def plots_of(rows: list[FaceRow], protocol: Protocol) -> str:
-    """The course of each face over time as HTML pictures."""
+def plot_files(rows: list[FaceRow], protocol: Protocol, folder: Path) -> list[Path]:
+    """The course of each face over time as PNG files."""
     from aullava.recognition.series.plots import write_plots  # brings matplotlib and plotly, seconds of every start
 
+    pictures = []
+    for path in write_plots(Layout((protocol,)).frame(rows), folder, "plot"):
+        if path.suffix == ".png":
+            pictures.append(path)
+        else:
+            path.unlink()  # a page of megabytes; what is handed to nobody would never be deleted
+    return pictures
+
+
+def plots_of(rows: list[FaceRow], protocol: Protocol) -> str:
+    """The course of each face over time as HTML pictures."""
     with tempfile.TemporaryDirectory() as folder:
-        written = write_plots(Layout((protocol,)).frame(rows), Path(folder), "plot")
-        pictures = [Image.open(path).convert("RGB") for path in written if path.suffix == ".png"]
+        pictures = [Image.open(path).convert("RGB") for path in plot_files(rows, protocol, Path(folder))]
     alt = "Units of face {} over time, one curve a unit; the table holds the same values"
     shown = [
         f'<img class="au-plot" src="{data_uri(p)}" alt="{alt.format(i)}">'
         for i, p in enumerate(pictures[:PLOTS_SHOWN])
     ]
     more = len(pictures) - PLOTS_SHOWN
-    return "".join(shown) + (notice(f"{more} more faces are in the table.") if more > 0 else "")
+    wide = f'<div class="au-plots" tabindex="0" role="region" aria-label="Curves over time">{"".join(shown)}</div>'
+    return (wide if shown else "") + (notice(f"{more} more faces are in the table.") if more > 0 else "")
 
 
-def overlay_of(rows: list[FaceRow], path: str, protocol: Protocol) -> str:
-    """The video with bars beside it: a file among the uploads, which are deleted with age."""
-    target = Path(tempfile.mkdtemp(dir=get_upload_folder())) / "overlay.mp4"
+def folder_of_results() -> Path:
+    """A new folder among the uploads. Files in it that are handed to a visitor are deleted with age, as uploads are."""
+    return Path(tempfile.mkdtemp(dir=get_upload_folder()))
+
+
+def overlay_of(rows: list[FaceRow], path: str, protocol: Protocol, folder: Path) -> str:
+    """The video with bars beside it, as a file."""
+    target = folder / "overlay.mp4"
     write_overlay_video(rows, Path(path), target, [protocol], survey(rows))
     return str(target)
 
@@ -132,45 +142,39 @@ def example_film() -> str:
 def video_tab(recognizer: Recognizer) -> None:
     """Build the tab."""
 
-    def read_video(path, units: str, scale: str, mode: str, faces: str, fps: float, progress=gr.Progress()):  # noqa: B008
+    def read_chosen(path, units: str, scale: str, mode: str, faces: str, fps: float, progress=gr.Progress()):  # noqa: B008
         with told_to_visitor():
-            if not path:
-                raise ValueError("no video was given: choose one, or draw an example")
-            check_choice("mode", mode, MODES)
-            check_choice("faces", faces, FACES)
-            protocol = asked_protocol(units, scale)
+            protocol = checked(units, scale, mode, faces)
             watched = watch(
                 recognizer, path, protocol, mode, faces, fps, lambda done: progress((done, None), unit="frames")
             )
             progress(None, desc="drawing curves and film")
             link = download_link(csv_of(watched.rows, protocol), "readings.csv")
-            return told(watched) + link, plots_of(watched.rows, protocol), overlay_of(watched.rows, path, protocol)
+            film = overlay_of(watched.rows, path, protocol, folder_of_results())
+            return told(watched) + link, plots_of(watched.rows, protocol), film
 
     with gr.Row():
         with gr.Column(scale=5, min_width=300):
             video = gr.Video(
-                sources=["upload", "webcam"], label="Video", height=280, webcam_options=gr.WebcamOptions(mirror=False)
+                sources=["upload", "webcam"], label="Video", height=320, webcam_options=gr.WebcamOptions(mirror=False)
             )
             draw = gr.Button("Draw an example film", size="sm")
-            with gr.Row():
-                units, scale = protocol_controls()
-            with gr.Row():
-                mode = gr.Dropdown(MODE_CHOICES, value="parallel", label="Mode", min_width=160)
-                faces = gr.Dropdown(FACE_CHOICES, value="auto", label="Faces", min_width=160)
+            asked = reading_controls(mode="parallel")
             fps = gr.Slider(1, FASTEST, value=5, step=1, label="Frames read a second", buttons=[])
             start = gr.Button("Read the video", variant="primary")
         with gr.Column(scale=7, min_width=320):
             said = gr.HTML(
-                f'<p class="au-hint">The first {MOST_FRAMES} frames are read. Each face gets a curve a unit, the film gets '
-                "bars, and the table has a row a face and frame.</p>",
+                f'<p class="au-hint">You get curves of every unit over time, the video with bars beside it, and a table. The first '
+                f"{MOST_FRAMES} frames are read.</p>",
                 elem_id="video-result",
+                js_on_load=SPEAK,
             )
-            film = gr.Video(label="With bars", interactive=False, height=320, buttons=["download"])
+            film = gr.Video(label="The video with its readings", interactive=False, height=320, buttons=["download"])
             plots = gr.HTML(elem_id="video-plots")
     draw.click(example_film, None, video, api_visibility="private", concurrency_limit=1)
     start.click(
-        read_video,
-        [video, units, scale, mode, faces, fps],
+        read_chosen,
+        [video, *asked, fps],
         [said, plots, film],
         **MODEL_QUEUE,
         api_visibility="private",

@@ -2,9 +2,12 @@
 
 import csv
 import io
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.request import urlopen
 
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -15,9 +18,10 @@ from PIL import Image
 from aullava.action_units import PROTOCOLS
 from aullava.cli import main
 from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.corpora.procedural.film import write_film
 from aullava.space.tab_batch import MOST_FILES
 
-ENDPOINTS = {"/read_face", "/read_batch", "/draw_face", "/protocols"}
+ENDPOINTS = {"/read_face", "/read_batch", "/read_video", "/draw_face", "/protocols"}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,19 @@ def test_the_endpoints_are_those_and_tell_what_they_take(client):
         "mode",
         "faces",
     ]
-    assert all(p["parameter_has_default"] for p in described["/read_face"]["parameters"][1:])
+    for name in ("/read_face", "/read_video"):
+        assert all(p["parameter_has_default"] for p in described[name]["parameters"][1:])
+
+
+def test_assistants_find_the_same_endpoints(page):
+    """By the Model Context Protocol, where its package is there."""
+    pytest.importorskip("mcp")
+    tools = {tool["name"]: tool for tool in httpx.get(f"{page}gradio_api/mcp/schema").json()}
+    assert set(tools) == {name.strip("/") for name in ENDPOINTS}
+    takes = tools["read_video"]["inputSchema"]
+    assert set(takes["properties"]) == {"video", "units", "scale", "mode", "faces", "fps"}
+    assert "first 300 frames" in takes["properties"]["video"]["description"]
+    assert takes["properties"]["fps"]["type"] == "number"
 
 
 @pytest.mark.parametrize("mode", ["joint", "parallel"])
@@ -84,6 +100,37 @@ def test_a_batch_gives_the_table_of_the_command_line(client, pictures, tmp_path)
         assert {k: v for k, v in mine.items() if k[-2:] == "_r" or "box" in k} == {
             k: v for k, v in row.items() if k[-2:] == "_r" or "box" in k
         }
+
+
+def test_a_video_gives_the_table_of_the_command_line_plots_and_a_film(client, tmp_path):
+    film, _ = write_film(tmp_path / "film", seconds=1, rate=4, people=1, size=(320, 240))
+    text = cli_csv([film], tmp_path / "cli.csv", "--fps", "2", "--batch-size", "32", "--mode", "parallel")
+    told, table, plots, overlay = client.predict(
+        video=handle_file(str(film)), mode="parallel", fps=2, api_name="/read_video"
+    )
+    ours, theirs = (list(csv.DictReader(io.StringIO(t))) for t in (Path(table).read_text(), text))
+    assert [row["frame"] for row in ours] == ["0", "2"]
+    assert [row | {"input": str(film)} for row in ours] == theirs
+    assert {key: told[key] for key in ("frames", "faces", "complete", "fault")} == {
+        "frames": 2, "faces": 1, "complete": True, "fault": "",
+    }  # fmt: skip
+    assert list(told["units"]) == list(PROTOCOLS["disfa"].units)
+    assert [Image.open(path).width > 600 for path in plots] == [True]
+    left = Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*.html")  # nobody was given one, so that none would be deleted
+    assert list(left) == []
+    assert cv2.VideoCapture(overlay).get(cv2.CAP_PROP_FRAME_WIDTH) > 320  # bars beside it
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "expected"),
+    [(b"", {}, "film.mp4"), (b"\0" * 2000, {}, "film.mp4"), (b"film", {"fps": None}, "frames a second")],
+)
+def test_what_is_no_video_is_named_without_a_trace(client, tmp_path, content, options, expected):
+    (tmp_path / "film.mp4").write_bytes(content)
+    with pytest.raises(AppError, match=expected) as told:
+        client.predict(video=handle_file(str(tmp_path / "film.mp4")), api_name="/read_video", **options)
+    assert "Traceback" not in str(told.value)
+    assert str(tmp_path.parent.parent) not in str(told.value)
 
 
 def test_a_drawn_face_is_drawn_as_asked_and_read_as_drawn(client):

@@ -5,9 +5,11 @@ import tomllib
 from dataclasses import replace
 
 import gradio as gr
+import pytest
 import yaml
 
 from aullava.space.app import KEPT, SWEEP, TITLE, build_demo, launch_options, main
+from aullava.space.tab_about import about_tab
 
 from checkout import ROOT
 
@@ -65,3 +67,29 @@ def test_the_page_names_the_checkpoint_and_warns_only_where_it_must(recognizer):
     assert "drawn faces only" not in texts
     mine = build_demo(recognizer)
     assert "drawn faces only" in " ".join(str(b.value) for b in mine.blocks.values() if isinstance(b, gr.HTML))
+
+
+def about(recognizer):
+    with gr.Blocks() as demo:
+        about_tab(recognizer)
+    return " ".join(str(block.value) for block in demo.blocks.values() if isinstance(block, (gr.HTML, gr.Markdown)))
+
+
+def test_the_card_of_a_folder_is_shown_and_that_of_a_hub_id_linked(recognizer):
+    mine = about(recognizer)
+    assert "The embedded checkpoint of AU-LLaVA" in mine
+    assert "license:" not in mine  # the front matter
+    assert "href" not in mine
+    theirs = about(replace(recognizer, name="lab/big", card="", on_hub=True))
+    assert 'href="https://huggingface.co/lab/big"' in theirs
+    assert "without a model card" in about(replace(recognizer, card=""))
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"), [(None, "names no public address"), ("lab/faces", "/spaces/lab/faces/tree/main")]
+)
+def test_the_page_tells_where_its_code_is(recognizer, monkeypatch, space, expected):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    if space:
+        monkeypatch.setenv("SPACE_ID", space)
+    assert expected in about(recognizer)

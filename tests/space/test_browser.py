@@ -3,11 +3,13 @@
 import csv
 import re
 import shutil
+from itertools import pairwise
 
 import pytest
 from PIL import Image
 
 from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.space.tab_draw import drawn
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -23,6 +25,19 @@ ARGUMENTS = (
 TABS = ("Draw a face", "Read a face", "Video", "Batch", "About")
 SLOW = 120_000  # milliseconds that a busy machine may take
 HOSTILE = "<img src=x onerror=alert(1)>${alert(2)}{{3*7}}.png"
+
+ROLES = {
+    "button",
+    "slider",
+    "textbox",
+    "combobox",
+    "checkbox",
+    "tab",
+    "spinbutton",
+    "link",
+    "img",
+    "DisclosureTriangle",
+}
 
 # Contrast of the text of an element with the first opaque colour behind it, as WCAG 2 defines it.
 CONTRAST = """
@@ -41,10 +56,35 @@ element => {
 """
 
 
+# The least contrast of bars, drawn and read, with the track that they fill.
+BARS = f"""
+() => Math.min(...[...document.querySelectorAll('.au-bars i')].slice(0, 2).map(bar => {{
+  const probe = Object.assign(document.createElement('b'), {{textContent: '.'}});
+  probe.style.color = getComputedStyle(bar, '::after').backgroundColor;
+  bar.append(probe);
+  return ({CONTRAST})(probe);
+}}))
+"""
+# What says that an element has the focus.
+FOCUS = """
+() => {
+  const {outlineStyle, outlineWidth, boxShadow} = getComputedStyle(document.activeElement);
+  return (outlineStyle !== 'none' && outlineWidth !== '0px') || boxShadow !== 'none';
+}
+"""
+
+
 @pytest.fixture(scope="module")
-def browser():
+def browser(tmp_path_factory):
+    """A browser before whose camera a drawn face smiles with its left side."""
+    seen = tmp_path_factory.mktemp("camera") / "face.mjpeg"
+    one_sided = Image.fromarray(drawn(7, {"AU12L": 1.0}, 480).image_HWC)
+    with seen.open("wb") as film:
+        one_sided.save(film, "JPEG", quality=95)
+    camera = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+    arguments = (*ARGUMENTS, *camera, f"--use-file-for-fake-video-capture={seen}")
     with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield chromium
         chromium.close()
 
@@ -94,6 +134,16 @@ def open_tab(tab, name):
     found.click()
 
 
+def to_focus(tab, wanted, most=80):
+    """Press Tab until something has the focus; the number of stops, each of which must show that it has it."""
+    for stop in range(1, most):
+        tab.keyboard.press("Tab")
+        assert tab.evaluate(FOCUS), tab.evaluate("() => document.activeElement.outerHTML.slice(0, 200)")
+        if wanted.evaluate("element => element === document.activeElement"):
+            return stop
+    raise AssertionError(f"not reached after {most} stops")
+
+
 def line(tab, panel, code):
     return tab.locator(f'{panel} [data-unit="{code}"] .au-value')
 
@@ -105,8 +155,24 @@ def test_a_preset_moves_the_face_and_the_reading(visit):
     tab.get_by_role("button", name="At rest").click()
     playwright.expect(drawn).to_have_attribute("alt", re.compile("no action unit"), timeout=SLOW)
     playwright.expect(line(tab, "#truth-and-reading", "AU12")).to_have_text("0 → 0", timeout=SLOW)
+    playwright.expect(tab.locator("p[role=status]")).to_have_text("Read: no unit acts")
     tab.get_by_role("button", name="Brows together").click()
     playwright.expect(line(tab, "#truth-and-reading", "AU4")).to_have_text(re.compile("5 E → [45]"), timeout=SLOW)
+    playwright.expect(tab.locator("p[role=status]")).to_contain_text("Brow lowerer")
+
+
+def test_by_keyboard_alone_a_muscle_moves_and_every_stop_can_be_seen(visit):
+    tab = visit()
+    stops = to_focus(tab, tab.get_by_role("slider", name="AU12 right"))
+    assert stops > 10
+    tab.keyboard.press("Home")
+    playwright.expect(tab.locator("#drawn-face img")).to_have_attribute(
+        "alt", re.compile("^((?!AU12).)*$"), timeout=SLOW
+    )
+    open_tab(tab, "Batch")
+    to_focus(tab, tab.get_by_role("button", name="Read the pictures"))
+    tab.keyboard.press("Enter")
+    playwright.expect(tab.locator(".toast-body").first).to_contain_text("0 files", timeout=SLOW)
 
 
 def test_left_and_right_move_together_until_told_otherwise(visit):
@@ -145,6 +211,18 @@ def test_a_picture_is_read_when_it_is_chosen(visit, face):
     tab.get_by_label("Units").and_(tab.locator("input:visible")).first.fill("AU4,AU12")
     tab.keyboard.press("Enter")
     playwright.expect(tab.locator("#reading pre")).to_have_text(re.compile("^AU4=[01] AU12=[01]$"), timeout=SLOW)
+
+
+def test_the_camera_takes_a_picture_whose_left_stays_left(visit):
+    tab = visit("Read a face")
+    tab.get_by_label("Units").and_(tab.locator("input:visible")).first.fill("feafa")
+    tab.keyboard.press("Enter")
+    tab.get_by_role("button", name="Capture from camera").click()
+    tab.locator('[title="grant webcam access"] button').click()
+    tab.get_by_role("button", name="capture photo").click()
+    playwright.expect(tab.locator("#boxed svg rect")).to_have_count(2, timeout=SLOW)
+    left, right = (line(tab, "#reading", f"feafa_{side}_lip_corner_pull") for side in ("12_left", "13_right"))
+    assert float(left.inner_text()) > float(right.inner_text()) + 0.3
 
 
 def test_what_is_no_picture_gets_a_sentence_and_no_trace(visit, tmp_path):
@@ -222,21 +300,43 @@ def test_on_a_phone_the_face_stays_in_sight(visit):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_has_the_contrast_that_wcag_aa_asks_for(visit, theme):
     tab = visit(theme=theme)
-    for name in (
-        ".au-head p",
-        ".au-hint",
-        ".au-name",
-        ".au-value",
-        ".au-p",
-        ".au-part h4",
-        ".au-answer pre",
-        "figcaption",
-    ):
-        for found in tab.locator(f"{name}:visible").all()[:4]:
-            assert found.evaluate(CONTRAST) >= 4.5, name
-    for found in tab.locator('[role="tab"]:visible, button:visible, label span:visible').all()[:40]:
-        if found.inner_text().strip():
-            assert found.evaluate(CONTRAST) >= 4.5, found.inner_text()
+    ours = (".au-head p, .au-head code, .au-hint, .au-name, .au-value, .au-p, .au-part h3, .au-answer pre, figcaption"
+            ", .au-title, .au-doc p, .au-doc a, .au-notice, .au-face > summary span")  # fmt: skip
+    for name in TABS:
+        open_tab(tab, name)
+        tab.wait_for_timeout(300)
+        low = tab.evaluate(
+            f"([ours, theirs]) => [ours, theirs].flatMap(all => [...document.querySelectorAll(all)])"
+            f".filter(e => e.checkVisibility() && e.innerText.trim()).map(e => [({CONTRAST})(e), e.outerHTML.slice(0, 150)])"
+            ".filter(([contrast]) => contrast < 4.5)",
+            [ours, '[role="tab"], button, label span, .label-wrap'],
+        )
+        assert low == [], name
+    assert tab.evaluate(BARS) > 3
+
+
+def test_every_control_and_picture_has_a_name_and_headings_are_in_order(visit):
+    tab = visit()
+    page = tab.context.new_cdp_session(tab)
+    for name in TABS:
+        open_tab(tab, name)
+        tab.wait_for_timeout(300)
+        nodes = [node for node in page.send("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]]
+        nameless = [
+            node["role"]["value"]
+            for node in nodes
+            if node["role"]["value"] in ROLES and not node.get("name", {}).get("value", "").strip()
+        ]
+        assert nameless == [], name
+        levels = [
+            item["value"]["value"]
+            for node in nodes
+            if node["role"]["value"] == "heading"
+            for item in node["properties"]
+            if item["name"] == "level"
+        ]
+        assert levels[0] == 1
+        assert all(below - above <= 1 for above, below in pairwise(levels)), (name, levels)
 
 
 def test_pictures_have_alternative_texts(visit):

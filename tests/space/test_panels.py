@@ -29,7 +29,7 @@ def bars(html, code):
 def test_a_line_for_every_unit_under_its_part_of_the_face():
     html = face_panel(row_of(DISFA, AU12=3), DISFA)
     assert sorted(re.findall(r'data-unit="(\w+)"', html)) == sorted(DISFA.units)
-    assert re.findall("<h4>(.*?)</h4>", html) == ["Brows", "Eyes", "Nose and cheeks", "Mouth", "Chin and jaw"]
+    assert re.findall("<h3>(.*?)</h3>", html) == ["Brows", "Eyes", "Nose and cheeks", "Mouth", "Chin and jaw"]
     assert "Lip corner puller" in html
     assert "zygomaticus major" in html
     assert bars(html, "AU12") == [0.6]
