@@ -7,7 +7,7 @@ import gradio as gr
 from aullava.action_units import PROTOCOLS, Protocol, unit
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import present_probability, rounded
-from aullava.space.asking import MODEL_QUEUE, OWN_SCALE, checked, told_to_visitor
+from aullava.space.asking import MODEL_QUEUE, OWN_SCALE, checked, number_input, number_of, told_to_visitor
 from aullava.space.recognizer import Recognizer
 from aullava.space.tab_batch import csv_file, csv_of, read_files
 from aullava.space.tab_draw import read_back
@@ -75,7 +75,7 @@ def add_endpoints(recognizer: Recognizer) -> None:
         """
         with told_to_visitor():
             protocol = checked(units, scale, mode, faces)
-            watched = watch(recognizer, video, protocol, mode, faces, fps)
+            watched = watch(recognizer, video, protocol, mode, faces, number_of("fps", fps))
             return _described(protocol) | _extent(watched), *_files_of(watched, video, protocol)
 
     def draw_face(
@@ -92,7 +92,9 @@ def add_endpoints(recognizer: Recognizer) -> None:
         """
         with told_to_visitor():
             protocol = checked(units, scale, mode)
-            face, truth, reading = read_back(recognizer, int(person or 0), _strengths(actions), protocol, mode)
+            face, truth, reading = read_back(
+                recognizer, int(number_of("person", person or 0)), _strengths(actions), protocol, mode
+            )
             answer = _as_json(FaceRow("drawn face", 0, {protocol.name: reading}), protocol)
             return _described(protocol) | {"image": data_uri(face.image_HWC), "drawn": truth, "read": answer}
 
@@ -105,8 +107,8 @@ def add_endpoints(recognizer: Recognizer) -> None:
         units, scale = gr.Textbox("disfa", label="units"), gr.Textbox(OWN_SCALE, label="scale")
         mode, quick = gr.Textbox("joint", label="mode"), gr.Textbox("parallel", label="mode")
         faces = gr.Textbox("auto", label="faces")
-        video, fps = gr.File(label="video"), gr.Number(5, label="fps")
-        actions, person = gr.Textbox("", label="actions"), gr.Number(0, label="person", precision=0)
+        video, fps = gr.File(label="video"), number_input(5, label="fps")
+        actions, person = gr.Textbox("", label="actions"), number_input(0, label="person", precision=0)
         answer = gr.JSON(label="answer")
         table, overlay = gr.File(label="table"), gr.File(label="overlay")
         plots = gr.File(file_count="multiple", label="plots")

@@ -21,6 +21,7 @@ from aullava.space.tab_draw import draw_tab
 from aullava.space.tab_read import read_tab
 from aullava.space.tab_video import video_tab
 from aullava.space.theme import style, theme
+from aullava.space.uploads import LeftBehind
 
 TITLE = "AU-LLaVA: facial action units as text"
 LARGEST_FILE = "50mb"
@@ -42,6 +43,7 @@ def build_demo(recognizer: Recognizer) -> gr.Blocks:
             with gr.Tab(name):
                 build(recognizer)
         add_endpoints(recognizer)
+    demo.temp_file_sets.append(LeftBehind())
     return demo.queue(max_size=WAITING)
 
 

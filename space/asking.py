@@ -1,5 +1,6 @@
 """What a visitor may ask for: units, scale, mode and how faces are found, as controls and as checked values."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -16,6 +17,7 @@ MODE_CHOICES = [
 ]
 FACE_CHOICES = [("find faces", "auto"), ("whole picture", "none")]
 LONGEST_NAME = 80  # characters of a file name that the page repeats
+LONGEST_LIST, LONGEST_MESSAGE = 2000, 500  # characters of a list of units; of what is told about what was wrong
 
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 2}  # so many readings at a time, of all visitors
 HIDDEN = {"api_visibility": "private", "show_progress": "hidden"}  # what belongs to the page and not to the API
@@ -48,11 +50,14 @@ def asked_protocol(units: str, scale: str = OWN_SCALE) -> Protocol:
     """The protocol of what was chosen or typed.
 
     Raises:
-        ValueError: no such protocol, unit or scale.
+        ValueError: no such protocol, unit or scale, or a list without an end.
     """
     if scale not in (OWN_SCALE, *SCALES):
         raise ValueError(f"scale {scale!r}: expected {OWN_SCALE!r}, {', '.join(map(repr, SCALES))}")
-    protocol = resolve_protocol(str(units or "")[:400].strip())
+    asked = str(units or "").strip()
+    if len(asked) > LONGEST_LIST:
+        raise ValueError(f"units of {len(asked)} characters: expected a protocol, or a list such as AU1,AU4,AU12")
+    protocol = resolve_protocol(asked)
     if scale in (OWN_SCALE, protocol.scale):
         return protocol
     return resolve_protocol(",".join(protocol.units), scale)
@@ -85,10 +90,38 @@ def _check_choice(what: str, given: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{what} {given!r}: expected {' or '.join(choices)}")
 
 
+def number_input(value: float, **options) -> gr.Number:
+    """A number that is handed on as it was sent: of a text in its place Gradio would tell nothing, and print a trace."""
+    number = gr.Number(value, **options)
+    number.preprocess = lambda payload: payload
+    return number
+
+
+def number_of(what: str, given: object) -> float:
+    """What a client of the API sent as a number.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        number = float(given)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{what} {given!r}: expected a number")
+    return number
+
+
 @contextmanager
 def told_to_visitor() -> Iterator[None]:
     """Turns what a visitor did wrong into a message on the page, as text and never as markup, without a trace in the log."""
     try:
         yield
     except (ValueError, OSError) as error:
-        raise gr.Error(escape(str(error), quote=False), title="Not read", print_exception=False) from error
+        raise gr.Error(escape(_shortened(str(error)), quote=False), title="Not read", print_exception=False) from error
+
+
+def _shortened(text: str) -> str:
+    """Beginning and end of a long text, which may repeat what a visitor sent."""
+    half = LONGEST_MESSAGE // 2
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:half]} ... {text[-half:]}"

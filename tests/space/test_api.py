@@ -123,7 +123,12 @@ def test_a_video_gives_the_table_of_the_command_line_plots_and_a_film(client, tm
 
 @pytest.mark.parametrize(
     ("content", "options", "expected"),
-    [(b"", {}, "film.mp4"), (b"\0" * 2000, {}, "film.mp4"), (b"film", {"fps": None}, "frames a second")],
+    [
+        (b"", {}, "film.mp4"),
+        (b"\0" * 2000, {}, "film.mp4"),
+        (b"film", {"fps": None}, "fps None"),
+        (b"film", {"fps": 0}, "frames a second"),
+    ],
 )
 def test_what_is_no_video_is_named_without_a_trace(client, tmp_path, content, options, expected):
     (tmp_path / "film.mp4").write_bytes(content)
