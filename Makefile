@@ -15,10 +15,10 @@ export OMP_NUM_THREADS ?= 1
 FIRST := tests/training tests/hub tests/recognition tests/test_train_sft.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo space test test-browser check fix bench evaluate peers
+.PHONY: help demo space test test-slow test-lowest test-newest test-browser check fix bench evaluate peers
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed-demo ## read drawn faces and one photograph as a Hub user would; writes outputs/demo/
 	$(PY) -m aullava.demo
@@ -28,6 +28,19 @@ space: $(VENV)/.installed-space ## serve the web page on http://127.0.0.1:7860
 
 test: $(VENV)/.installed-test ## run the tests (no network, no GPU)
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(FIRST) tests $(ARGS)
+
+test-slow: $(VENV)/.installed-test ## run those that `make test` leaves out for their time
+	$(PY) -m pytest -m slow tests $(ARGS)
+
+test-lowest: ## run them with the oldest version of each dependency that pyproject.toml claims
+	$(MAKE) VENV=.venv-lowest .venv-lowest/bin/python
+	.venv-lowest/bin/python tests/lowest.py > .venv-lowest/lowest.txt
+	PIP_CONSTRAINT=$(CURDIR)/.venv-lowest/lowest.txt $(MAKE) VENV=.venv-lowest test
+
+test-newest: export TORCH = torch
+test-newest: ## run them with the newest version of each dependency that its range allows
+	rm -f .venv-newest/.installed-test
+	PIP_UPGRADE=1 PIP_UPGRADE_STRATEGY=eager $(MAKE) VENV=.venv-newest test
 
 test-browser: $(VENV)/.installed-test ## drive the web page with the Chromium that is there
 	$(PY) -m pytest -m browser tests/space

@@ -50,6 +50,11 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
             )
         return (model, info) if output_loading_info else model
 
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go: weights that `device_map` keeps on disk or in memory until they are needed are on no device."""
+        return next((weight.device for weight in self.parameters() if not weight.is_meta), super().device)
+
     def save_pretrained(self, save_directory, *args, save_original_format: bool = False, **kwargs):
         """As in transformers, but keys keep the names they have in the model: stock LLaVA reads those too.
 

@@ -99,6 +99,7 @@ def build_processor(sizes: ScratchArguments, tokenizer: PreTrainedTokenizerFast)
     images = CLIPImageProcessorPil(
         do_resize=True,
         size=side,
+        crop_size=side,  # unused, but serving engines count tokens by it
         do_center_crop=False,
         image_mean=list(MEAN),
         image_std=list(STD),
