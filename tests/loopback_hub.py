@@ -1,7 +1,7 @@
 """A Hub that listens on this machine: what huggingface_hub, transformers, datasets and `hf` ask of the real one.
 
 Repos of models, datasets and spaces, public or private; commits that are whole or not there; branches and tags; large files by
-the LFS protocol; downloads with ETag and Range. All in memory.
+the LFS protocol; downloads with ETag and Range; variables of a Space. All in memory.
 
     with LoopbackHub() as hub:
         subprocess.run(command, env=os.environ | hub.environment("hf_me", home))
@@ -19,7 +19,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 USERS = {"hf_me": "me", "hf_stranger": "stranger"}  # token -> who it belongs to, and where they may write
-LARGE = {".safetensors", ".parquet", ".png", ".bin"}  # goes through LFS, as the Hub's first .gitattributes says
+LARGE = {
+    ".safetensors",
+    ".parquet",
+    ".png",
+    ".bin",
+    ".whl",
+}  # goes through LFS, as the Hub's first .gitattributes says
 _KINDS = r"(?P<kind>models|datasets|spaces)/(?P<id>[^/]+/[^/]+)"
 _DATE = "2026-01-31T00:00:00.000Z"
 
@@ -34,6 +40,7 @@ class Repo:
     tags: dict[str, str] = field(default_factory=dict)
     large: set[str] = field(default_factory=set)  # paths that came by LFS
     messages: dict[str, dict[str, str]] = field(default_factory=dict)  # commit -> summary and description
+    variables: dict[str, str] = field(default_factory=dict)  # what a Space's process finds in its environment
 
     def commit(self, branch: str, files: Mapping[str, bytes]) -> str:
         """Add a commit to a branch and return its id."""
@@ -81,7 +88,7 @@ class LoopbackHub:
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "LoopbackHub":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_) -> None:
@@ -243,6 +250,12 @@ class _Handler(BaseHTTPRequestHandler):
             repo.tags[json.loads(self.sent)["tag"]] = found[0]
             self._json({})
 
+    def variable(self, id: str) -> None:
+        if repo := self._repo("spaces", id, write=True):
+            asked = json.loads(self.sent)
+            repo.variables[asked["key"]] = asked["value"]
+            self._json({key: {"value": value} for key, value in repo.variables.items()})
+
     # --- files ---
 
     def _entry(self, repo: Repo, path: str, content: bytes) -> dict:
@@ -378,6 +391,7 @@ _ROUTES = [
     ("GET", f"/api/{_KINDS}/refs", _Handler.refs),
     ("POST", f"/api/{_KINDS}/branch/(?P<name>[^/]+)", _Handler.branch),
     ("POST", f"/api/{_KINDS}/tag/(?P<revision>[^/]+)", _Handler.tag),
+    ("POST", "/api/spaces/(?P<id>[^/]+/[^/]+)/variables", _Handler.variable),
     ("GET", f"/api/{_KINDS}/tree/(?P<revision>[^/]+)(/(?P<folder>.+))?", _Handler.tree),
     ("POST", f"/api/{_KINDS}/paths-info/(?P<revision>[^/]+)", _Handler.paths_info),
     ("POST", f"/api/{_KINDS}/preupload/(?P<revision>[^/]+)", _Handler.preupload),

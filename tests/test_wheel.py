@@ -1,17 +1,22 @@
-"""The wheel, built from this checkout and unpacked elsewhere: all the code, the embedded checkpoint, nothing else."""
+"""The sdist of this checkout, and the wheel built from it, elsewhere: all the code, the embedded checkpoint, nothing else."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path, PurePosixPath
 
 import pytest
+from gradio_client import handle_file
 
 from checkout import PACKAGE, ROOT, files, modules
+from loopback_hub import LoopbackHub
+from quick_start import READING, REPO, SHORTER, STRANGER, run, served
 
 CHECKPOINT = "checkpoints/au-llava-tiny/"
 FROZEN = "dataset_builder/frozen/"  # folds and published counts
@@ -24,19 +29,27 @@ sys.meta_path[:] = [finder for finder in sys.meta_path if "__editable__" not in 
 sys.path[:] = [entry for entry in sys.path if "__editable__" not in entry]
 sys.path.insert(0, sys.argv.pop(1))
 """
+PIP = [sys.executable, "-m", "pip"]
+NOTHING_ELSE = ["--no-deps", "--no-index", "--no-build-isolation", "--quiet"]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    # A copy, because setuptools leaves build folders behind, and would pick up stale ones in a checkout.
+def sdist(tmp_path_factory) -> Path:
+    # In a copy, because setuptools leaves build folders behind, and would pick up stale ones in a checkout.
     source = tmp_path_factory.mktemp("source")
     for name in files():
         target = source / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)
+    out = tmp_path_factory.mktemp("sdist")
+    run([sys.executable, "-c", f"from setuptools.build_meta import build_sdist; build_sdist({str(out)!r})"], source)
+    return next(out.glob("*.tar.gz"))
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
-    options = ["--no-deps", "--no-index", "--no-build-isolation", "--quiet", "--wheel-dir", str(out)]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(source)], check=True, capture_output=True)
+    run([*PIP, "wheel", *NOTHING_ELSE, "--wheel-dir", out, sdist], out)
     return next(out.glob("*.whl"))
 
 
@@ -97,3 +110,40 @@ sys.exit(main(["recognize", "face.png", "--faces", "none", "--out", "readings.cs
     assert done.returncode == 0, done.stderr
     header, row = (tmp_path / "readings.csv").read_text().splitlines()
     assert row.startswith("face.png,") and len(row.split(",")) == len(header.split(","))
+
+
+def install(archive: Path, folder: Path) -> Path:
+    """The Python of a new environment that holds the archive; of the libraries here it only knows where they lie."""
+    run([sys.executable, "-m", "venv", "--without-pip", folder], folder.parent)
+    python = folder / "bin" / "python"
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    Path(run([python, "-c", where], folder).strip(), "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    run([*PIP, "--python", python, "install", *NOTHING_ELSE, "--ignore-installed", archive], folder)
+    return python
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_installed_alone_it_trains_releases_and_serves_what_a_stranger_reads(kind, wheel, sdist, tmp_path):
+    python = install({"wheel": wheel, "sdist": sdist}[kind], tmp_path / "venv")
+    where = "from aullava.release import embedded_checkpoint; print(embedded_checkpoint())"
+    embedded = Path(run([python, "-c", where], tmp_path).strip())
+    assert embedded.is_relative_to(tmp_path / "venv")
+    (tmp_path / "checkpoints").symlink_to(embedded.parent)
+    home = tmp_path / "stranger"
+    home.mkdir()
+    (home / "user.py").write_text(STRANGER + READING + "print(json.dumps([face, vars(reading)]))")
+    train = [python, "-m", "aullava.train_sft", "--config", ROOT / "configs" / "quick_start.yaml", *SHORTER]
+    adapters = "outputs/quick_start/adapters"
+    release = [python.with_name("aullava"), "release", "my-release", "--checkpoint", adapters, "--push", REPO]
+    with LoopbackHub() as hub:
+        mine = hub.environment("hf_me", tmp_path / "cache")
+        run(train, tmp_path)
+        run(release, tmp_path, mine)
+        told = run([sys.executable, "-I", "user.py"], home, hub.environment("hf_me", home / "cache"))
+        face, reading = json.loads(told.splitlines()[-1])
+        with served([python, "-m", "aullava.space.app"], tmp_path, mine | {"AULLAVA_CHECKPOINT": REPO}) as page:
+            answer = page.predict(handle_file(face), units="disfa", faces="none", api_name="/read_face")
+    [seen] = answer["faces"]
+    assert reading["status"] == "ok"
+    assert all(seen[part] == reading[part] for part in ("values", "text", "status"))

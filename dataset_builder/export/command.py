@@ -17,7 +17,7 @@ from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.export.card import make_card
 from aullava.dataset_builder.export.folder import OutFolder
 from aullava.dataset_builder.export.manifest import configurations, make_manifest, total_census
-from aullava.dataset_builder.export.push import PushError, PushRefused, check_right, push
+from aullava.dataset_builder.export.push import check_right, push
 from aullava.dataset_builder.export.request import NO_FACE_CHOICES, Job, make_job
 from aullava.dataset_builder.export.shards import Plan, ShardReport, ShardWriteError, plan_shards
 from aullava.dataset_builder.export.sources import Sources
@@ -30,6 +30,7 @@ from aullava.dataset_builder.self_check import Check, compare, table
 from aullava.dataset_builder.splits import split_subjects
 from aullava.media.detection import HAAR_MARGIN
 from aullava.media.files import printable
+from aullava.media.upload import PushError, PushRefused
 
 ALL_WRITTEN, SOME_FAILED = 0, 1
 _TURNS_SHOWN = 3  # of each row of a preview
@@ -270,9 +271,10 @@ def _finish(
 
 def _push(work: _Work, folder: OutFolder, request: Request, reports: Sequence[ShardReport]) -> int:
     try:
-        url = push(folder, work.reader, request.push, [report.name for report in reports if report.rows])
+        done = push(folder, work.reader, request.push, [report.name for report in reports if report.rows])
     except (PushError, PushRefused) as error:
         print(f"built, but not uploaded: {error}", file=sys.stderr)
         return SOME_FAILED
-    print(f"uploaded to {url}", file=sys.stderr)
+    seen = "private" if done.private else "public"
+    print(f'uploaded to {done.url} ({seen}); load exactly this with revision="{done.commit}"', file=sys.stderr)
     return ALL_WRITTEN

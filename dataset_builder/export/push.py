@@ -1,24 +1,13 @@
 """Upload of a finished folder to the Hub. Corpora given out by request only go up with a statement, and only to a private repo."""
 
 from collections.abc import Sequence
-
-from huggingface_hub import HfApi
-from huggingface_hub.utils import HFValidationError, validate_repo_id
+from fnmatch import fnmatch
 
 from aullava.dataset_builder.corpora.reader import CorpusReader
-from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.export.folder import CARD, DATA, MANIFEST, OutFolder
+from aullava.media.upload import Pushed, PushRefused, check_name, upload
 
 SHORTEST_STATEMENT, FEWEST_LETTERS = 20, 12  # "yes" states nothing, and neither do thirty dots
-_FIRST_FILES = {".gitattributes", CARD}  # of a repo that was only created
-
-
-class PushRefused(CorpusError):
-    """This folder must not be uploaded, or not as it was asked for. Nothing was."""
-
-
-class PushError(RuntimeError):
-    """The Hub, or the way to it, failed."""
 
 
 def check_right(reader: CorpusReader, repo: str, right: str) -> None:
@@ -30,12 +19,7 @@ def check_right(reader: CorpusReader, repo: str, right: str) -> None:
     Raises:
         PushRefused: the name is none, or a licensed corpus comes without a statement.
     """
-    try:
-        validate_repo_id(repo)
-    except HFValidationError as error:
-        raise PushRefused(f"--push {repo}: expected ORG/NAME ({error})") from error
-    if repo.count("/") != 1:
-        raise PushRefused(f"--push {repo}: expected ORG/NAME, such as my-lab/disfa-rows")
+    check_name(repo, example="my-lab/disfa-rows")
     stated = len(right.strip()) >= SHORTEST_STATEMENT and sum(map(str.isalpha, right)) >= FEWEST_LETTERS
     if reader.licensed and not stated:
         given = f"says only {right!r}" if right.strip() else "is missing"
@@ -51,46 +35,32 @@ def check_right(reader: CorpusReader, repo: str, right: str) -> None:
         )
 
 
-def push(folder: OutFolder, reader: CorpusReader, repo: str, shards: Sequence[str]) -> str:
-    """Upload card, manifest and shards; nothing else of the folder.
+def push(folder: OutFolder, reader: CorpusReader, repo: str, shards: Sequence[str]) -> Pushed:
+    """Upload card, manifest and shards; nothing else of the folder. Shards of an earlier build go.
 
     Args:
         shards: names of those that hold rows.
 
-    Returns:
-        Where the dataset is.
-
     Raises:
         PushRefused: the repo is public and the corpus is licensed, or it holds something else.
-        PushError: the Hub or the network failed.
+        PushError: the Hub or the network failed; the repo is as it was.
     """
-    api = HfApi()
-    try:
-        url = api.create_repo(repo, repo_type="dataset", private=True if reader.licensed else None, exist_ok=True)
-        # A repo that was there before keeps its visibility, whatever is asked for.
-        info = api.dataset_info(repo)
-        public = reader.licensed and not info.private
-        files = {file.rfilename for file in info.siblings or ()}
-        others = not files <= _FIRST_FILES and MANIFEST not in files
-        if not public and not others:
-            api.upload_folder(
-                repo_id=repo,
-                repo_type="dataset",
-                folder_path=folder.path,
-                allow_patterns=[CARD, MANIFEST, *(f"{DATA}/{name}.parquet" for name in shards)],
-                delete_patterns=f"{DATA}/*.parquet",
-                commit_message="aullava build",
+    to_private = f"{reader.title} goes to private ones only: make it private, or name another one"
+
+    def replaced(present: set[str]) -> set[str]:
+        if MANIFEST not in present and (others := present - {CARD}):
+            raise PushRefused(
+                f"--push {repo}: the repo holds another dataset ({', '.join(sorted(others)[:5])}), which would be replaced: "
+                "name a new repo, or one that holds an earlier build"
             )
-    except Exception as error:  # the Hub's client raises those of three libraries
-        raise PushError(f"{repo}: {type(error).__name__}: {error}") from error
-    if public:
-        raise PushRefused(
-            f"--push {repo}: the repo is there and public; {reader.title} goes to private ones only: make it private, or name "
-            "another one"
-        )
-    if others:
-        raise PushRefused(
-            f"--push {repo}: the repo holds another dataset ({', '.join(sorted(files - _FIRST_FILES)[:5])}), which would be "
-            "replaced: name a new repo, or one that holds an earlier build"
-        )
-    return str(url)
+        return {name for name in present if fnmatch(name, f"{DATA}/*.parquet")}
+
+    return upload(
+        {name: folder.path / name for name in (CARD, MANIFEST, *(f"{DATA}/{shard}.parquet" for shard in shards))},
+        repo,
+        replaced,
+        kind="dataset",
+        private=True if reader.licensed else None,
+        if_public=to_private if reader.licensed else "",
+        message="aullava build",
+    )

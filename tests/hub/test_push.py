@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from aullava.hub import push as module
-from aullava.hub.push import PushError, PushRefused, check_name, push
+from aullava.hub.push import push
+from aullava.media import upload as module
+from aullava.media.upload import PushError, PushRefused, check_name
 from aullava.release import is_release_file
 
 from loopback_hub import LoopbackHub
