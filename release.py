@@ -30,11 +30,12 @@ REMOTE_FILES = (
     "modeling_aullava.py",
     "pipeline_aullava.py",
 )
+CHANGELOG = "CHANGELOG.md"  # of the weights
 RESULTS = ".eval_results/aullava.yaml"  # figures for leaderboards of the Hub
 # What is taken from a checkpoint. Everything else stays behind: optimizer states, training arguments (a pickle), logs.
 CHECKPOINT_FILES = (
     "README.md",
-    "CHANGELOG.md",
+    CHANGELOG,
     RESULTS,
     "training.json",
     "config.yaml",
@@ -213,15 +214,20 @@ def check_complete(checkpoint: Path) -> None:
         )
     if missing := [name for name in (*_REQUIRED, *_weights(checkpoint)) if name not in names]:
         raise FileNotFoundError(f"checkpoint {checkpoint} lacks {', '.join(missing)}: save model and processor")
-    _check_links(checkpoint)
+    check_links(checkpoint)
     for name in _OBJECTS:
         _read(checkpoint / name)
     check_model(checkpoint)
     _check_decision(checkpoint, names)
 
 
-def _check_links(checkpoint: Path) -> None:
-    """Refuse what would let something else go out under the name of a file of a checkpoint."""
+def check_links(checkpoint: Path) -> None:
+    """Refuse what would let something else go out under the name of a file of a checkpoint, or of adapters.
+
+    Raises:
+        FileNotFoundError: a file that a release takes is a folder, or a link that leads nowhere.
+        ValueError: it is a link that leads out of the folder.
+    """
     folder = checkpoint.resolve()
     places = [folder]
     if folder.parent.name == "snapshots":  # the Hub's cache, which consists of links
@@ -273,6 +279,8 @@ def _check_free(out_dir: Path, checkpoint: Path, card: bytes) -> None:
     if names and not earlier_release:
         about = f"holds {', '.join(foreign[:3])}" if foreign else "holds files that are no release"
         raise FileExistsError(f"{out_dir} {about}: name a new folder, an empty one, or one of an earlier release")
+    if CHANGELOG in names and not (checkpoint / CHANGELOG).is_file():
+        raise FileExistsError(f"{out_dir} holds a {CHANGELOG} that {checkpoint} has not: move it there, or away")
     readme = out_dir / "README.md"
     written = re.escape(card).replace(re.escape(PLACE), rb"[\w./-]+")  # whatever name an earlier release had
     if readme.is_file() and not re.fullmatch(written, readme.read_bytes()):

@@ -8,7 +8,8 @@ Conventions
     move_s           one move of one slider of the tab "Draw a face": from sending what the slider sends until the face, drawn
                      anew, and its reading are here; median. move_p95_s: 95th percentile. What the browser does then is left out.
     memory_growth_*  resident memory of the server after so many requests over that after the first tenth of them. One after
-                     another: each endpoint in turn, a slider, files that are no picture; pictures of 7 sizes, uploaded anew.
+                     another: faces, several pictures, drawing, a slider, files that are no picture; no films. Pictures of 7 sizes,
+                     uploaded anew.
     clients_20       share of 20 clients, all at once, that got a reading or were told that the page is busy.
                      clients_20_answered: that got a reading. clients_20_s: until the last of them had its answer.
     traces           stack traces in the server's log, of the whole run; a client that is told one counts as failed.

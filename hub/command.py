@@ -19,10 +19,12 @@ from aullava.hub.texts import check_text, check_texts
 from aullava.hub.weights import check_weights
 from aullava.media.upload import PushError, PushRefused, check_name
 from aullava.release import (
+    CHANGELOG,
     EXAMPLE,
     RESULTS,
     assemble,
     check_complete,
+    check_links,
     is_release_file,
     left_files,
     taken_files,
@@ -30,7 +32,6 @@ from aullava.release import (
 )
 
 DONE, NOT_UPLOADED = 0, 1
-CHANGELOG = "CHANGELOG.md"
 _DRAWN = 7  # which face goes out as an example: it smiles and raises its inner brows
 
 
@@ -111,6 +112,7 @@ def _write(request: Request, scratch: Path) -> Path:
     checkpoint = request.checkpoint
     check_terms(checkpoint, request.public, request.right, request.base)
     if is_adapters(checkpoint):
+        check_links(checkpoint)  # merging copies what they lead to
         checkpoint = merge(checkpoint, scratch / "merged" / checkpoint.name, request.base)
     check_complete(checkpoint)
     check_texts(checkpoint, taken_files(checkpoint))

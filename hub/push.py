@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aullava.media.upload import Pushed, PushRefused, upload
+from aullava.release import CHANGELOG, RESULTS
 
 
 def push(
@@ -15,6 +16,8 @@ def push(
     description: str = "",
 ) -> Pushed:
     """Make a model repo hold exactly the files of a folder. The repo is made where there is none.
+
+    A changelog written there, and results that others measured, stay.
 
     Args:
         folder: a release.
@@ -30,12 +33,13 @@ def push(
     """
 
     def replaced(present: set[str]) -> set[str]:
-        if foreign := sorted(path for path in present if not is_ours(path)):
+        measured = {path for path in present if Path(path).parent == Path(RESULTS).parent}
+        if foreign := sorted(path for path in present - measured if not is_ours(path)):
             raise PushRefused(
                 f"--push {repo}: the repo holds files of something else ({', '.join(foreign[:5])}), which would be among a "
                 "release: name a new repo, or one that holds an earlier release"
             )
-        return present
+        return present - measured - {CHANGELOG} | {RESULTS} & present
 
     return upload(
         {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()},

@@ -10,9 +10,9 @@ from pathlib import Path
 from huggingface_hub import ModelCard, ModelCardData
 
 from aullava.dataset_builder.corpora.registry import READERS, reader_class
+from aullava.dataset_builder.export.push import SHORTEST_STATEMENT, is_statement
 
 RECORD = "training.json"
-SHORTEST_STATEMENT, FEWEST_LETTERS = 20, 12  # "yes" states nothing, and neither do thirty dots; as of `aullava build`
 
 
 def check_terms(checkpoint: Path, public: bool, right: str, base: str | None = None) -> None:
@@ -28,8 +28,7 @@ def check_terms(checkpoint: Path, public: bool, right: str, base: str | None = N
         ValueError: as said above.
     """
     reason = why_a_statement(checkpoint, base)
-    stated = len(right.strip()) >= SHORTEST_STATEMENT and sum(map(str.isalpha, right)) >= FEWEST_LETTERS
-    if public and reason and not stated:
+    if public and reason and not is_statement(right):
         given = f"says only {right!r}" if right.strip() else "is missing"
         raise ValueError(
             f"--public: {reason}; --i-hold-the-right {given}. Leave --public out for a private repo, or, if you may give these "
@@ -50,10 +49,12 @@ def why_a_statement(checkpoint: Path, base: str | None = None, passed: tuple[Pat
     card = _front_matter(checkpoint / "README.md")
     if not (checkpoint / RECORD).is_file():
         return None if _states_licence(card) else f"{checkpoint} has no {RECORD} and no card that states a licence"
-    names, recorded = _record(checkpoint / RECORD)
+    names, recorded, tower = _record(checkpoint / RECORD)
     readers = [reader_class(name) for name in dict.fromkeys(names)]
     if asked := [reader.title for reader in readers if reader.licensed]:
         return f"the weights learnt from {', '.join(asked)}, which the owners give out by request"
+    if tower:
+        return f"the vision tower came from {tower}, and nothing says what it learnt from"
     base = base or _base_of_adapters(checkpoint) or recorded
     if not base:
         return None
@@ -71,12 +72,12 @@ def why_a_statement(checkpoint: Path, base: str | None = None, passed: tuple[Pat
     )
 
 
-def _record(path: Path) -> tuple[list[str], str | None]:
-    """Corpora that a run learnt from, and the checkpoint that it went on from."""
+def _record(path: Path) -> tuple[list[str], str | None, str | None]:
+    """Corpora that a run learnt from, and the checkpoint and the tower that it went on from."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         names = [entry["corpus"] for entry in record["data"]["corpora"]]
-        base = record["settings"].get("checkpoint")
+        base, tower = (record["settings"].get(name) for name in ("checkpoint", "tower"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} does not say what the weights learnt from ({type(error).__name__}: {error}): expected the one "
@@ -87,7 +88,7 @@ def _record(path: Path) -> tuple[list[str], str | None]:
             f"{path} names {', '.join(unknown)}, whose licence is not known: expected {', '.join(READERS)}. Release it with "
             "the version of this package that has a reader for it"
         )
-    return names, base
+    return names, base, tower
 
 
 def _base_of_adapters(checkpoint: Path) -> str | None:
@@ -97,7 +98,7 @@ def _base_of_adapters(checkpoint: Path) -> str | None:
         named = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path") if path.is_file() else None
     except (ValueError, AttributeError):  # damaged; merging them says so
         return None
-    return named if named and Path(named).is_dir() else None
+    return named if isinstance(named, str) and Path(named).is_dir() else None
 
 
 def _front_matter(path: Path) -> ModelCardData:

@@ -8,6 +8,7 @@ GRADIO_SERVER_PORT are Gradio's own. This file is also the `app.py` of a Hugging
 
 import os
 import sys
+import tempfile
 from html import escape
 from importlib.util import find_spec
 
@@ -83,7 +84,10 @@ def main() -> int:
     except ValueError as error:
         print(f"aullava space: {error}", file=sys.stderr)
         return 2
-    build_demo(recognizer).launch(**launch_options())
+    with tempfile.TemporaryDirectory(prefix="aullava-space-") as uploads:
+        # Gradio's own folder is one for all its programs, whose uploads are not ours to delete.
+        os.environ.setdefault("GRADIO_TEMP_DIR", uploads)
+        build_demo(recognizer).launch(**launch_options())
     return 0
 
 

@@ -118,7 +118,15 @@ def told_to_visitor() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        raise gr.Error(escape(_shortened(str(error)), quote=False), title="Not read", print_exception=False) from error
+        said = escape(_shortened(_told(error)), quote=False)
+        raise gr.Error(said, title="Not read", print_exception=False) from error
+
+
+def _told(error: ValueError | OSError) -> str:
+    """What a visitor may know: messages of the system name places of the server."""
+    if isinstance(error, ValueError):
+        return str(error)
+    return f"a file cannot be read or written here ({error.strerror or type(error).__name__})"
 
 
 def _shortened(text: str) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from huggingface_hub import ModelCard
+from safetensors import safe_open
 
 from aullava.action_units import Protocol
 from aullava.image_aullava import ImageReadError, load_image
@@ -92,8 +94,7 @@ def load_recognizer(checkpoint: str | None = None) -> Recognizer:
     Raises:
         ValueError: the checkpoint cannot be loaded.
     """
-    embedded = embedded_checkpoint()
-    chosen = checkpoint or embedded
+    chosen = checkpoint or embedded_checkpoint()
     model, processor = load_checkpoint(chosen)
     is_folder = Path(chosen).is_dir()
     name = Path(chosen).resolve().name if is_folder else str(chosen)
@@ -101,15 +102,25 @@ def load_recognizer(checkpoint: str | None = None) -> Recognizer:
         LentModel(model, processor),
         processor,
         name,
-        drawn_only=name == Path(embedded).name,
+        drawn_only=_is_embedded(model),
         card=_card(Path(chosen)) if is_folder else "",
         on_hub=not is_folder,
     )
 
 
+def _is_embedded(model) -> bool:
+    """By its weights: a release or a copy on the Hub has another name."""
+    with safe_open(embedded_checkpoint() / "model.safetensors", "pt") as weights:
+        return torch.equal(model.lm_head.weight.cpu().float(), weights.get_tensor("lm_head.weight").float())
+
+
 def _card(folder: Path) -> str:
     file = folder / "README.md"
-    return ModelCard(file.read_text(encoding="utf-8"), ignore_metadata_errors=True).text if file.is_file() else ""
+    return (
+        ModelCard(file.read_text(encoding="utf-8", errors="replace"), ignore_metadata_errors=True).text
+        if file.is_file()
+        else ""
+    )
 
 
 @cache

@@ -184,6 +184,14 @@ def test_an_edited_card_is_not_overwritten(checkpoint, tmp_path):
     assert contents(folder) == before
 
 
+def test_a_changelog_written_in_the_folder_is_not_lost(checkpoint, tmp_path):
+    folder = assemble(checkpoint, tmp_path / "hub")
+    (folder / "CHANGELOG.md").write_text("by hand")
+    with pytest.raises(FileExistsError, match="holds a CHANGELOG.md that .* has not"):
+        assemble(checkpoint, folder)
+    assert (folder / "CHANGELOG.md").read_text() == "by hand"
+
+
 def test_a_link_to_a_folder_stays_a_link(checkpoint, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "hub"

@@ -226,13 +226,14 @@ def _pictures(record: Mapping) -> str:
 
 def _training(record: Mapping) -> str:
     settings, code, weights = record["settings"], record["code"], record["weights"]
-    base = settings.get("checkpoint")
+    began = [_code(base) if (base := settings.get("checkpoint")) else "random weights"]
+    began += [f"the vision tower from {_code(tower)}"] if (tower := settings.get("tower")) else []
     commit = "a commit that is not known" if code["commit"] == "unknown" else f"commit {code['commit']}"
     chosen = f"best by {weights['metric']}" if weights["chosen"] == "best" else "last"
     processes = record["processes"]
     where = "one process" if processes == 1 else f"each of {processes} processes ({record['distributed']})"
     lines = [
-        f"* started from {_code(base) if base else 'random weights'}",
+        f"* started from {', '.join(began)}",
         f"* weights of step {weights['step']:,} of {weights['of']:,}, the {chosen}",
         f"* seeds: {', '.join(f'{name} {value}' for name, value in record['seeds'].items())}",
         f"* AU-LLaVA {code['version']}, {commit}{' with changes' if code.get('modified') else ''}; "

@@ -60,8 +60,8 @@ transformers serve path/of/this/folder --port 8000
 aullava recognize pictures/ --checkpoint path/of/this/folder --server http://127.0.0.1:8000/v1 --out served.csv
 ```
 
-AU-LLaVA's tests run these on small checkpoints. `vllm serve path/of/this/folder` was not run: by its source vLLM takes a LLaVA \
-whose tower is CLIP, SigLIP or Pixtral."""
+AU-LLaVA's tests run the Python on small checkpoints, `aullava recognize` and `transformers serve` on its embedded one. \
+`vllm serve path/of/this/folder` was not run: by its source vLLM takes a LLaVA whose tower is CLIP, SigLIP or Pixtral."""
 INTENDED = """\
 For research on facial behaviour, and for coding that people check. A reading describes visible muscle movement. It does not say \
 what a person feels, intends or is, and must not be used to infer it; at work and in education that is prohibited in the European \
@@ -95,7 +95,7 @@ def input_text(folder: Path | None) -> str:
     if steps := _read(folder, "processor_config.json").get("image_processor"):
         said += f" `processor` {_steps(steps)}."
     else:
-        said += " `processor_config.json` beside the weights says how it is resized and normalised."
+        said += " The processor's files beside the weights say how it is resized and normalised."
     margin = _read(folder, "config.json").get("face_margin")
     framed = (
         "as its detector does by default" if margin is None else f"{margin:.0%} of its box's side larger on each side"
@@ -124,9 +124,12 @@ def _steps(settings: Mapping) -> str:
     return " and ".join(filter(None, (", ".join(steps[:-1]), *steps[-1:]))) or "leaves it as it is"
 
 
-def _size(size: Mapping[str, int]) -> str:
-    if "shortest_edge" in size:
-        return f"{size['shortest_edge']} on its shorter side"
+def _size(size: Mapping[str, int] | int) -> str:
+    if isinstance(size, int):
+        return f"{size} x {size}"
+    for edge, side in (("shortest_edge", "shorter"), ("longest_edge", "longer")):
+        if edge in size:
+            return f"{size[edge]} on its {side} side"
     return f"{size['width']} x {size['height']}"
 
 

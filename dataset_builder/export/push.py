@@ -7,7 +7,12 @@ from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.export.folder import CARD, DATA, MANIFEST, OutFolder
 from aullava.media.upload import Pushed, PushRefused, check_name, upload
 
-SHORTEST_STATEMENT, FEWEST_LETTERS = 20, 12  # "yes" states nothing, and neither do thirty dots
+SHORTEST_STATEMENT, _FEWEST_LETTERS = 20, 12
+
+
+def is_statement(right: str) -> bool:
+    """Whether a text states a right: "yes" states nothing, and neither do thirty dots."""
+    return len(right.strip()) >= SHORTEST_STATEMENT and sum(map(str.isalpha, right)) >= _FEWEST_LETTERS
 
 
 def check_right(reader: CorpusReader, repo: str, right: str) -> None:
@@ -20,8 +25,7 @@ def check_right(reader: CorpusReader, repo: str, right: str) -> None:
         PushRefused: the name is none, or a licensed corpus comes without a statement.
     """
     check_name(repo, example="my-lab/disfa-rows")
-    stated = len(right.strip()) >= SHORTEST_STATEMENT and sum(map(str.isalpha, right)) >= FEWEST_LETTERS
-    if reader.licensed and not stated:
+    if reader.licensed and not is_statement(right):
         given = f"says only {right!r}" if right.strip() else "is missing"
         terms = (
             "its terms are known to you alone"

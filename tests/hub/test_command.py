@@ -183,6 +183,10 @@ def test_adapters_that_are_not_ours_are_refused(tmp_path):
     (tmp_path / "adapters" / "adapter_config.json").write_text("{}")
     with pytest.raises(UsageError, match="has no model_config.json: expected a folder of adapters that train_sft.py"):
         release(Request(tmp_path / "hub", tmp_path / "adapters"))
+    (tmp_path / "private.md").write_text("mine")
+    (tmp_path / "adapters" / "CHANGELOG.md").symlink_to(tmp_path / "private.md")
+    with pytest.raises(UsageError, match="CHANGELOG.md is a link that leads out of the checkpoint"):
+        release(Request(tmp_path / "hub", tmp_path / "adapters"))
     assert not (tmp_path / "hub").exists()
 
 

@@ -87,6 +87,18 @@ def test_a_repo_of_something_else_is_left_alone(hub, folder):
     assert repo.files["pytorch_model.bin"] == b"theirs"
 
 
+def test_what_others_measured_and_a_changelog_written_there_stay(hub, folder):
+    push(folder, REPO, is_release_file)
+    repo = hub.repos["models", REPO]
+    theirs = {".eval_results/lab.yaml": b"theirs", "CHANGELOG.md": b"by hand"}
+    repo.commit("main", repo.files | theirs | {".eval_results/aullava.yaml": b"of earlier weights"})
+    push(folder, REPO, is_release_file)
+    assert on_hub(hub) == contents(folder) | theirs
+    (folder / "CHANGELOG.md").write_text("of the checkpoint")
+    push(folder, REPO, is_release_file)
+    assert on_hub(hub)["CHANGELOG.md"] == b"of the checkpoint"
+
+
 @pytest.mark.parametrize(("method", "path"), [("PUT", "/lfs/"), ("POST", "/commit/"), ("POST", "/preupload/")])
 def test_an_upload_that_breaks_leaves_the_repo_as_it_was_and_goes_through_again(method, path, hub, folder):
     push(folder, REPO, is_release_file)

@@ -13,8 +13,9 @@ NOT_STATED = "---\nlicense: other\nlicense_name: not-stated\n---\n"
 MIT = "---\nlicense: mit\n---\n"
 
 
-def record(folder: Path, *corpora: str, base: str | None = None, card: str = NOT_STATED) -> Path:
-    told = {"data": {"corpora": [{"corpus": name} for name in corpora]}, "settings": {"checkpoint": base}}
+def record(folder: Path, *corpora: str, base: str | None = None, tower: str | None = None, card=NOT_STATED) -> Path:
+    settings = {"checkpoint": base, "tower": tower}
+    told = {"data": {"corpora": [{"corpus": name} for name in corpora]}, "settings": settings}
     (folder / "training.json").write_text(json.dumps(told))
     (folder / "README.md").write_text(card)
     return folder
@@ -31,6 +32,12 @@ def test_weights_of_a_licensed_corpus_go_public_only_with_a_statement(tmp_path):
 
 def test_drawn_faces_may_be_seen_by_all(tmp_path):
     check_terms(record(tmp_path, "procedural"), public=True, right="")
+
+
+def test_a_tower_from_elsewhere_needs_a_statement(tmp_path):
+    with pytest.raises(ValueError, match="vision tower came from warm/tower"):
+        check_terms(record(tmp_path, "procedural", tower="warm/tower"), public=True, right="")
+    check_terms(tmp_path, public=True, right=RIGHT)
 
 
 def test_an_unknown_corpus_is_refused_even_in_private(tmp_path):

@@ -34,7 +34,7 @@ def test_the_front_matter_names_files_that_are_there_and_a_gradio_that_is_allowe
 def test_the_program_imports_only_the_installed_package():
     """In a Space it lies alone beside the wheel."""
     ours = re.findall(r"^(?:from|import) (\S+)", (FOLDER / "app.py").read_text(), re.MULTILINE)
-    assert {name.split(".")[0] for name in ours} <= {"os", "sys", "html", "importlib", "gradio", "aullava"}
+    assert {name.split(".")[0] for name in ours} <= {"os", "sys", "tempfile", "html", "importlib", "gradio", "aullava"}
     assert not any(name.startswith(".") for name in ours)
 
 

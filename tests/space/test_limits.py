@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import gradio as gr
 import httpx
 import pytest
 from gradio.route_utils import delete_files_created_by_app
@@ -17,6 +18,7 @@ from aullava.action_units import PROTOCOLS
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.dataset_builder.corpora.procedural.film import write_film
 from aullava.space.app import build_demo, launch_options
+from aullava.space.asking import told_to_visitor
 from aullava.space.tab_read import examples
 from aullava.space.tab_video import folder_of_results
 
@@ -137,6 +139,13 @@ def test_what_is_no_number_is_told(client, given, capfd):
     with pytest.raises(AppError, match=r"person .*: expected a number"):
         client.predict(actions="", person=given, api_name="/draw_face")
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_faults_of_the_system_do_not_tell_where_its_files_lie():
+    for error in (OSError(28, "No space left on device", "/srv/a.mp4"), FileNotFoundError("/srv/a.mp4: no such file")):
+        with pytest.raises(gr.Error) as told, told_to_visitor():
+            raise error
+        assert "cannot be read or written" in told.value.message and "/srv" not in told.value.message
 
 
 def test_long_lists_are_read_whole_or_refused_in_few_words(client):

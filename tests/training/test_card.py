@@ -171,6 +171,12 @@ def test_it_names_corpora_and_their_owners(run):
     assert "| `disfa` |" in text
 
 
+def test_it_names_a_tower_from_elsewhere(run):
+    settings = run.record["settings"] | {"tower": "runs/warm/tower"}
+    text = make_card(record_of(run, settings=settings), None, "x", False)
+    assert "* started from random weights, the vision tower from `runs/warm/tower`\n" in text
+
+
 def test_it_counts_the_rows_and_people_of_a_corpus_that_was_read(run, tmp_path):
     folder = bp4d.make(tmp_path / "BP4D")
     given = {"folds": ["fold1"], "validation_share": 0.5, "cache_dir": str(tmp_path / "cache")}
