@@ -98,6 +98,19 @@ def test_its_figures_are_those_of_an_evaluation_that_was_kept(card):
     assert compared and not min(compared, key=len), min(compared, key=len)
 
 
+def test_the_peers_it_names_are_those_of_a_benchmark_that_was_kept(card):
+    rows = tables(card.text)
+    first = next(number for number, row in enumerate(rows) if row[0] == "figure" and row[1:2] == ["this checkpoint"])
+    asked = ("f1_bp4d12", "f1_disfa8", "icc_disfa12", "mae_feafa24")
+    stated = [[float(cell) for cell in row[2:]] for row in rows[first + 2 : first + 2 + len(asked)]]
+    kept = []
+    for path in (ROOT / "benchmarks" / "results").glob("*-baseline_classifier.md"):
+        found = dict(row[:2] for row in tables(path.read_text()) if len(row) > 1)
+        peers = ("tower", "cnn") if "cnn_f1_bp4d12" in found else ("tower",)
+        kept.append([[round(float(found[f"{peer}_{name}"]), 3) for peer in peers] for name in asked])
+    assert stated in kept
+
+
 def test_its_speed_is_that_of_a_benchmark_that_was_kept(card):
     results = ROOT / "benchmarks" / "results"
     told = {row[0].strip("`"): row[1:] for row in tables(sections(card.text)["Speed"])}
