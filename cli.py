@@ -133,6 +133,10 @@ def _release(args: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(args).items() if name not in ("run", "space", "space_repo")}
     if args.space:
         return _release_space(args)
+    if args.space_repo:
+        return _bad_usage(
+            "release", ValueError("--space-repo is said of a Space: add --space FOLDER, or leave it out")
+        )
     if args.out_dir is None or args.checkpoint is None:
         return _bad_usage("release", ValueError("give OUT_DIR and --checkpoint, or --space FOLDER"))
     from aullava.hub.command import Request, UsageError, release
@@ -147,8 +151,8 @@ def _release_space(args: argparse.Namespace) -> int:
     from aullava.space.folder import write_space
 
     try:
-        if args.out_dir or args.checkpoint or args.push:
-            raise ValueError("--space writes a Space and no checkpoint: leave out OUT_DIR, --checkpoint and --push")
+        if args.out_dir or args.checkpoint or args.push or args.public or args.revision or args.evaluation:
+            raise ValueError("--space writes a Space and no checkpoint: leave out all but --space-repo")
         print(*write_space(args.space, args.space_repo), sep="\n")
     except (ValueError, OSError) as error:
         return _bad_usage("release", error)

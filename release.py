@@ -157,7 +157,7 @@ def check_model(folder: Path) -> None:
         raise ValueError(f"{folder}/config.json has no text_config: expected the configuration of the language model")
     for path in (folder / name for name in weight_files(folder)):
         if path.is_file() and not _is_whole(path):
-            raise ValueError(f"{path} is cut off, or a git-LFS pointer to the file: download it again")
+            raise ValueError(f"{path} is cut off or damaged, or a git-LFS pointer to the file: download it again")
 
 
 def weight_files(folder: Path) -> list[str]:
@@ -185,9 +185,12 @@ def _is_whole(path: Path) -> bool:
     size = path.stat().st_size
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length)) if 2 <= length <= size - 8 else {}
-    ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-    return 8 + length + max(ends, default=0) == size
+        text = file.read(length) if 2 <= length <= size - 8 else b"{}"
+    try:
+        ends = [tensor["data_offsets"][1] for name, tensor in json.loads(text).items() if name != "__metadata__"]
+        return 8 + length + max(ends, default=0) == size
+    except (ValueError, TypeError, LookupError, AttributeError):  # no header of safetensors
+        return False
 
 
 def _names(folder: Path) -> list[str]:

@@ -12,13 +12,14 @@ def is_adapters(folder: Path) -> bool:
     return (folder / ADAPTERS).is_file()
 
 
-def merge(adapters: Path, folder: Path, base: str | None = None) -> Path:
+def merge(adapters: Path, folder: Path, base: str | None = None, title: str | None = None) -> Path:
     """Write the whole checkpoint of adapters that `train_sft.py` saved.
 
     Args:
         adapters: their folder.
         folder: where to write.
         base: folder or Hub id of what they go onto, where it is no longer where they say.
+        title: of its card; default: the name of the adapters' folder.
 
     Returns:
         `folder`.
@@ -36,7 +37,10 @@ def merge(adapters: Path, folder: Path, base: str | None = None) -> Path:
             shutil.copyfile(adapters / name, folder / name)
     if (record := folder / _RECORDS[0]).is_file():
         write_card(
-            folder, json.loads(record.read_text(encoding="utf-8")), _licence(adapters / "README.md"), adapters.name
+            folder,
+            json.loads(record.read_text(encoding="utf-8")),
+            _licence(adapters / "README.md"),
+            title or adapters.name,
         )
     return folder
 

@@ -90,6 +90,9 @@ def _tell(request: Request, folder: Path) -> None:
 
 def _check_arguments(request: Request) -> None:
     check_size(request.max_shard_size)
+    for flag, given in (("--push", request.push), ("--revision", request.revision), ("--base", request.base)):
+        if given == "":
+            raise ValueError(f"{flag} is empty, perhaps a variable that is not set: name one, or leave it out")
     if request.push:
         check_name(request.push)
     for flag, given in (
@@ -113,7 +116,9 @@ def _write(request: Request, scratch: Path) -> Path:
     check_terms(checkpoint, request.public, request.right, request.base)
     if is_adapters(checkpoint):
         check_links(checkpoint)  # merging copies what they lead to
-        checkpoint = merge(checkpoint, scratch / "merged" / checkpoint.name, request.base)
+        checkpoint = merge(
+            checkpoint, scratch / "merged" / checkpoint.name, request.base, request.out_dir.resolve().name
+        )
     check_complete(checkpoint)
     check_texts(checkpoint, taken_files(checkpoint))
     check_weights(checkpoint, weight_files(checkpoint))

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aullava.media.upload import Pushed, PushRefused, upload
-from aullava.release import CHANGELOG, RESULTS
+from aullava.release import CHANGELOG, REMOTE_FILES, RESULTS
+
+_OF_A_NEW_REPO = {"README.md", "LICENSE"}  # what the Hub's own page for a new repo may put there
 
 
 def push(
@@ -38,6 +40,11 @@ def push(
             raise PushRefused(
                 f"--push {repo}: the repo holds files of something else ({', '.join(foreign[:5])}), which would be among a "
                 "release: name a new repo, or one that holds an earlier release"
+            )
+        if present - _OF_A_NEW_REPO and present.isdisjoint(REMOTE_FILES):  # a model of any LLaVA has these names, too
+            raise PushRefused(
+                f"--push {repo}: the repo holds a model that is no release of ours ({', '.join(sorted(present)[:5])}), which would "
+                "be replaced: name a new repo, or one that holds an earlier release"
             )
         return present - measured - {CHANGELOG} | {RESULTS} & present
 

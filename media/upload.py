@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 
 _OF_THE_HUB = {".gitattributes"}  # which it writes itself
@@ -99,7 +99,8 @@ def upload(
         reasons = " because of ".join(
             f"{type(reason).__name__}: {reason}" for reason in (error, error.__cause__) if reason
         )
-        raise PushError(f"{repo}: {' '.join(reasons.split())}") from error
+        hint = "" if get_token() else "; no token was found: hf auth login"
+        raise PushError(f"{repo}: {' '.join(reasons.split())}{hint}") from error
     return Pushed(str(url), bool(before.private), done.oid)
 
 

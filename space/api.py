@@ -7,7 +7,15 @@ import gradio as gr
 from aullava.action_units import PROTOCOLS, Protocol, unit
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import present_probability, rounded
-from aullava.space.asking import MODEL_QUEUE, OWN_SCALE, checked, number_input, number_of, told_to_visitor
+from aullava.space.asking import (
+    MODEL_QUEUE,
+    OWN_SCALE,
+    checked,
+    number_input,
+    number_of,
+    told_of_files,
+    told_to_visitor,
+)
 from aullava.space.recognizer import Recognizer
 from aullava.space.tab_batch import csv_file, csv_of, read_files
 from aullava.space.tab_draw import read_back
@@ -103,11 +111,17 @@ def add_endpoints(recognizer: Recognizer) -> None:
         return {name: _described(protocol) for name, protocol in PROTOCOLS.items()}
 
     with gr.Group(visible=False):
-        picture, pictures = picture_input(label="picture"), gr.File(file_count="multiple", label="pictures")
+        picture = told_of_files(picture_input(label="picture"))
+        pictures = told_of_files(
+            gr.File(file_count="multiple", label="pictures"), 'a list such as [handle_file("face.png")]'
+        )
         units, scale = gr.Textbox("disfa", label="units"), gr.Textbox(OWN_SCALE, label="scale")
         mode, quick = gr.Textbox("joint", label="mode"), gr.Textbox("parallel", label="mode")
         faces = gr.Textbox("auto", label="faces")
-        video, fps = gr.File(label="video"), number_input(5, label="fps")
+        video, fps = (
+            told_of_files(gr.File(label="video"), 'a file such as handle_file("film.mp4")'),
+            number_input(5, label="fps"),
+        )
         actions, person = gr.Textbox("", label="actions"), number_input(0, label="person", precision=0)
         answer = gr.JSON(label="answer")
         table, overlay = gr.File(label="table"), gr.File(label="overlay")

@@ -97,6 +97,25 @@ def number_input(value: float, **options) -> gr.Number:
     return number
 
 
+def told_of_files(control: gr.File | gr.Image, expected: str = 'a file such as handle_file("face.png")'):
+    """The same control; who sends it something else is told so. Gradio would tell nothing, and print a trace with file names."""
+    model = control.data_model
+
+    class Sent(model):
+        model_config = {"title": model.__name__}  # what the API calls it
+
+        @classmethod
+        def model_validate(cls, obj, **options):
+            try:
+                return super().model_validate(obj, **options)
+            except ValueError as error:  # of pydantic
+                said = f"{control.label}: expected {expected}"
+                raise gr.Error(said, title="Not read", print_exception=False) from error
+
+    control.data_model = Sent
+    return control
+
+
 def number_of(what: str, given: object) -> float:
     """What a client of the API sent as a number.
 
@@ -105,7 +124,7 @@ def number_of(what: str, given: object) -> float:
     """
     try:
         number = float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"{what} {given!r}: expected a number")

@@ -4,6 +4,7 @@ The Hub installs requirements before it copies the other files, as far as public
 `requirements.txt` is not found there: for a Space of a given name the requirement is the address of the wheel in it.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -28,13 +29,15 @@ def write_space(out: Path, repo: str | None = None, root: Path = ROOT) -> list[P
         The files.
 
     Raises:
-        ValueError: the code at hand is no clone, or its wheel cannot be built.
+        ValueError: the code at hand is no clone, its wheel cannot be built, or `repo` is no name.
         FileExistsError: the folder holds something.
     """
     if not (root / "pyproject.toml").is_file():
         raise ValueError(
             f"a Space carries the project's wheel, which is built from a clone: {root} holds no pyproject.toml"
         )
+    if repo is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        raise ValueError(f"--space-repo {repo}: expected ORG/NAME, such as my-lab/au-llava-space")
     out.mkdir(parents=True, exist_ok=True)
     if found := sorted(path.name for path in out.iterdir()):
         raise FileExistsError(f"{out} holds {', '.join(found[:3])}: name a new or an empty folder")

@@ -95,7 +95,9 @@ def read_tab(recognizer: Recognizer) -> None:
             boxed = gr.HTML(shown[0], elem_id="boxed")
             panel = gr.HTML(shown[1], elem_id="reading", js_on_load=SPEAK + _NAME_EXAMPLES)
     asked = [picture, *controls]
-    gr.on(
+    done = gr.on(
         [control.change for control in asked], read, asked, [boxed, panel], trigger_mode="always_last", **MODEL_QUEUE,
         api_visibility="private",
     )  # fmt: skip
+    # What was read of another picture, or of other units, must not stand below this one.
+    done.failure(None, None, [boxed, panel], js="() => ['', '']", api_visibility="private")

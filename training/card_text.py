@@ -23,6 +23,8 @@ SECTIONS = (
 NOT_BY_GROUP = "**Results per group of people: not measured.**"
 SPEED = "**Not measured.** `python benchmarks/readout.py --checkpoint FOLDER`, in a clone of AU-LLaVA, measures it."
 USE = """\
+With `pip install torch transformers pillow`; `face.png`, a drawn face, lies in the released folder.
+
 ```python
 from transformers import AutoModel, AutoProcessor
 

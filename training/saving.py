@@ -77,7 +77,11 @@ def merge_adapters(
         ValueError: no such folder, or the base cannot be used.
     """
     adapters = Path(adapters)
-    if missing := [name for name in ("adapter_config.json", MODEL_CONFIG) if not (adapters / name).is_file()]:
+    if missing := [
+        name
+        for name in ("adapter_config.json", MODEL_CONFIG, "adapter_model.safetensors")
+        if not (adapters / name).is_file()
+    ]:
         raise ValueError(
             f"{adapters} has no {missing[0]}: expected a folder of adapters that train_sft.py has written"
         )

@@ -160,6 +160,10 @@ def unwhole(checkpoint: Path) -> None:
         (lambda folder: (folder / "config.yaml").write_text("data: /" + "home/ann/disfa"), "place on a machine"),
         (lambda folder: (folder / "CHANGELOG.md").write_text("read from /" + "mnt/ann"), "CHANGELOG.md, line 1"),
         (lambda folder: (folder / "training.json").write_text(told("mystery")), "licence is not known"),
+        (
+            lambda folder: (folder / WEIGHTS).write_bytes(b"\x04" + bytes(7) + b"[{}]"),
+            "model.safetensors is cut off or damaged",
+        ),
         (lambda folder: (folder / WEIGHTS).rename(folder / "pytorch_model.bin"), "lacks model.safetensors"),
     ],
 )
@@ -197,6 +201,8 @@ def test_adapters_that_are_not_ours_are_refused(tmp_path):
         ({"revision": "v2"}, "--revision is said of an upload"),
         ({"right": RIGHT}, "--i-hold-the-right is said of an upload"),
         ({"push": "au-llava"}, "expected ORG/NAME"),
+        ({"push": ""}, "--push is empty"),
+        ({"push": "me/au-llava", "revision": ""}, "--revision is empty"),
         ({"max_shard_size": "5"}, "--max-shard-size 5"),
         ({"base": "llava"}, "--base llava: .* holds no adapters"),
         ({"benchmark": (("me/faces", "task", "level.mae"),)}, "--benchmark says .* add --evaluation"),

@@ -13,6 +13,8 @@ from loopback_hub import LoopbackHub
 
 REPO = "me/au-llava"
 CARD = "---\nlicense: apache-2.0\n---\n# card\n"
+MODEL = {"README.md": CARD, "config.json": "{}", "model.safetensors": "first weights"}
+RELEASE = MODEL | {"modeling_aullava.py": ""}
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def hub(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    for name, text in (("README.md", CARD), ("config.json", "{}"), ("model.safetensors", "first weights")):
+    for name, text in RELEASE.items():
         (tmp_path / name).write_text(text)
     return tmp_path
 
@@ -85,6 +87,18 @@ def test_a_repo_of_something_else_is_left_alone(hub, folder):
     with pytest.raises(PushRefused, match=r"something else \(pytorch_model.bin\)"):
         push(folder, REPO, is_release_file)
     assert repo.files["pytorch_model.bin"] == b"theirs"
+
+
+def test_a_model_of_other_code_is_left_alone_and_a_new_page_is_not(hub, folder):
+    push(folder, REPO, is_release_file)
+    repo = hub.repos["models", REPO]
+    repo.commit("main", {name: text.encode() for name, text in MODEL.items()})
+    with pytest.raises(PushRefused, match=r"no release of ours \(README.md, config.json, model.safetensors\)"):
+        push(folder, REPO, is_release_file)
+    assert "modeling_aullava.py" not in repo.files
+    repo.commit("main", {"README.md": b"made on the Hub's page"})
+    push(folder, REPO, is_release_file)
+    assert on_hub(hub) == contents(folder)
 
 
 def test_what_others_measured_and_a_changelog_written_there_stay(hub, folder):

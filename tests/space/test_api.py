@@ -198,6 +198,7 @@ def test_wrong_choices_are_told_as_text(client, pictures, options, expected):
         ("AU25", 0, "AU12L=0.8"),
         ("<b>=1", 0, "unknown action"),
         ("", 1000, "person"),
+        ("", 10**400, "person"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(client, actions, person, expected):
@@ -253,6 +254,20 @@ def test_a_file_of_the_server_cannot_be_asked_for(page, tmp_path):
     answer = httpx.get(f"{call}/{event}", timeout=60).text
     assert answer.startswith("event: error")
     assert "values" not in answer
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "sent", "expected"),
+    [
+        ("/read_face", "face.png", "picture: expected a file"),
+        ("/read_batch", "face.png", "pictures: expected a list"),
+        ("/read_video", 5, "video: expected a file"),
+    ],
+)
+def test_what_is_sent_in_the_place_of_a_file_is_told_and_not_logged(client, endpoint, sent, expected, capfd):
+    with pytest.raises(AppError, match=expected):
+        client.predict(sent, api_name=endpoint)
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_nothing_is_logged_of_what_was_read(client, tmp_path, capfd):
