@@ -26,6 +26,7 @@ from aullava.space.uploads import LeftBehind
 
 TITLE = "AU-LLaVA: facial action units as text"
 LARGEST_FILE = "50mb"
+SESSIONS = 50  # of visitors that Gradio remembers, at a third of a megabyte; it needs nothing of who was forgotten
 WAITING = 40  # visitors' requests that may wait; who comes later is told that the page is busy
 SWEEP, KEPT = 600, 1800  # seconds: how often, and from which age on, uploaded files are deleted
 
@@ -54,6 +55,7 @@ def launch_options() -> dict:
         "theme": theme(),
         "css": style(),
         "max_file_size": LARGEST_FILE,
+        "state_session_capacity": SESSIONS,
         "share": False,
         "show_error": False,
         "ssr_mode": False,

@@ -173,7 +173,10 @@ def test_a_full_disk_is_told_and_what_was_saved_holds(tmp_path, units, settings,
         assert list(store.rows()) == [row for block in blocks for row in block.rows]
 
 
-def test_ctrl_c_keeps_all_that_was_read(tmp_path, units, settings, blocks):
+def test_ctrl_c_keeps_all_that_was_read(tmp_path, units, settings, blocks, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started the tests with `&`
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+
     def press(block):
         if block.unit.kind == "video":
             signal.raise_signal(signal.SIGINT)
