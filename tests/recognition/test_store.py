@@ -174,7 +174,8 @@ def test_a_full_disk_is_told_and_what_was_saved_holds(tmp_path, units, settings,
 
 
 def test_ctrl_c_keeps_all_that_was_read(tmp_path, units, settings, blocks, request):
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started the tests with `&`
+    # It is ignored where a shell started the tests with `&`.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def press(block):
