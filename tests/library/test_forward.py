@@ -164,5 +164,5 @@ class TestGradients:
 @torch.no_grad()
 def test_compiles_into_one_graph(pair):
     model, _, _, inputs = pair
-    compiled = torch.compile(model, backend="eager", fullgraph=True)
-    close(compiled(**inputs).logits, model(**inputs).logits)
+    expected = model(**inputs).logits  # the library hangs its hooks in at the first call, under a lock that does not compile
+    close(torch.compile(model, backend="eager", fullgraph=True)(**inputs).logits, expected)
