@@ -17,7 +17,7 @@ from PIL import Image
 from aullava.action_units import PROTOCOLS
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.dataset_builder.corpora.procedural.film import write_film
-from aullava.space.app import build_demo, launch_options
+from aullava.space.app import SESSIONS, build_demo, launch_options
 from aullava.space.asking import told_to_visitor
 from aullava.space.tab_read import examples
 from aullava.space.tab_video import folder_of_results
@@ -160,10 +160,20 @@ def test_long_lists_are_read_whole_or_refused_in_few_words(client):
         assert len(str(told.value)) < 600
 
 
+def test_of_many_visitors_few_are_remembered(served):
+    """Each takes a third of a megabyte, and who asks through the API never says goodbye."""
+    demo, url, _ = served
+    for visitor in range(SESSIONS + 5):
+        asked = {"data": [], "session_hash": f"visitor{visitor}"}
+        httpx.post(f"{url}gradio_api/run/protocols", json=asked).raise_for_status()
+    assert len(demo.state_holder.session_data) == SESSIONS
+
+
 @pytest.mark.slow
 def test_memory_stays_over_500_requests(tmp_path):
     space = part("space")
     pictures = space.draw_pictures(tmp_path)
     with part("parts.space_server").Server(tmp_path) as server:
+        space.memory_growth(server, pictures, 250)  # until the memory pools of all threads are filled
         assert space.memory_growth(server, pictures, 500) <= 1.05
         assert "Traceback" not in server.said()
