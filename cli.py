@@ -151,7 +151,8 @@ def _release_space(args: argparse.Namespace) -> int:
     from aullava.space.folder import write_space
 
     try:
-        if args.out_dir or args.checkpoint or args.push or args.public or args.revision or args.evaluation:
+        said = (args.out_dir, args.checkpoint, args.base, args.evaluation, args.benchmark, args.push, args.public)
+        if any((*said, args.revision, args.right)):
             raise ValueError("--space writes a Space and no checkpoint: leave out all but --space-repo")
         print(*write_space(args.space, args.space_repo), sep="\n")
     except (ValueError, OSError) as error:

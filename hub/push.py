@@ -35,7 +35,7 @@ def push(
     """
 
     def replaced(present: set[str]) -> set[str]:
-        measured = {path for path in present if Path(path).parent == Path(RESULTS).parent}
+        measured = {path for path in present - {RESULTS} if Path(path).parent == Path(RESULTS).parent}
         if foreign := sorted(path for path in present - measured if not is_ours(path)):
             raise PushRefused(
                 f"--push {repo}: the repo holds files of something else ({', '.join(foreign[:5])}), which would be among a "
@@ -46,7 +46,7 @@ def push(
                 f"--push {repo}: the repo holds a model that is no release of ours ({', '.join(sorted(present)[:5])}), which would "
                 "be replaced: name a new repo, or one that holds an earlier release"
             )
-        return present - measured - {CHANGELOG} | {RESULTS} & present
+        return present - measured - {CHANGELOG}
 
     return upload(
         {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()},
