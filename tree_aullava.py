@@ -8,14 +8,20 @@ Conventions
 """
 
 import copy
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import DynamicCache
+from transformers import DynamicCache, LlavaForConditionalGeneration
 
 from .plan_aullava import Run
+
+# The keyword of forward's key-value cache, and the name of it in what forward returns: transformers 5.24 renamed both.
+CACHE_KEY = (
+    "cache" if "cache" in inspect.signature(LlavaForConditionalGeneration.forward).parameters else "past_key_values"
+)
 
 
 @dataclass
@@ -72,9 +78,9 @@ class TokenTree:
             input_ids=ids_BT,
             attention_mask=self._mask().to(device),
             position_ids=torch.from_numpy(np.concatenate(positions_BT, 1).clip(min=0)).to(device),
-            past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=torch.from_numpy(ends_S).to(device),
+            **{CACHE_KEY: self.cache},
             **image,
         )
         self.columns, self._queue, self._queued = self.columns + self._queued, [], 0

@@ -49,6 +49,7 @@ from aullava.plan_aullava import compile_plan
 from aullava.readout_aullava import read
 from aullava.recognition.load import load_checkpoint
 from aullava.release import embedded_checkpoint
+from aullava.tree_aullava import CACHE_KEY
 
 NAMES = ("disfa", "bp4d", "feafa")
 TARGETS = {
@@ -122,8 +123,8 @@ class Setting:
         token_B1 = output.logits[:, -1:].argmax(-1)
 
         def run():
-            self.model(input_ids=token_B1, past_key_values=output.past_key_values, use_cache=True, logits_to_keep=1)
-            output.past_key_values.crop(-1)
+            self.model(input_ids=token_B1, use_cache=True, logits_to_keep=1, **{CACHE_KEY: output[CACHE_KEY]})
+            output[CACHE_KEY].crop(-1)
 
         return run
 

@@ -5,6 +5,8 @@ from copy import deepcopy
 import pytest
 import torch
 
+from aullava.tree_aullava import CACHE_KEY
+
 from tiny import FACES, TOWERS, count_passes
 from twins import QUESTIONS, twins
 
@@ -76,7 +78,7 @@ def test_goes_on_from_a_cache(pair):
     whole = write(model, inputs, do_sample=False)
     first = write(model, inputs, do_sample=False, max_new_tokens=2, return_dict_in_generate=True)
     seen = torch.nn.functional.pad(inputs["attention_mask"], (0, 2), value=1)
-    so_far = {"input_ids": first.sequences, "attention_mask": seen, "past_key_values": first.past_key_values}
+    so_far = {"input_ids": first.sequences, "attention_mask": seen, CACHE_KEY: first[CACHE_KEY]}
     with count_passes(model) as lengths:
         found = write(model, so_far, do_sample=False, max_new_tokens=LENGTH - 2)
     assert torch.equal(found, whole)
