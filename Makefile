@@ -6,6 +6,9 @@ PYTHON ?= python3
 # of CUDA libraries, name one with `make demo TORCH=...`, as a version, a wheel file, or with options of pip.
 TORCH ?= torch==2.13.0
 
+# Every other package at the version that the tests ran with; `make lock` writes the file anew. LOCK= leaves it out.
+LOCK ?= --constraint constraints.txt
+
 VENV := .venv
 PY := $(VENV)/bin/python
 # Two OpenMP threads on busy cores are many times slower than one.
@@ -15,7 +18,7 @@ export OMP_NUM_THREADS ?= 1
 FIRST := tests/training tests/hub tests/recognition tests/test_train_sft.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo space test test-slow test-lowest test-newest test-browser check fix bench evaluate peers
+.PHONY: help demo space test test-slow test-lowest test-newest test-browser check fix bench evaluate peers lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,12 +38,12 @@ test-slow: $(VENV)/.installed-test ## run those that `make test` leaves out for 
 test-lowest: ## run them with the oldest version of each dependency that pyproject.toml claims
 	$(MAKE) VENV=.venv-lowest .venv-lowest/bin/python
 	.venv-lowest/bin/python tests/lowest.py > .venv-lowest/lowest.txt
-	PIP_CONSTRAINT=$(CURDIR)/.venv-lowest/lowest.txt $(MAKE) VENV=.venv-lowest test
+	PIP_CONSTRAINT=$(CURDIR)/.venv-lowest/lowest.txt $(MAKE) VENV=.venv-lowest LOCK= test
 
 test-newest: export TORCH = torch
 test-newest: ## run them with the newest version of each dependency that its range allows
 	rm -f .venv-newest/.installed-test
-	PIP_UPGRADE=1 PIP_UPGRADE_STRATEGY=eager $(MAKE) VENV=.venv-newest test
+	PIP_UPGRADE=1 PIP_UPGRADE_STRATEGY=eager $(MAKE) VENV=.venv-newest LOCK= test
 
 test-browser: $(VENV)/.installed-test ## drive the web page with the Chromium that is there
 	$(PY) -m pytest -m browser tests/space
@@ -62,10 +65,17 @@ evaluate: $(VENV)/.installed-test ## every figure of the embedded checkpoint, be
 peers: $(VENV)/.installed-test ## train discriminative peers of the embedded checkpoint on its faces, an hour and more
 	$(PY) benchmarks/baseline_classifier.py $(ARGS)
 
-# One stamp an extra; a changed pyproject.toml makes them all stale.
-$(VENV)/.installed-%: pyproject.toml | $(PY)
-	$(PY) -m pip install $(TORCH)
-	$(PY) -m pip install --editable ".[$*]"
+lock: ## resolve every dependency anew, for each Python and system at once, and pin it in constraints.txt
+	$(MAKE) VENV=.venv-lock .venv-lock/bin/python
+	.venv-lock/bin/python -m pip install --upgrade uv
+	.venv-lock/bin/uv pip compile pyproject.toml --extra test --extra dev --universal --python-version 3.11 --upgrade \
+		--no-emit-package torch --no-annotate --no-header --quiet --output-file constraints.txt
+
+# One stamp an extra; a changed pyproject.toml or lock makes them all stale. The build tool is pinned as well, which pip does not
+# do where it builds in an environment of its own.
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(PY)
+	$(PY) -m pip install $(LOCK) $(TORCH) setuptools
+	$(PY) -m pip install $(LOCK) --no-build-isolation --editable ".[$*]"
 	@touch $@
 
 $(PY):
