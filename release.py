@@ -213,7 +213,7 @@ def check_complete(checkpoint: Path) -> None:
     names = set(_names(checkpoint))
     if "adapter_config.json" in names:
         raise ValueError(
-            f"{checkpoint} holds an adapter: merge it into its base: python -m aullava.training.saving {checkpoint} OUT"
+            f"{checkpoint} holds an adapter: merge it into its base: python -m aullava.training.run.saving {checkpoint} OUT"
         )
     if missing := [name for name in (*_REQUIRED, *_weights(checkpoint)) if name not in names]:
         raise FileNotFoundError(f"checkpoint {checkpoint} lacks {', '.join(missing)}: save model and processor")

@@ -14,20 +14,20 @@ from trl import SFTConfig, TrlParser
 
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
 from aullava.training.arguments import ModelArguments, RunArguments, check_together
-from aullava.training.assembly import make_trainer
-from aullava.training.augmentation import AugmentationArguments, EpochOfRun
 from aullava.training.card import describe_run
+from aullava.training.data.augmentation import AugmentationArguments, EpochOfRun
+from aullava.training.data.report import print_sampling, print_unreadable
 from aullava.training.data_arguments import DataArguments
-from aullava.training.data_report import print_sampling, print_unreadable
-from aullava.training.loading import load_for_training
-from aullava.training.losses import LossArguments
-from aullava.training.plan import print_plan
-from aullava.training.report import print_what_trains
-from aullava.training.resume import checkpoint_to_resume
-from aullava.training.saving import save_result
-from aullava.training.scratch import ScratchArguments
-from aullava.training.sources import open_source
-from aullava.training.validation import ReadingArguments
+from aullava.training.model.load import load_for_training
+from aullava.training.model.report import print_what_trains
+from aullava.training.model.scratch import ScratchArguments
+from aullava.training.run.assembly import make_trainer
+from aullava.training.run.losses import LossArguments
+from aullava.training.run.plan import print_plan
+from aullava.training.run.resume import checkpoint_to_resume
+from aullava.training.run.saving import save_result
+from aullava.training.run.sources import open_source
+from aullava.training.run.validation import ReadingArguments
 
 PARTS = (
     RunArguments,

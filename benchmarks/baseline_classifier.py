@@ -30,9 +30,9 @@ from aullava.dataset_builder.corpora.procedural import DrawnFace
 from aullava.dataset_builder.corpora.procedural.labels import values_of
 from aullava.dataset_builder.corpora.procedural.samples import describe_face
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
-from aullava.training.checkpoints import WholeCheckpoints
-from aullava.training.resume import checkpoint_to_resume
-from aullava.training.scratch import ScratchArguments
+from aullava.training.model.scratch import ScratchArguments
+from aullava.training.run.checkpoints import WholeCheckpoints
+from aullava.training.run.resume import checkpoint_to_resume
 
 HEADLINE = (
     "f1_bp4d12",

@@ -40,8 +40,8 @@ from trl import SFTConfig, SFTTrainer
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.recognition.load import load_checkpoint
 from aullava.release import embedded_checkpoint
-from aullava.training.collator import TurnCollator
-from aullava.training.trainer import AUTrainer
+from aullava.training.data.collator import TurnCollator
+from aullava.training.run.trainer import AUTrainer
 
 TURNS = 4
 TARGETS = {"packed_turns_speedup": ("at least", 2.5), "trainer_overhead": ("at most", 0.10)}

@@ -9,7 +9,7 @@ export OMP_NUM_THREADS=1  # the other core draws the faces
 python=${PYTHON:-python}
 mkdir -p outputs/tiny
 
-"$python" -m aullava.training.tower --config configs/tiny_1_tower.yaml 2>&1 | tee -a outputs/tiny/1_tower.log
+"$python" -m aullava.training.model.tower --config configs/tiny_1_tower.yaml 2>&1 | tee -a outputs/tiny/1_tower.log
 "$python" train_sft.py --config configs/tiny_2_align.yaml 2>&1 | tee -a outputs/tiny/2_align.log
 "$python" train_sft.py --config configs/tiny_3_joint.yaml 2>&1 | tee -a outputs/tiny/3_joint.log
 "$python" train_sft.py --config configs/tiny_4_longer.yaml 2>&1 | tee -a outputs/tiny/4_longer.log

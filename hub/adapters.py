@@ -29,7 +29,7 @@ def merge(adapters: Path, folder: Path, base: str | None = None, title: str | No
         ImportError: the extra `train` is not installed.
     """
     from aullava.training.card import write_card
-    from aullava.training.saving import merge_adapters
+    from aullava.training.run.saving import merge_adapters
 
     merge_adapters(adapters, folder, checkpoint=base)
     for name in _RECORDS:

@@ -21,7 +21,9 @@ from pathlib import Path
 import numpy as np
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["aullava.training.assembly", "aullava.training.card", "aullava.recognition.command"])
+SERVER.set_forkserver_preload(
+    ["aullava.training.run.assembly", "aullava.training.card", "aullava.recognition.command"]
+)
 
 
 class Forked:

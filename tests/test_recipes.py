@@ -11,13 +11,13 @@ from trl import SFTConfig, TrlParser
 
 from aullava.train_sft import PARTS
 from aullava.training.arguments import ModelArguments
-from aullava.training.bases import base_config
 from aullava.training.data_arguments import DataArguments
-from aullava.training.loading import set_to_learn
-from aullava.training.report import count_parameters, describe_model
-from aullava.training.scratch import ScratchArguments
-from aullava.training.unreached import empty_model
-from aullava.training.validation import ReadingArguments
+from aullava.training.model.bases import base_config
+from aullava.training.model.load import set_to_learn
+from aullava.training.model.report import count_parameters, describe_model
+from aullava.training.model.scratch import ScratchArguments
+from aullava.training.model.unreached import empty_model
+from aullava.training.run.validation import ReadingArguments
 
 from checkout import ROOT
 from tiny import tiny_config

@@ -27,8 +27,8 @@ from aullava.action_units import PROTOCOLS, question, render, value_of, value_st
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
-from aullava.training.scratch import ScratchArguments, build_config, build_processor
-from aullava.training.tokenizer import build_tokenizer
+from aullava.training.model.scratch import ScratchArguments, build_config, build_processor
+from aullava.training.model.tokenizer import build_tokenizer
 
 TOWERS = ("swin", "clip")
 SIZES = ScratchArguments(tower_width=8, tower_depths=[1, 1, 1], language_width=32, language_layers=2)

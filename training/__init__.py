@@ -1,1 +1,1 @@
-"""What train_sft.py is made of: the tokenizer and model built from scratch, the tower's warm-up, the trainer, the report."""
+"""What train_sft.py is made of: its arguments, then data/ (rows and batches), model/ (what learns) and run/ (how it learns)."""

@@ -129,7 +129,7 @@ class ModelArguments:
             )
         if self.tower is not None and not Path(self.tower, "config.json").is_file():
             raise ValueError(
-                f"tower={self.tower!r} is no folder with a saved tower: warm one up with aullava.training.tower"
+                f"tower={self.tower!r} is no folder with a saved tower: warm one up with aullava.training.model.tower"
             )
         if not self.lora_r and self.freeze_tower and self.freeze_language_model and self.freeze_projector:
             raise ValueError(

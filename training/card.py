@@ -15,12 +15,12 @@ from aullava.action_units import PROTOCOLS, Protocol, render, value_of, value_st
 from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.media.files import printable, replace_file
 from aullava.training import card_text
-from aullava.training.provenance import write_provenance
+from aullava.training.run.provenance import write_provenance
 
 _DRAWN = "procedural"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _VALUES = {"occurrence": "0 or 1", "intensity": "0 to 5", "continuous": "0.00 to 1.00"}
-_MEANINGS = (  # what a figure's name ends in -> what it says; training/validation.py has the conventions
+_MEANINGS = (  # what a figure's name ends in -> what it says; training/run/validation.py has the conventions
     ("macro_f1", "F1 of the positive class, mean over units; of intensities a level of 2 or more is positive"),
     ("icc", "ICC(3,1) of intensities, mean over units"),
     ("mae_intensity", "mean absolute error in levels 0 to 5, mean over units"),
@@ -45,7 +45,7 @@ model = PeftModel.from_pretrained(base, "path/of/this/folder")
 processor = AULlavaProcessor.from_pretrained("path/of/this/folder")
 ```
 
-`python -m aullava.training.saving path/of/this/folder merged` writes a whole checkpoint, which `aullava release` makes into a \
+`python -m aullava.training.run.saving path/of/this/folder merged` writes a whole checkpoint, which `aullava release` makes into a \
 model folder."""
 _RESULTS = """\
 **Per unit, on people that training never saw: not measured.** `aullava evaluate` measures it, and `aullava release --evaluation` \

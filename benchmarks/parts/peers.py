@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
-from aullava.training.scratch import MEAN, STD, ScratchArguments, build_from_scratch, tower_output_width
+from aullava.training.model.scratch import MEAN, STD, ScratchArguments, build_from_scratch, tower_output_width
 
 TRUNKS = ("tower", "cnn")
 LEVELS = 5
@@ -98,7 +98,7 @@ def convolution(channels: int, width: int, stride: int = 1) -> tuple[nn.Module, 
 class Peer(nn.Module):
     """A trunk, and one linear map from all of its places to the outputs.
 
-    Every place has weights of its own, as in training/tower.py: pooled tokens learn slowly and hide the side.
+    Every place has weights of its own, as in training/model/tower.py: pooled tokens learn slowly and hide the side.
     """
 
     def __init__(self, design: Design, seed: int = 0):

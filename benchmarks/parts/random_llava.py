@@ -14,7 +14,7 @@ from aullava.action_units import PROTOCOLS, WORDINGS, question, render, value_of
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
-from aullava.training.tokenizer import CHAT_TEMPLATE
+from aullava.training.model.tokenizer import CHAT_TEMPLATE
 
 
 def byte_level_tokenizer(digits: int) -> PreTrainedTokenizerFast:

@@ -20,7 +20,7 @@ from aullava.release import RESULTS, embedded_checkpoint
 from aullava.training.arguments import ModelArguments
 from aullava.training.card import describe_run
 from aullava.training.card_text import SECTIONS
-from aullava.training.provenance import drawn_manifest
+from aullava.training.run.provenance import drawn_manifest
 
 from tiny import make_tiny_checkpoint
 

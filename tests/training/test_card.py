@@ -18,15 +18,15 @@ from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.release import assemble
 from aullava.training.arguments import ModelArguments
-from aullava.training.augmentation import AugmentationArguments, EpochOfRun, augmented_rows
 from aullava.training.card import OwnCard, describe_run, make_card, write_card
 from aullava.training.card_text import CITATION, SECTIONS
-from aullava.training.collator import TurnCollator
-from aullava.training.data import training_rows
+from aullava.training.data.augmentation import AugmentationArguments, EpochOfRun, augmented_rows
+from aullava.training.data.collator import TurnCollator
+from aullava.training.data.mix import training_rows
 from aullava.training.data_arguments import DataArguments
-from aullava.training.provenance import drawn_manifest
-from aullava.training.saving import save_checkpoint
-from aullava.training.validation import score_readings
+from aullava.training.run.provenance import drawn_manifest
+from aullava.training.run.saving import save_checkpoint
+from aullava.training.run.validation import score_readings
 
 from checkout import ROOT
 from tiny import tiny_model

@@ -11,9 +11,9 @@ from aullava.dataset_builder.chat_turns import KINDS
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
 from aullava.dataset_builder.errors import CorpusError
 from aullava.training.arguments import ModelArguments
-from aullava.training.augmentation import AugmentationArguments
+from aullava.training.data.augmentation import AugmentationArguments
 from aullava.training.data_arguments import DataArguments
-from aullava.training.scratch import ScratchArguments
+from aullava.training.model.scratch import ScratchArguments
 
 ALL = (ModelArguments, ScratchArguments, DrawnFaceArguments, DataArguments, AugmentationArguments, SFTConfig)
 TWO = {"corpora": ["disfa", "procedural"], "data_dirs": ["DISFA", "-"]}

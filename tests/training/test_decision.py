@@ -20,8 +20,8 @@ from aullava.plan_aullava import compile_plan
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.release import assemble, embedded_checkpoint
 from aullava.training.decision import SETTINGS, TEMPLATE, decision_files, write_decision_files
-from aullava.training.saving import save_checkpoint
-from aullava.training.scratch import build_config, build_processor
+from aullava.training.model.scratch import build_config, build_processor
+from aullava.training.run.saving import save_checkpoint
 
 from tiny import FACES, SIZES, make_tiny_checkpoint, processor_with, tiny_config, tiny_model, tiny_processor, tokenizer
 

@@ -1,0 +1,1 @@
+"""Corpora and drawn faces become training rows, and rows become batches."""

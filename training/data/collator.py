@@ -1,0 +1,133 @@
+"""Training rows, a picture with several turns each, become one padded batch, with labels where the answers are."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from aullava.training.data.packing import PADDING, look_mask, pack
+from aullava.training.data.turn_tokens import IGNORED, UNITS, TurnTokens, kept, tokenise_turn
+
+__all__ = ["IGNORED", "UNITS", "TurnCollator", "ordered"]
+
+
+@dataclass
+class TurnCollator:
+    """Callable for a DataLoader.
+
+    Args:
+        processor: AULlavaProcessor with a fast tokenizer.
+        literal_share: share, 0 to 1, of the answers' literal tokens that are learnt.
+        hidden_share: share, 0 to 1, of the turns whose values are labels only. Which ones depends on the picture, so it repeats.
+        layout: "image_first" or "instruction_first": the order of picture and question, whatever it is in the row.
+        packed: all turns of a picture in one sequence (packing.py); else a sequence a turn.
+        extras: add what the trainer takes out again before the model sees the batch: `slots`, `rows`, `turns`.
+    """
+
+    processor: object
+    literal_share: float = 0.05
+    hidden_share: float = 0.0
+    layout: str = "image_first"
+    packed: bool = False
+    extras: bool = False
+
+    def __post_init__(self):
+        if self.packed and self.layout != "image_first":
+            raise ValueError(
+                f"packed={self.packed} with layout={self.layout!r}: turns can share a picture only where it comes first; "
+                "unset one of the two"
+            )
+
+    def __call__(self, rows: list[dict]) -> dict[str, object]:
+        """Rows with `images` (one picture), `turns` and, for extras, `row` (a name) become a batch.
+
+        Returns:
+            `input_ids`, `labels` (B, L), padded on the right, `pixel_values` (B, 3, side, side) and `attention_mask`: (B, L), or
+            packed (B, 1, L, L) bool, then also `position_ids` (B, L). B counts the turns, packed the pictures.
+            With extras `slots` (S, 5): batch row, column of the label in `labels` (the logits one column before predict it),
+            unit in UNITS, scale in SCALES, value in `value_strings(scale)`, all as numbers; `rows`, the names of the
+            pictures' rows; `turns`, their number.
+        """
+        pictures = [row["images"][0] for row in rows]
+        pixels_NCHW = torch.from_numpy(
+            np.stack(self.processor.image_processor(pictures, return_tensors="np")["pixel_values"])
+        )
+        tokens = [self._tokenise(row, pixels) for row, pixels in zip(rows, pixels_NCHW, strict=True)]
+        if self.packed:
+            batch, slots = self._pack(tokens)
+        else:
+            batch, slots = self._one_by_one([turn for turns in tokens for turn in turns])
+            pixels_NCHW = pixels_NCHW.repeat_interleave(torch.tensor([len(turns) for turns in tokens]), dim=0)
+        batch["pixel_values"] = pixels_NCHW
+        if self.extras:
+            batch |= {
+                "slots": torch.tensor(slots, dtype=torch.long).reshape(-1, 5),
+                "rows": [row["row"] for row in rows],
+                "turns": sum(map(len, tokens)),
+            }
+        return batch
+
+    def _tokenise(self, row: dict, pixels_CHW: torch.Tensor) -> list[TurnTokens]:
+        salt = zlib.crc32(pixels_CHW.numpy().tobytes())
+        image = self.processor.image_token
+        placeholder = self.processor.replace_image_token({"pixel_values": pixels_CHW[None]}, 0)
+        turns = []
+        for number, turn in enumerate(row["turns"]):
+            prompt = self.processor.apply_chat_template(
+                ordered(turn["prompt"], self.layout), tokenize=False, add_generation_prompt=True
+            ).replace(image, placeholder)
+            hidden = kept(salt, number, self.hidden_share)
+            turns.append(tokenise_turn(self.processor.tokenizer, prompt, turn, self.literal_share, hidden))
+        return turns
+
+    def _one_by_one(self, turns: list[TurnTokens]) -> tuple[dict[str, torch.Tensor], list[tuple[int, ...]]]:
+        batch = self._padded([turn.ids for turn in turns], [turn.labels for turn in turns])
+        batch["attention_mask"] = _pad([[1] * len(turn.ids) for turn in turns], 0)
+        return batch, [(index, *slot) for index, turn in enumerate(turns) for slot in turn.slots]
+
+    def _pack(self, pictures: list[list[TurnTokens]]) -> tuple[dict[str, torch.Tensor], list[tuple[int, ...]]]:
+        ids, labels, segments, positions, slots = [], [], [], [], []
+        for index, turns in enumerate(pictures):
+            prefix = self._shared_prefix(turns)
+            joined_ids, joined_labels = turns[0].ids[:prefix], turns[0].labels[:prefix]
+            for turn in turns:
+                shift = len(joined_ids) - prefix
+                slots += [(index, place + shift, *what) for place, *what in turn.slots]
+                joined_ids += turn.ids[prefix:]
+                joined_labels += turn.labels[prefix:]
+            row_segments, row_positions = pack(prefix, [len(turn.ids) - prefix for turn in turns])
+            ids.append(joined_ids)
+            labels.append(joined_labels)
+            segments.append(row_segments)
+            positions.append(row_positions)
+        batch = self._padded(ids, labels)
+        batch["attention_mask"] = look_mask(_pad(segments, PADDING))
+        batch["position_ids"] = _pad(positions, 0)
+        return batch, slots
+
+    def _shared_prefix(self, turns: list[TurnTokens]) -> int:
+        """Number of tokens up to the end of the picture, the same in all turns.
+
+        The prefix ends there even if the questions begin alike: what predicts a turn's first label must belong to the turn.
+        """
+        token = self.processor.image_token_id
+        length = len(turns[0].ids) - turns[0].ids[::-1].index(token)
+        if any(turn.ids[:length] != turns[0].ids[:length] for turn in turns):
+            raise ValueError("the chat template writes different text before the picture of turns that share it")
+        return length
+
+    def _padded(self, ids: list[list[int]], labels: list[list[int]]) -> dict[str, torch.Tensor]:
+        return {"input_ids": _pad(ids, self.processor.tokenizer.pad_token_id), "labels": _pad(labels, IGNORED)}
+
+
+def _pad(lists: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+    longest = max(map(len, lists))
+    return torch.tensor([[*values, *[filler] * (longest - len(values))] for values in lists])
+
+
+def ordered(messages: list[dict], layout: str) -> list[dict]:
+    """The messages with the picture of each turn before its text, or behind it."""
+    last = "image" if layout == "instruction_first" else "text"
+    return [turn | {"content": sorted(turn["content"], key=lambda part: part["type"] == last)} for turn in messages]

@@ -1,0 +1,276 @@
+"""Corpora become the training and validation rows of a run: loaded, split by people, checked for leaks, mixed.
+
+    data = training_rows(DataArguments(corpora=["disfa"], data_dirs=["DISFA"], folds=["fold1"]))
+    data.train[0]            # {"images": [picture], "turns": [...], "row": "disfa/SN003/..."}
+
+Conventions
+    validation  the corpus's own validation people; else a share of the training people, drawn by a hash of their id.
+    test        of a fold or the owners' is never read; its people are looked up to see that nobody of them trains or validates.
+"""
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from datasets import Dataset, DatasetDict
+
+from aullava.dataset_builder.chat import chat_dataset
+from aullava.dataset_builder.chat_turns import row_key
+from aullava.dataset_builder.corpora.registry import reader_class
+from aullava.dataset_builder.errors import CorpusError, LeakError
+from aullava.dataset_builder.folds import validation_subjects
+from aullava.dataset_builder.leaks import Person, people_of, person, refuse_leaks
+from aullava.dataset_builder.load import load_au_dataset
+from aullava.dataset_builder.schema import UNREADABLE
+from aullava.image_aullava import ImageReadError
+from aullava.training.data.rows import Asking, PictureCount, Reading, read_picture, undecoded
+from aullava.training.data.sampling import Plan, UnitStates, counts_of_shares, even_rows, row_weights, unit_states
+from aullava.training.data_arguments import DataArguments
+
+_LOG = logging.getLogger(__name__)
+_ROWS_AT_ONCE = 50_000
+_LEFT_OUT = re.compile(rf"labelled frames; left out: .*?\b(\d+) {UNREADABLE}\b")
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Rows of one corpus that can be asked. validation is None if nobody validates; states are those of the training rows."""
+
+    name: str
+    train: Dataset
+    validation: Dataset | None
+    test_people: set[Person]
+    states: UnitStates
+
+
+@dataclass(frozen=True, eq=False)
+class MixedData:
+    """What a run learns from and is validated on.
+
+    Args:
+        train: training rows, one for each picture that an epoch shows.
+        validation: training rows of validation people, each once; None if there are none.
+        validation_labels: corpus -> the builder's rows behind `validation`, with pictures that can be read, to score readings by.
+        counts: corpus -> split -> "rows" that can be asked (of validation: that are) and "subjects" in them.
+        manifest: what the data was, as JSON holds it; names no place of this machine.
+        pictures: counts what is read of `train`, over all workers.
+        corpora, reading: what `train` is made of.
+    """
+
+    train: Dataset
+    validation: Dataset | None
+    validation_labels: Mapping[str, Dataset]
+    counts: Mapping[str, Mapping[str, Mapping[str, int]]]
+    manifest: Mapping[str, object]
+    pictures: PictureCount
+    corpora: tuple[Corpus, ...]
+    reading: Reading
+
+
+def training_rows(arguments: DataArguments, epoch: torch.Tensor | None = None) -> MixedData:
+    """The corpora of the arguments, mixed.
+
+    Args:
+        arguments: at least one corpus.
+        epoch: () int64 in shared memory, such as `augmentation.EpochOfRun().number`: rows are drawn and asked anew in every epoch.
+            None: every epoch is the first one again.
+
+    Raises:
+        CorpusError: a corpus cannot be read, has nothing that is asked, or nobody to validate on. LeakError: somebody trains who
+            validates or is tested. ValueError: no corpus is named.
+    """
+    if not arguments.corpora:
+        raise ValueError("corpora is empty: name corpora, or draw faces with aullava.dataset_builder.drawn_faces")
+    corpora = tuple(_load(arguments, place) for place in range(len(arguments.corpora)))
+    _refuse_leaks(corpora)
+    rows = [corpus.train for corpus in corpora]
+    pictures = PictureCount(arguments.corpora, [len(part) for part in rows], arguments.max_bad_images)
+    asking = Asking(arguments.chat_mix(), arguments.format_shares)
+    reading = Reading(list(map(undecoded, rows)), _plan(arguments, corpora), asking, pictures, epoch)
+    labels = _validation_labels(arguments, corpora)
+    return MixedData(
+        reading.dataset(),
+        _validation_rows(arguments, labels),
+        labels,
+        {corpus.name: dict(_counts(corpus, labels)) for corpus in corpora},
+        _manifest(arguments, corpora, labels),
+        pictures,
+        corpora,
+        reading,
+    )
+
+
+def _load(arguments: DataArguments, place: int) -> Corpus:
+    name = arguments.corpora[place]
+    loaded = load_au_dataset(
+        name,
+        arguments.folder_of(place),
+        fold=arguments.fold_of(place),
+        faces=arguments.crop_faces,
+        cache_dir=arguments.cache_dir,
+        num_proc=arguments.build_processes,
+        **arguments.corpus_options.get(name, {}),
+    )
+    parts = loaded if isinstance(loaded, DatasetDict) else {"train": loaded}
+    for part in ("train", "validation"):
+        if part in parts:
+            _refuse_unreadable(name, parts[part], arguments.max_bad_images)
+    if "train" not in parts:
+        raise CorpusError(
+            f"{name} has nobody to train on here, only {', '.join(parts)}: give another fold, or leave it out"
+        )
+    train, validation = parts["train"], parts.get("validation")
+    if validation is None and arguments.validation_share:
+        train, validation = _set_aside(name, train, arguments)
+    train = _askable(name, train, arguments)
+    validation = None if validation is None else _askable(name, validation, arguments)
+    test_people = people_of(parts["test"]) if "test" in parts else set()
+    return Corpus(name, train, validation, test_people, unit_states(train))
+
+
+def _refuse_unreadable(name: str, rows: Dataset, limit: float) -> None:
+    """Raises CorpusError if too many pictures were damaged when the rows were built; load.py counts them in the description."""
+    found = _LEFT_OUT.search(rows.info.description)
+    unreadable = int(found[1]) if found else 0
+    if unreadable > limit * (len(rows) + unreadable):
+        raise CorpusError(
+            f"{unreadable} pictures of {name} are unreadable and {len(rows)} are not; max_bad_images is {limit:g}. Get fresh "
+            "copies of the files (`aullava build` names some), or raise max_bad_images"
+        )
+
+
+def _set_aside(name: str, train: Dataset, arguments: DataArguments) -> tuple[Dataset, Dataset]:
+    """Training and validation rows; nobody is in both."""
+    if not reader_class(name).people_known:
+        _LOG.warning("%s does not tell people apart: somebody may both train and validate (validation_share)", name)
+    subject_N = np.asarray(train.with_format("arrow")["subject"].to_numpy(), dtype=str)
+    try:
+        held = validation_subjects(set(subject_N.tolist()), arguments.validation_share, arguments.data_mix_seed)
+    except CorpusError as error:
+        raise CorpusError(f"{name}, validation_share={arguments.validation_share}: {error}") from None
+    validates_N = np.isin(subject_N, sorted(held))
+    return train.select(np.flatnonzero(~validates_N)), train.select(np.flatnonzero(validates_N))
+
+
+def _askable(name: str, rows: Dataset, arguments: DataArguments) -> Dataset:
+    """The rows that make turns; how many do not is told by chat.py."""
+    try:
+        index = chat_dataset(rows, arguments.chat_mix(), "isolated").with_format("numpy")
+    except ValueError as error:
+        asked = f"kind_shares={arguments.kind_shares} and format_shares={arguments.format_shares}"
+        raise CorpusError(f"{name} has nothing that {asked} ask: {error}") from None
+    return rows.select(index["row"])
+
+
+def _refuse_leaks(corpora: tuple[Corpus, ...]) -> None:
+    """Raises LeakError if somebody trains who validates or is tested, or validates who is tested, in whatever corpora."""
+    train = [corpus.train for corpus in corpora]
+    validation = [corpus.validation for corpus in corpora if corpus.validation is not None]
+    test = [corpus.test_people for corpus in corpora]
+    try:
+        for first, second in ((train, validation), (train, test), (validation, test)):
+            refuse_leaks(first, second)
+    except LeakError as error:
+        raise LeakError(f"{error}. A run gives exclude_subjects in corpus_options, and folds in folds") from None
+
+
+def _plan(arguments: DataArguments, corpora: tuple[Corpus, ...]) -> Plan:
+    rows = [len(corpus.train) for corpus in corpora]
+    total = sum(rows) if arguments.epoch_rows is None else arguments.epoch_rows
+    counts = counts_of_shares(total, arguments.corpus_weights or rows)
+    if empty := [corpus.name for corpus, count in zip(corpora, counts, strict=True) if not count]:
+        raise CorpusError(
+            f"{', '.join(empty)} would give no row to an epoch of epoch_rows={total} with corpus_weights="
+            f"{arguments.corpus_weights} and {rows} rows: raise epoch_rows, or its weight"
+        )
+    weights = tuple(row_weights(corpus.states, arguments.balance_units) for corpus in corpora)
+    return Plan(weights, tuple(counts), arguments.data_mix_seed)
+
+
+def _validation_labels(arguments: DataArguments, corpora: tuple[Corpus, ...]) -> dict[str, Dataset]:
+    """Corpus -> at most validation_rows rows in all, evenly over people, with pictures that were read once to see that they can."""
+    validating = [corpus for corpus in corpora if corpus.validation is not None]
+    if not validating:
+        return {}
+    people = [who for corpus in validating for who in _people(corpus.name, corpus.validation)]
+    generator = np.random.default_rng([arguments.data_mix_seed, 0])
+    chosen = even_rows(people, arguments.validation_rows, generator)
+    labels, first = {}, 0
+    for corpus in validating:
+        rows = corpus.validation
+        mine = chosen[(chosen >= first) & (chosen < first + len(rows))] - first
+        first += len(rows)
+        pictures = PictureCount([corpus.name], [len(corpus.train) + len(rows)], arguments.max_bad_images)
+        if readable := list(_readable(rows.select(mine), pictures)):
+            labels[corpus.name] = rows.select(mine[readable])
+    return labels
+
+
+def _people(name: str, rows: Dataset) -> Iterator[str]:
+    return (person(name, subject) for subject in rows.with_format("arrow")["subject"].to_pylist())
+
+
+def _readable(rows: Dataset, pictures: PictureCount) -> Iterator[int]:
+    for number, row in enumerate(undecoded(rows)):
+        try:
+            read_picture(row)
+        except ImageReadError as error:
+            pictures.bad(0, row_key(row), error)
+        else:
+            pictures.good(0)
+            yield number
+
+
+def _validation_rows(arguments: DataArguments, labels: Mapping[str, Dataset]) -> Dataset | None:
+    """Each row once, asked at the corpus's own rates."""
+    if not labels:
+        return None
+    counts = [len(rows) for rows in labels.values()]
+    plan = Plan(tuple(map(np.ones, counts)), tuple(counts), arguments.data_mix_seed)
+    asking = Asking(replace(arguments.chat_mix(), active_share=None), arguments.format_shares)
+    pictures = PictureCount(list(labels), counts, arguments.max_bad_images)
+    return Reading(list(map(undecoded, labels.values())), plan, asking, pictures).dataset()
+
+
+def _counts(corpus: Corpus, labels: Mapping[str, Dataset]) -> Iterator[tuple[str, dict[str, int]]]:
+    for split, rows in (("train", corpus.train), ("validation", labels.get(corpus.name))):
+        if rows is not None:
+            yield split, {"rows": len(rows), "subjects": len(people_of(rows))}
+
+
+def _manifest(arguments: DataArguments, corpora: tuple[Corpus, ...], labels: Mapping[str, Dataset]) -> dict:
+    entries = []
+    for place, corpus in enumerate(corpora):
+        options = arguments.corpus_options.get(corpus.name, {})
+        splits = {"train": corpus.train} | ({"validation": labels[corpus.name]} if corpus.name in labels else {})
+        entries.append(
+            {
+                "corpus": corpus.name,
+                "options": {key: _without_place(value) for key, value in options.items()},
+                "fold": arguments.fold_of(place),
+                "crop_faces": arguments.crop_faces,
+                "splits": dict(_counts(corpus, labels)),
+                "fingerprints": {split: content_hash(rows) for split, rows in splits.items()},
+            }
+        )
+    names = ("corpus_weights", "epoch_rows", "balance_units", "kind_shares", "format_shares", "turns_per_image")
+    names += ("full_question_share", "active_share", "validation_share", "validation_rows", "data_mix_seed")
+    return {"corpora": entries, "mix": {name: getattr(arguments, name) for name in names}}
+
+
+def content_hash(rows: Dataset) -> str:
+    """SHA-256 of the rows' columns without their pictures: the same for the same labels of the same frames on every machine."""
+    digest = hashlib.sha256(" ".join(rows.column_names).encode())
+    for table in rows.remove_columns("image").with_format("arrow").iter(_ROWS_AT_ONCE):
+        digest.update(pd.util.hash_pandas_object(table.to_pandas(), index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _without_place(value: object) -> object:
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value

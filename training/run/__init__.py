@@ -1,0 +1,1 @@
+"""The run: trainer, losses, validation, checkpoints, and what it leaves behind."""

@@ -1,0 +1,173 @@
+"""Going on with an interrupted run, and refusing to go on with another one.
+
+A run leaves its settings in output_dir/settings.json. Its checkpoints are resumed only by a run of equal settings: a changed
+learning rate or face would otherwise continue the old weights without a word. Where data and caches lie, how they are read and
+what is measured on the way may change; what the data are is compared by their manifest.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from accelerate.utils import broadcast_object_list
+from transformers import TrainingArguments
+
+from aullava.media.files import replace_file
+from aullava.training.run.checkpoints import checkpoints, damage, tidy
+
+# What decides the weights among the trainer's own arguments; the others say where to write, how often, on what.
+_DECIDING = (
+    "seed",
+    "data_seed",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "world_size",
+    "average_tokens_across_devices",
+    "dataloader_drop_last",
+    "train_sampling_strategy",
+    "num_train_epochs",
+    "max_steps",
+    "learning_rate",
+    "lr_scheduler_type",
+    "lr_scheduler_kwargs",
+    "warmup_steps",
+    "weight_decay",
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
+    "max_grad_norm",
+    "optim",
+    "optim_args",
+    "loss_type",
+    "label_smoothing_factor",
+    "neftune_noise_alpha",
+    "bf16",
+    "fp16",
+)
+
+_WISHES = ("", "true", "none", "false")  # of resume_from_checkpoint; anything else is a folder
+
+# What does not, among the arguments of our own dataclasses.
+FREE = frozenset(
+    {
+        "data_dirs",  # a corpus may move; the manifest knows it by its content
+        "corpus_options",  # likewise: some are places
+        "cache_dir",
+        "build_processes",
+        "max_bad_images",
+        "validation_rows",
+        "validation_faces",
+        "read_rows",
+        "read_protocols",
+        "read_mode",
+        "max_loss_ratio",
+        "saved_dtype",
+        "merge_lora",
+    }
+)
+
+
+def checkpoint_to_resume(training: TrainingArguments, *arguments, manifest: dict | None = None) -> str | None:
+    """The checkpoint that this run goes on from, or None for a new one; which it is, is printed.
+
+    `training.resume_from_checkpoint` says which: nothing, the last whole one in output_dir if there is one; "true", likewise, but
+    there must be one; "none" or "false", a new run, and there must be none; else the folder of one. What a killed run left half
+    written is never taken: it is removed or set aside, with a message.
+
+    Args:
+        training: the trainer's arguments.
+        arguments: the other dataclasses that decide the weights.
+        manifest: of the corpora (data.MixedData.manifest); None where there are none.
+
+    Raises:
+        ValueError: the checkpoint belongs to a run with other settings, is damaged, or contradicts what was asked.
+    """
+    chosen = [None]
+    if training.process_index == 0:
+        settings = _settings(training, arguments, manifest)
+        chosen = [_choose(training, settings)]
+        replace_file(
+            Path(training.output_dir, "settings.json"),
+            lambda path: path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8"),
+        )
+    broadcast_object_list(chosen)  # one process looks: the others would see folders come and go
+    if chosen[0] is not None and not Path(chosen[0]).is_dir():
+        raise ValueError(
+            f"process {training.process_index} does not see {chosen[0]}, process 0 does: output_dir must lie where all nodes see it"
+        )
+    return chosen[0]
+
+
+def _settings(training: TrainingArguments, arguments: tuple, manifest: dict | None) -> dict:
+    settings = {name: value for part in arguments for name, value in asdict(part).items() if name not in FREE}
+    given = training.to_dict() | {"world_size": training.world_size}
+    settings |= {name: given[name] for name in _DECIDING if name in given}
+    for corpus in (manifest or {}).get("corpora", ()):
+        settings[f"{corpus['corpus']}: rows"] = corpus["fingerprints"]["train"]
+        settings[f"{corpus['corpus']}: options"] = corpus["options"]
+    return json.loads(json.dumps(settings))  # as it will be read back
+
+
+def _choose(training: TrainingArguments, settings: dict) -> str | None:
+    """The checkpoint that is asked for, checked; None for a new run."""
+    asked, output = training.resume_from_checkpoint, Path(training.output_dir)
+    wish = "" if asked is None else str(asked).lower()
+    last = _last(output, settings) if wish in _WISHES else _named(Path(asked), output, settings)
+    problem = None
+    if last is None and wish == "true":
+        problem = f"resume_from_checkpoint is {asked}, but output_dir {output} holds no whole checkpoint"
+    elif last is not None and wish in ("none", "false"):
+        problem = (
+            f"resume_from_checkpoint is {asked}, but output_dir {output} holds {last.name}: name another output_dir"
+        )
+    elif last is not None and training.save_only_model:
+        problem = (
+            f"save_only_model is set, so {last} holds no optimizer to go on with: name another output_dir, or unset it"
+        )
+    if problem is not None:
+        raise ValueError(problem)
+    if last is None:
+        return None
+    state = json.loads((last / "trainer_state.json").read_text(encoding="utf-8"))
+    print(f"going on from {last}: step {state['global_step']} of {state['max_steps']}")
+    return str(last)
+
+
+def _last(output: Path, settings: dict) -> Path | None:
+    """The last whole checkpoint in the folder of this run, which is tidied."""
+    if checkpoints(output):
+        _check_same(output, settings)  # before anything of another run is touched
+    if output.is_dir():
+        tidy(output)
+    return next(iter(checkpoints(output)), None)
+
+
+def _named(folder: Path, output: Path, settings: dict) -> Path:
+    """The checkpoint in this folder, whole and of the same settings."""
+    if not folder.is_dir():
+        raise ValueError(f"resume_from_checkpoint is {folder}: there is no such folder")
+    if folder.parent.resolve() != output.resolve() and checkpoints(output):
+        raise ValueError(
+            f"resume_from_checkpoint is {folder}, but output_dir {output} holds checkpoints of its own: name another output_dir"
+        )
+    if (reason := damage(folder)) is not None:
+        raise ValueError(f"resume_from_checkpoint is {folder}, which is not whole: {reason}")
+    _check_same(folder.parent, settings)
+    if output.is_dir():
+        tidy(output)
+    return folder
+
+
+def _check_same(output: Path, now: dict) -> None:
+    record = output / "settings.json"
+    if not record.is_file():
+        raise ValueError(
+            f"{output} holds checkpoints but no settings.json that says of what run: name another output_dir"
+        )
+    before = json.loads(record.read_text(encoding="utf-8"))
+    differing = [name for name in {**now, **before} if name not in FREE and before.get(name) != now.get(name)]
+    if differing:
+        shown = "; ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in differing[:5])
+        raise ValueError(
+            f"{output} holds checkpoints of a run with other settings ({shown}): name another output_dir, or delete this one"
+        )
