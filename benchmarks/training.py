@@ -38,6 +38,7 @@ from transformers import get_scheduler
 from trl import SFTConfig, SFTTrainer
 
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.turns import to_messages
 from aullava.recognition.load import load_checkpoint
 from aullava.release import embedded_checkpoint
 from aullava.training.data.collator import TurnCollator
@@ -58,10 +59,11 @@ def single_turns(rows: Dataset) -> Dataset:
 
     def read(batch: dict) -> dict:
         chosen = [pairs[index] for index in batch["index"]]
+        messages = [to_messages(turn) for _, turn in chosen]
         return {
             "images": [images for images, _ in chosen],
-            "prompt": [turn["prompt"] for _, turn in chosen],
-            "completion": [turn["completion"] for _, turn in chosen],
+            "prompt": [turn["prompt"] for turn in messages],
+            "completion": [turn["completion"] for turn in messages],
         }
 
     return Dataset.from_dict({"index": list(range(len(pairs)))}).with_transform(read)

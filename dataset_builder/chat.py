@@ -20,15 +20,14 @@ from aullava.dataset_builder.chat_turns import ChatMix, can_ask, has_picture, ro
 from aullava.dataset_builder.derive import is_missing, known_columns
 from aullava.dataset_builder.mirror import mirror_row
 from aullava.dataset_builder.schema import OK
-from aullava.dataset_builder.turns import Turn, to_conversation, to_messages, to_training_turn
+from aullava.dataset_builder.turns import Turn, to_conversation, to_messages
 
 _LOG = logging.getLogger(__name__)
 
-OUTPUTS = ("prompt_completion", "messages", "isolated")
+OUTPUTS = ("prompt_completion", "messages")
 _COLUMNS = {
     "prompt_completion": ("images", "prompt", "completion"),
     "messages": ("images", "messages"),
-    "isolated": ("images", "turns", "row"),
 }
 _BATCH = 10_000  # rows whose values, not pictures, are in memory while a dataset is gone through
 
@@ -49,8 +48,7 @@ def chat_dataset(
         dataset: rows of the builder's schema.
         mix: what is asked.
         output: "prompt_completion": a row a turn, `images`, `prompt`, `completion`. "messages": a row an image, `images`,
-            `messages`: all its turns in one conversation, where later answers see earlier ones. "isolated": a row an image,
-            `images`, `turns`: a list of `turns.to_training_turn` that stand alone, `row`: its row key.
+            `messages`: all its turns in one conversation, where later answers see earlier ones.
 
     Returns:
         A Dataset has `turns_per_image` rows for each image that can be asked; an image with fewer different questions repeats
@@ -64,7 +62,7 @@ def chat_dataset(
     if isinstance(dataset, IterableDataset):
         columns = dataset.column_names or list(next(iter(dataset)))  # a stream without a schema shows them in its rows
         return dataset.map(_Expand(mix, output), batched=True, batch_size=1, remove_columns=columns)
-    rows = _askable(dataset, mix)
+    rows = askable(dataset, mix)
     turns = mix.turns_per_image if output == "prompt_completion" else 1
     index = {"row": np.repeat(rows, turns), "turn": np.tile(np.arange(turns), len(rows))}
     return Dataset.from_dict(index).with_transform(_Read(dataset, mix, output))
@@ -100,8 +98,12 @@ class _Read:
         return {column: [asked[column] for asked in chosen] for column in _COLUMNS[self.output]}
 
 
-def _askable(dataset: Dataset, mix: ChatMix) -> np.ndarray:
-    """Indices of the rows that make turns; the others are counted in the log. No picture is read."""
+def askable(dataset: Dataset, mix: ChatMix) -> np.ndarray:
+    """(N,) int64: which rows make turns; the others are counted in the log. No picture is read.
+
+    Raises:
+        ValueError: none does.
+    """
     columns = [column for column in dataset.column_names if column in known_columns()]
     if not columns:
         raise ValueError(
@@ -156,9 +158,7 @@ def _outputs(row: Mapping[str, object], mix: ChatMix, output: str) -> list[dict[
     images = [row["image"]]
     if output == "prompt_completion":
         return [{"images": images, **to_messages(turn)} for turn in turns]
-    if output == "messages":
-        return [{"images": images, **to_conversation(turns)}]
-    return [{"images": images, "turns": [to_training_turn(turn) for turn in turns], "row": row_key(row)}]
+    return [{"images": images, **to_conversation(turns)}]
 
 
 def preview(rows: Iterable[Mapping[str, object]], mix: ChatMix, console: Console) -> None:

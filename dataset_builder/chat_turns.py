@@ -28,11 +28,11 @@ from aullava.dataset_builder.derive import (
     protocols_of,
     values_from_columns,
 )
-from aullava.dataset_builder.describe import DESCRIPTION_WORDINGS, describe, is_active
+from aullava.dataset_builder.describe import DESCRIPTION_WORDINGS, is_active
 from aullava.dataset_builder.schema import OK
-from aullava.dataset_builder.turns import Turn, make_turn
+from aullava.dataset_builder.turns import DESCRIPTION, Turn, make_description, make_turn
 
-KINDS = ("whole", "derived", "single", "subset", "description")
+KINDS = ("whole", "derived", "single", "subset", DESCRIPTION)
 _TRIES = 12  # draws for each turn that is wanted, before a row counts as exhausted
 
 
@@ -126,7 +126,7 @@ def turns_of(row: Mapping[str, object], mix: ChatMix, key: str | None = None) ->
     for _ in range(_TRIES * mix.turns_per_image):
         kind = generator.choices(list(weights), list(weights.values()))[0]
         turn = _draw(kind, formats, mix, generator, row.get("sides") or "")
-        content = (turn.kind == "description", turn.protocol.scale, turn.protocol.units)
+        content = (turn.kind == DESCRIPTION, turn.protocol.scale, turn.protocol.units)
         if content not in turns:
             turns[content] = turn
         elif turn.question not in {other.question for other in turns.values()}:
@@ -180,8 +180,8 @@ def _draw(kind: str, formats: list[_Format], mix: ChatMix, generator: random.Ran
     found = generator.choice(_choices(kind, formats))
     form = "full" if generator.random() < mix.full_share else "short"
     wording, words = generator.randrange(WORDINGS), generator.randrange(DESCRIPTION_WORDINGS)
-    if kind == "description":
-        return describe(found.values, found.protocol, sides, words)
+    if kind == DESCRIPTION:
+        return make_description(found.values, found.protocol, sides, words)
     protocol = found.protocol
     if kind == "single":
         protocol = protocol.restricted_to([_one_unit(found, mix.active_share, generator)])

@@ -24,8 +24,7 @@ from aullava.action_units import (
     level_of,
     unit,
 )
-from aullava.dataset_builder.derive import answerable, is_missing
-from aullava.dataset_builder.turns import Turn
+from aullava.dataset_builder.derive import answerable
 
 INTENSITY_WORDS = {
     1: "trace",
@@ -53,40 +52,36 @@ _RULES = {
 DESCRIPTION_WORDINGS = len(_QUESTIONS)
 
 
-def describe(values: Mapping[str, float | None], protocol: Protocol, sides: str = "", wording: int = 0) -> Turn | None:
-    """A turn in words about the coded units of a protocol.
-
-    Args:
-        values: code -> value on the protocol's scale; NaN, None or absent where not coded.
-        protocol: the units, their order and scale.
-        sides: one-sided codes, as in a row.
-        wording: 0 to DESCRIPTION_WORDINGS - 1.
-
-    Returns:
-        The turn, or None if no unit is coded.
+def description_question(protocol: Protocol, wording: int) -> str:
+    """The question about the units of a protocol that asks for words.
 
     Raises:
-        ValueError: unknown wording, or a value outside the scale.
+        ValueError: wording is not 0 to DESCRIPTION_WORDINGS - 1.
     """
     if not 0 <= wording < DESCRIPTION_WORDINGS:
         raise ValueError(f"wording is {wording}: expected 0 to {DESCRIPTION_WORDINGS - 1}")
-    coded = [code for code in protocol.units if not is_missing(values.get(code))]
-    if not coded:
-        return None
-    asked = protocol.restricted_to(coded)
-    task, told, separator = _QUESTIONS[wording]
-    units = ", ".join(unit(code).key for code in asked.units)
-    question = f"{task}{_RULES[asked.scale]}\nCoded action units: {units}."
-    answers = {code: answerable(values[code], asked.scale) for code in asked.units}
-    for value in answers.values():
-        format_value(value, asked.scale)  # raises where one is not of the scale
+    units = ", ".join(unit(code).key for code in protocol.units)
+    return f"{_QUESTIONS[wording][0]}{_RULES[protocol.scale]}\nCoded action units: {units}."
+
+
+def describe(values: Mapping[str, float], scale: str, sides: str = "", wording: int = 0) -> str:
+    """The answer to `description_question`: the active units in words.
+
+    Args:
+        values: code -> value on the scale, of the units asked and in their order.
+        scale: of the values.
+        sides: one-sided codes, as in a row.
+        wording: that of the question.
+    """
+    _, told, separator = _QUESTIONS[wording]
     one_sided = sides_of(sides)
-    items = [
-        _item(code, value, asked.scale, one_sided.get(code, ""), told)
-        for code, value in answers.items()
-        if is_active(value, asked.scale) and code != "AU0"  # AU0, the neutral face, is the absence of all others
-    ]
-    return Turn(question, separator.join(items) + ("." if items else NOTHING_ACTIVE), asked, "description")
+    items = [_item(code, values[code], scale, one_sided.get(code, ""), told) for code in active_units(values, scale)]
+    return separator.join(items) + ("." if items else NOTHING_ACTIVE)
+
+
+def active_units(values: Mapping[str, float], scale: str) -> list[str]:
+    """The units that a description names. AU0, the neutral face, is the absence of all others, and never among them."""
+    return [code for code, value in values.items() if code != "AU0" and is_active(value, scale)]
 
 
 def is_active(value: float, scale: str) -> bool:

@@ -13,7 +13,7 @@ from PIL import Image
 from aullava.action_units import ACTION_UNITS, PROTOCOLS
 from aullava.dataset_builder.corpora.procedural import DrawnFace, sample_face
 from aullava.dataset_builder.corpora.procedural.sampling import STYLES
-from aullava.dataset_builder.turns import FormatMix, make_turn, to_training_turn
+from aullava.dataset_builder.turns import FormatMix, make_turn
 
 # The FACS units that some protocol asks, in numerical order: what a row with a random list of units chooses from.
 ASKED_UNITS = tuple(
@@ -116,7 +116,7 @@ def format_mix(arguments: DrawnFaceArguments) -> FormatMix:
 
 
 def drawn_faces(arguments: DrawnFaceArguments, split: str = "train") -> Dataset:
-    """Training rows, drawn on access: `images` (one RGB picture), `turns` (`turns.to_training_turn`), `row` (its name).
+    """Training rows, drawn on access: `images` (one RGB picture), `turns` (a list of `turns.Turn`), `row` (its name).
 
     Args:
         arguments: what to draw and ask.
@@ -138,5 +138,5 @@ def _row(split: str, index: int, arguments: DrawnFaceArguments, mix: FormatMix) 
     for _ in range(arguments.turns_per_face):
         protocol, form, wording = mix.choose(generator, asked)
         asked.append(protocol)
-        turns.append(to_training_turn(make_turn(face.values(protocol), protocol, form, wording)))
+        turns.append(make_turn(face.values(protocol), protocol, form, wording))
     return {"images": [Image.fromarray(face.image_HWC)], "turns": turns, "row": f"procedural/{split}/{index}"}

@@ -47,6 +47,7 @@ def load_au_dataset(
     encoding: str = "auto",
     cache_dir: str | os.PathLike | None = None,
     num_proc: int | None = None,
+    counts: Counter | None = None,
     **options,
 ) -> Dataset | DatasetDict | IterableDataset | IterableDatasetDict:
     """Rows of one corpus, as schema.py describes them.
@@ -69,6 +70,7 @@ def load_au_dataset(
         validation_share, seed: share of the training people set aside as split "validation".
         no_face: "drop" or "keep" frames in which no face was found (status "no_face", the whole frame as picture).
         cache_dir: where rows are kept. num_proc: processes that build them, by subject.
+        counts: filled with (split, status) -> labelled frames, those that are left out among them; nothing while streaming.
         options: the corpus's own.
 
     Raises:
@@ -112,7 +114,7 @@ def load_au_dataset(
         return streams[split] if split else IterableDatasetDict(streams)
     builder.download_and_prepare(num_proc=num_proc)
     rows = builder.as_dataset(split=SPLIT)
-    parts = {part: _select(rows, name, part, who, usable) for part, who in wanted.items()}
+    parts = {part: _select(rows, name, part, who, usable, counts) for part, who in wanted.items()}
     return parts[split] if split else DatasetDict(parts)
 
 
@@ -130,13 +132,17 @@ class _Usable:
         return status in self.states
 
 
-def _select(rows: Dataset, name: str, part: str, people: Iterable[str], usable: tuple[str, ...]) -> Dataset:
+def _select(
+    rows: Dataset, name: str, part: str, people: Iterable[str], usable: tuple[str, ...], told: Counter | None
+) -> Dataset:
     """The usable rows of some people; what is left out is counted and told."""
     columns = rows.select_columns(["subject", "status"]).with_format("arrow")[:]
     of_people = np.isin(columns["subject"].to_numpy(zero_copy_only=False), list(people))
     status = columns["status"].to_numpy(zero_copy_only=False)
     kept = np.flatnonzero(of_people & np.isin(status, usable))
     counts = Counter(status[of_people].tolist())
+    if told is not None:
+        told.update({(part, state): count for state, count in counts.items()})
     said = f"{name}, {part}: {len(kept)} rows of {sum(counts.values())} labelled frames"
     left_out = {state: count for state, count in sorted(counts.items()) if state not in usable}
     if left_out:

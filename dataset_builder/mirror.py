@@ -1,4 +1,4 @@
-"""A row as it would be had the camera seen the face in a mirror: picture, values, sides and box.
+"""A row, or a turn, as it would be had the camera seen the face in a mirror: picture, values, sides and box.
 
 Conventions
     values      A pair of one-sided units (FEAFA's left and right, turned heads and eyes) changes places, NaN included.
@@ -10,13 +10,16 @@ Conventions
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from PIL import Image, ImageOps
 
 from aullava.action_units import Protocol
 from aullava.dataset_builder.derive import VOCABULARIES, known_columns
+from aullava.dataset_builder.describe import active_units, sides_of
 from aullava.dataset_builder.schema import BOX_COLUMNS, value_column
+from aullava.dataset_builder.turns import DESCRIPTION, Turn
 
 _SIDE = re.compile(r"(?<![A-Za-z])([LRlr])(?=\s?\d)")
 _OTHER = {"L": "R", "R": "L", "l": "r", "r": "l"}
@@ -44,6 +47,21 @@ def mirror_row(row: Mapping[str, object], frame_width: int | None = None) -> dic
         box = tuple(row[name] for name in BOX_COLUMNS)
         mirrored |= zip(BOX_COLUMNS, mirror_box(box, frame_width), strict=True)
     return mirrored
+
+
+def mirror_turn(turn: Turn) -> Turn | None:
+    """The turn about the mirrored face; None if it is a description that names a side.
+
+    Where one side alone is asked, the other one is asked instead.
+    """
+    protocol = turn.protocol
+    if turn.kind == DESCRIPTION:
+        sided = sides_of(turn.sides).keys() & set(active_units(turn.values, protocol.scale))
+        return None if protocol.flip_pairs or sided else turn
+    other = {code: partner for pair in protocol.flip_pairs for code, partner in (pair, pair[::-1])}
+    units = tuple(code if other.get(code, code) in protocol.units else other[code] for code in protocol.units)
+    values = {code: turn.values[other.get(code, code)] for code in units}
+    return replace(turn, protocol=replace(protocol, units=units), values=values)
 
 
 def mirror_sides(sides: str) -> str:

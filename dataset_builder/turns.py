@@ -6,28 +6,47 @@ Conventions
     Each turn stands alone: an answer in one format never sees the answer in another format of the same face.
 """
 
-import math
 import random
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from aullava.action_units import (
-    SCALES,
-    WORDINGS,
-    Protocol,
-    question,
-    render,
-)
+from aullava.action_units import SCALES, WORDINGS, Protocol, format_value, question, render
+from aullava.dataset_builder.derive import answerable, is_missing
+from aullava.dataset_builder.describe import describe, description_question
+
+DESCRIPTION = "description"
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One question with its answer, the protocol over the units that were coded, and the kind (chat_turns.py lists them)."""
+    """One question about one face with its answer, as what is asked and what was found. `question` and `answer` write it as text.
 
-    question: str
-    answer: str
+    Args:
+        protocol: the units asked, all of them coded, and their scale.
+        values: code -> value on that scale.
+        kind: chat_turns.py lists them.
+        form, wording: of the question, as in `action_units.question`; of a description as in `describe.description_question`.
+        sides: one-sided codes, as in a row; only a description says them.
+    """
+
     protocol: Protocol
+    values: Mapping[str, float]
     kind: str = "whole"
+    form: str = "full"
+    wording: int = 0
+    sides: str = ""
+
+    @property
+    def question(self) -> str:
+        if self.kind == DESCRIPTION:
+            return description_question(self.protocol, self.wording)
+        return question(self.protocol, self.form, self.wording)
+
+    @property
+    def answer(self) -> str:
+        if self.kind == DESCRIPTION:
+            return describe(self.values, self.protocol.scale, self.sides, self.wording)
+        return render(self.values, self.protocol)
 
 
 def make_turn(
@@ -41,16 +60,39 @@ def make_turn(
 
     Returns:
         The turn, or None if no unit of the protocol is coded.
+
+    Raises:
+        ValueError: a value outside the scale.
     """
-    coded = [code for code in protocol.units if not _is_missing(values.get(code))]
+    coded = {code: values[code] for code in protocol.units if not is_missing(values.get(code))}
     if not coded:
         return None
+    for value in coded.values():
+        format_value(value, protocol.scale)  # raises where one is not of the scale
     asked = protocol if len(coded) == len(protocol.units) else protocol.restricted_to(coded)
-    return Turn(question(asked, form, wording), render(values, asked), asked)
+    return Turn(asked, coded, form=form, wording=wording)
 
 
-def _is_missing(value: float | None) -> bool:
-    return value is None or math.isnan(value)
+def make_description(
+    values: Mapping[str, float | None], protocol: Protocol, sides: str = "", wording: int = 0
+) -> Turn | None:
+    """The turn in words about the coded units of a protocol.
+
+    Args:
+        values, protocol: as in `make_turn`.
+        sides: one-sided codes, as in a row.
+        wording: 0 to DESCRIPTION_WORDINGS - 1.
+
+    Returns:
+        The turn, or None if no unit is coded.
+
+    Raises:
+        ValueError: unknown wording, or a value outside the scale.
+    """
+    description_question(protocol, wording)  # raises where it does not know the wording
+    coded = {code: values[code] for code in protocol.units if not is_missing(values.get(code))}
+    turn = make_turn({code: answerable(value, protocol.scale) for code, value in coded.items()}, protocol)
+    return turn and replace(turn, kind=DESCRIPTION, wording=wording, sides=sides)
 
 
 def to_messages(turn: Turn) -> dict[str, list]:
@@ -59,16 +101,6 @@ def to_messages(turn: Turn) -> dict[str, list]:
     return {
         "prompt": prompt,
         "completion": [{"role": "assistant", "content": [{"type": "text", "text": turn.answer}]}],
-    }
-
-
-def to_training_turn(turn: Turn) -> dict[str, object]:
-    """The turn for our own collator: `to_messages`, and `units` and `scale` of its values, None in a description."""
-    described = turn.kind == "description"
-    return {
-        **to_messages(turn),
-        "units": None if described else list(turn.protocol.units),
-        "scale": None if described else turn.protocol.scale,
     }
 
 

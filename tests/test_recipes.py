@@ -1,23 +1,18 @@
 """The recipes of configs/ for real bases: every key is one that train_sft.py knows, and what they would train is what they say."""
 
 import json
+import re
 import shutil
 import sys
 
 import pytest
 import yaml
 from rich.console import Console
-from trl import SFTConfig, TrlParser
 
-from aullava.train_sft import PARTS
-from aullava.training.arguments import ModelArguments
-from aullava.training.data_arguments import DataArguments
-from aullava.training.model.bases import base_config
-from aullava.training.model.load import set_to_learn
+from aullava.training.model.learning import empty_model, set_to_learn
+from aullava.training.model.load import base_config
 from aullava.training.model.report import count_parameters, describe_model
-from aullava.training.model.scratch import ScratchArguments
-from aullava.training.model.unreached import empty_model
-from aullava.training.run.validation import ReadingArguments
+from aullava.training.run.settings import parse_run
 
 from checkout import ROOT
 from tiny import tiny_config
@@ -58,9 +53,8 @@ LLAVA_7B = {  # the fields of llava-1.5-7b-hf's config.json that decide sizes
 
 def parse(recipe, *flags: str):
     """(model, sizes, data, reading, training) as train_sft.py gets them."""
-    found = TrlParser(PARTS).parse_args_and_config(["--config", str(recipe), "--use_cpu", "true", *flags])
-    by_kind = dict(zip(PARTS, found, strict=True))
-    return [by_kind[k] for k in (ModelArguments, ScratchArguments, DataArguments, ReadingArguments, SFTConfig)]
+    run = parse_run(["--config", str(recipe), "--use_cpu", "true", *flags])
+    return run.base, run.sizes, run.data, run.readings, run.training
 
 
 def test_every_recipe_is_known_here():
@@ -107,6 +101,22 @@ def test_the_7b_lora_recipe_counts_the_7b_model(tmp_path):
     assert sum(frozen for _, frozen in counts.values()) == (6_738_415_616 + 64 * 2 * 4096) + 303_507_456 + 20_979_712
     assert counts[ADAPTERS][0] == 32 * 128 * (4 * (4096 + 4096) + 3 * (4096 + 11008))
     assert counts[PROJECTOR] == ((1024 + 1) * 4096 + (4096 + 1) * 4096, 0)
+
+
+def test_the_memory_of_the_7b_recipe_is_shared_by_devices_but_for_activations(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(LLAVA_7B))
+    base, sizes, _, _, training = parse(ROOT / "configs" / "llava_7b_lora.yaml", "--checkpoint", str(tmp_path))
+    console = Console(width=120, record=True, file=sys.stderr)
+    console.print(describe_model(base, sizes, training))
+    text = console.export_text().partition("Estimated memory")[2]
+    names = ("weights", "gradients", "optimizer", "activations", "all")
+    parts = {name: [float(cell) for cell in re.search(rf"│ {name} +│(.*)│", text)[1].split("│")] for name in names}
+    assert parts["weights"][0] == pytest.approx(7.06e9 * 2 / 2**30, rel=0.1)  # 16 bits a frozen weight
+    for place, devices in enumerate((1, 2, 4, 8)):
+        assert parts["all"][place] == pytest.approx(sum(parts[name][place] for name in names[:-1]), abs=0.03)
+        assert parts["activations"][place] == parts["activations"][0] > 0
+        for name in names[:3]:
+            assert parts[name][place] == pytest.approx(parts[name][0] / devices, abs=0.01)
 
 
 def test_flags_win_and_unknown_keys_are_errors(tmp_path):

@@ -1,6 +1,8 @@
 """What train_sft.py takes beside the faces (dataset_builder/drawn_faces.py) and TRL's SFTConfig. Combinations that contradict
 each other are refused here, before anything is loaded."""
 
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +14,10 @@ SAVED_DTYPES = ("float32", "bfloat16", "float16")
 FROZEN_DTYPES = ("float32", "bfloat16")
 REPORTERS = ("tensorboard", "trackio", "wandb", "mlflow")  # transformers finds them missing only with the model loaded
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
+
+# Settings of earlier versions: understood for one more version, with a warning.
+RENAMED: dict[str, str] = {}
+REMOVED = ("value_loss_focus_positive", "value_loss_focus_negative", "value_loss_margin")
 
 
 @dataclass
@@ -172,18 +178,26 @@ class ModelArguments:
             )
 
 
-def check_together(run: RunArguments, base: ModelArguments, training: TrainingArguments) -> None:
+def check_together(run: RunArguments, base: ModelArguments, losses, training: TrainingArguments) -> None:
     """Refuse what contradicts the trainer's own arguments.
 
+    Args:
+        losses: `losses.LossArguments`.
+
     Raises:
-        ValueError: frozen weights in bfloat16 where nothing turns inputs into it, early stopping with nothing to stop at, or a
-            log that is kept by a library that is not installed.
+        ValueError: frozen weights in bfloat16 where nothing turns inputs into it, a value loss together with another of TRL's
+            losses, early stopping with nothing to stop at, or a log that is kept by a library that is not installed.
     """
     if base.frozen_dtype != "float32" and not (training.bf16 or training.fp16):
         raise ValueError(
             f"frozen_dtype={base.frozen_dtype!r} with bf16=False: float32 inputs would meet weights of another precision; set "
             "bf16, or frozen_dtype to float32"
         )
+    for name, usual in (("loss_type", "nll"), ("label_smoothing_factor", 0.0)):
+        if losses.value_loss != "cross_entropy" and getattr(training, name) != usual:
+            raise ValueError(
+                f"{name}={getattr(training, name)!r} with value_loss={losses.value_loss!r}: both change the loss; leave one out"
+            )
     for name in training.report_to:
         if name in REPORTERS and not find_spec(name):
             raise ValueError(f"report_to names {name}, which is not installed: pip install {name}, or leave it out")
@@ -192,3 +206,25 @@ def check_together(run: RunArguments, base: ModelArguments, training: TrainingAr
         raise ValueError(f"{patience} with eval_strategy='no': nothing would be evaluated; set eval_strategy to steps")
     if run.early_stopping_patience and training.metric_for_best_model is None:
         raise ValueError(f"{patience} with metric_for_best_model=None: name what shall get better, such as macro_f1")
+
+
+def current_names(settings: Mapping[str, object], warn: bool = False) -> dict[str, object]:
+    """Settings by the names of this version, without those that were removed.
+
+    Raises:
+        ValueError: one is given by its earlier name and by its present one.
+    """
+    current: dict[str, object] = {}
+    for name, value in settings.items():
+        if name in REMOVED or name in RENAMED:
+            now = RENAMED.get(name)
+            if now in settings:
+                raise ValueError(f"{name} and {now} are the same setting: give {now} only")
+            if warn:
+                told = f"is called {now} now" if now else "was removed and does nothing"
+                warnings.warn(f"{name} {told}; the earlier name goes with the next version", FutureWarning, 2)
+            if now is None:
+                continue
+            name = now
+        current[name] = value
+    return current

@@ -23,7 +23,12 @@ _FIELD_OF = {  # what load_au_dataset takes -> the field that says it for all co
     "cache_dir": "cache_dir",
     "num_proc": "build_processes",
 }
-_SETTLED = ("split", "streaming", "no_face")  # training always takes all splits, from a cache, and faces only
+_SETTLED = (
+    "split",
+    "streaming",
+    "no_face",
+    "counts",
+)  # training always takes all splits, from a cache, and faces only
 _SHARES = ("validation_share", "full_question_share", "balance_units", "max_bad_images")
 
 

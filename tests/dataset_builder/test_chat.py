@@ -211,7 +211,7 @@ def test_a_picture_is_decoded_once_for_turns_that_are_read_together(rows, monkey
     assert len(decoded) == 5  # six rows, one of them without a picture
 
 
-@pytest.mark.parametrize("output", ["prompt_completion", "messages", "isolated"])
+@pytest.mark.parametrize("output", ["prompt_completion", "messages"])
 def test_a_stream_gives_the_same_turns(rows, output):
     mix = ChatMix(turns_per_image=2)
     stream = list(chat_dataset(rows.to_iterable_dataset(num_shards=2), mix, output))
@@ -219,7 +219,7 @@ def test_a_stream_gives_the_same_turns(rows, output):
     assert all(isinstance(r["images"][0], Image.Image) for r in stream)
 
 
-def test_conversations_and_isolated_turns(rows):
+def test_conversations(rows):
     mix = ChatMix(turns_per_image=3)
     expected = turns_of(rows[0], mix)
     conversation = chat_dataset(rows, mix, "messages")[0]
@@ -227,8 +227,6 @@ def test_conversations_and_isolated_turns(rows):
     assert said == [pair for t in expected for pair in (("user", t.question), ("assistant", t.answer))]
     kinds = [part["type"] for m in conversation["messages"] for part in m["content"]]
     assert kinds.count("image") == 1 == len(conversation["images"]) and kinds[0] == "image"
-    isolated = chat_dataset(rows, mix, "isolated")[0]
-    assert [texts(turn) for turn in isolated["turns"]] == [(t.question, t.answer) for t in expected]
 
 
 def test_a_dataset_without_turns_is_refused(rows):

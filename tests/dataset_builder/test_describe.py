@@ -6,7 +6,8 @@ import re
 import pytest
 
 from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, SCALES, Protocol
-from aullava.dataset_builder.describe import DESCRIPTION_WORDINGS, NOTHING_ACTIVE, describe, sides_of
+from aullava.dataset_builder.describe import DESCRIPTION_WORDINGS, NOTHING_ACTIVE, sides_of
+from aullava.dataset_builder.turns import make_description
 
 FEELINGS = (
     "happ|joy|sad|anger|angry|fear|afraid|scare|disgust|surpris|contempt|smil|frown|grin|sneer|laugh|cry|pain|emotion|feel|mood|"
@@ -17,7 +18,7 @@ FACS = tuple(ACTION_UNITS)
 
 def test_units_letters_and_muscles():
     protocol = Protocol("custom", ("AU4", "AU12", "AU6", "AD29", "AU1"), "intensity")
-    turn = describe({"AU4": 2, "AU12": 5, "AU6": 0, "AD29": 1, "AU1": math.nan}, protocol)
+    turn = make_description({"AU4": 2, "AU12": 5, "AU6": 0, "AD29": 1, "AU1": math.nan}, protocol)
     assert turn.answer == (
         "AU4 brow lowerer, slight (B): corrugator supercilii, depressor supercilii, procerus; "
         "AU12 lip corner puller, maximum (E): zygomaticus major; AD29 jaw thrust, trace (A)."
@@ -28,13 +29,13 @@ def test_units_letters_and_muscles():
 
 def test_occurrence_has_no_letters_and_continuous_has_shares():
     assert (
-        describe({"AU12": 1}, Protocol("c", ("AU12",), "occurrence")).answer
+        make_description({"AU12": 1}, Protocol("c", ("AU12",), "occurrence")).answer
         == "AU12 lip corner puller: zygomaticus major."
     )
     feafa = Protocol("f", tuple(FEAFA_UNITS), "continuous")
     values = dict.fromkeys(FEAFA_UNITS, 0.0) | {"feafa_01_left_eye_close": 0.534, "feafa_09_jaw_drop": 0.09}
-    assert describe(values, feafa).answer == "left eye close, 0.53."
-    assert describe(values, feafa, wording=3).answer == "left eye close, 0.53: left lids shut."
+    assert make_description(values, feafa).answer == "left eye close, 0.53."
+    assert make_description(values, feafa, wording=3).answer == "left eye close, 0.53: left lids shut."
 
 
 @pytest.mark.parametrize("wording", range(DESCRIPTION_WORDINGS))
@@ -42,7 +43,7 @@ def test_occurrence_has_no_letters_and_continuous_has_shares():
 @pytest.mark.parametrize("units", [FACS, tuple(FEAFA_UNITS)], ids=["facs", "feafa"])
 def test_no_word_is_about_feelings(units, scale, wording):
     protocol = Protocol("all", units, scale)
-    turn = describe(dict.fromkeys(units, 1.0), protocol, "R12 L14", wording)
+    turn = make_description(dict.fromkeys(units, 1.0), protocol, "R12 L14", wording)
     assert re.search(rf"\b(?:{FEELINGS})\w*", turn.question + turn.answer, re.IGNORECASE) is None
     named = turn.answer.count("\n" if wording in (2, 4) else ";") + 1
     assert named == len(units) - ("AU0" in units)
@@ -55,21 +56,21 @@ def test_the_list_of_feelings_would_be_found():
 @pytest.mark.parametrize("wording", range(DESCRIPTION_WORDINGS))
 def test_a_face_at_rest_is_spoken_of_only_as_far_as_it_is_coded(wording):
     protocol = Protocol("custom", ("AU1", "AU4"), "occurrence")
-    turn = describe({"AU1": 0, "AU4": math.nan}, protocol, wording=wording)
+    turn = make_description({"AU1": 0, "AU4": math.nan}, protocol, wording=wording)
     assert turn.answer == NOTHING_ACTIVE == "No coded action unit is active."
     assert "AU4" not in turn.question
-    assert describe({"AU1": None}, protocol) is None
+    assert make_description({"AU1": None}, protocol) is None
 
 
 def test_wordings_differ():
     protocol = Protocol("custom", ("AU1", "AU4"), "occurrence")
-    assert len({describe({"AU1": 1}, protocol, wording=w).question for w in range(DESCRIPTION_WORDINGS)}) == 5
+    assert len({make_description({"AU1": 1}, protocol, wording=w).question for w in range(DESCRIPTION_WORDINGS)}) == 5
     with pytest.raises(ValueError, match="wording"):
-        describe({"AU1": 1}, protocol, wording=DESCRIPTION_WORDINGS)
+        make_description({"AU1": 1}, protocol, wording=DESCRIPTION_WORDINGS)
 
 
 def test_sides_are_said():
-    turn = describe(
+    turn = make_description(
         {"AU12": 1, "AU14": 1, "AU4": 1}, Protocol("c", ("AU4", "AU12", "AU14"), "occurrence"), "R12 L14 R14"
     )
     assert "AU12 lip corner puller, right side: zyg" in turn.answer
@@ -82,4 +83,4 @@ def test_sides_are_said():
 )
 def test_a_value_outside_the_scale_is_refused(scale, value):
     with pytest.raises(ValueError, match="scale|strength"):
-        describe({"AU12": value}, Protocol("c", ("AU12",), scale))
+        make_description({"AU12": value}, Protocol("c", ("AU12",), scale))

@@ -9,7 +9,7 @@ from aullava.dataset_builder.drawn_faces import ASKED_UNITS, DrawnFaceArguments,
 
 
 def answer_of(row: dict, turn: int = 0) -> str:
-    return row["turns"][turn]["completion"][0]["content"][0]["text"]
+    return row["turns"][turn].answer
 
 
 def test_rows_are_the_same_whoever_reads_them():
@@ -42,7 +42,7 @@ def test_the_answer_holds_the_values_of_the_picture():
 def test_turns_about_a_face_ask_different_things():
     arguments = DrawnFaceArguments(faces=5, draw_size=48, turns_per_face=5, custom_share=0.0)
     for row in drawn_faces(arguments):
-        asked = [(turn["scale"], tuple(turn["units"])) for turn in row["turns"]]
+        asked = [(turn.protocol.scale, turn.protocol.units) for turn in row["turns"]]
         protocols = {(p.scale, p.units) for p in map(PROTOCOLS.get, arguments.protocols)}
         assert len(set(asked)) == 5 and set(asked[:3]) == protocols
         assert row["row"].startswith("procedural/train/")
@@ -51,8 +51,8 @@ def test_turns_about_a_face_ask_different_things():
 def test_protocols_of_weight_zero_are_not_asked():
     arguments = DrawnFaceArguments(faces=4, draw_size=48, turns_per_face=2, protocol_weights=[1, 0, 0], custom_share=0)
     for row in drawn_faces(arguments):
-        assert [turn["scale"] for turn in row["turns"]][0] == "occurrence"
-        assert tuple(row["turns"][1]["units"]) not in (PROTOCOLS["disfa"].units, PROTOCOLS["feafa"].units)
+        assert row["turns"][0].protocol.scale == "occurrence"
+        assert row["turns"][1].protocol.units not in (PROTOCOLS["disfa"].units, PROTOCOLS["feafa"].units)
 
 
 def test_stages_take_disjoint_faces():

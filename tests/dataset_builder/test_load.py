@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import pickle
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -187,7 +188,8 @@ def test_rows_that_cannot_be_used_are_left_out_and_counted(tree, tmp_path, caplo
     pictures[0].unlink()
     pictures[1].write_bytes(pictures[1].read_bytes()[:100])
     with caplog.at_level(logging.WARNING):
-        rows = load_au_dataset("bp4d", tree, cache_dir=tmp_path / "c")
+        rows = load_au_dataset("bp4d", tree, cache_dir=tmp_path / "c", counts=(counts := Counter()))
+    assert counts == {("rows", "ok"): 22, ("rows", "no_picture"): 1, ("rows", "unreadable"): 1}
     assert "22 rows of 24 labelled frames; left out: 1 no_picture, 1 unreadable" in caplog.text
     assert "left out: 1 no_picture, 1 unreadable" in rows.info.description and len(rows) == 22
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from aullava.training.arguments import ModelArguments, RunArguments, check_together
+from aullava.training.run.losses import LossArguments
 
 
 @pytest.mark.parametrize(
@@ -67,14 +68,23 @@ def test_accepted(tmp_path):
         ("float32", 2, {}, "early_stopping_patience=2 with eval_strategy='no'"),
         ("float32", 2, {"eval_strategy": "steps"}, "early_stopping_patience=2 with metric_for_best_model=None"),
         ("float32", 2, {"eval_strategy": "steps", "metric_for_best_model": "loss"}, None),
+        ("float32", 0, {"loss_type": "dft"}, "loss_type='dft' with value_loss='inverse_frequency'"),
+        (
+            "float32",
+            0,
+            {"label_smoothing_factor": 0.1},
+            "label_smoothing_factor=0.1 with value_loss='inverse_frequency'",
+        ),
         ("float32", 0, {"report_to": ["wandb"]}, "report_to names wandb, which is not installed"),
     ],
 )
 def test_what_contradicts_the_trainers_arguments_is_refused(frozen_dtype, patience, settings, message):
     plain = {"bf16": True, "fp16": False, "eval_strategy": "no", "metric_for_best_model": None, "report_to": []}
+    plain |= {"loss_type": "nll", "label_smoothing_factor": 0.0}
     given = (
         RunArguments(early_stopping_patience=patience),
         ModelArguments(checkpoint="x", frozen_dtype=frozen_dtype),
+        LossArguments("inverse_frequency"),
         SimpleNamespace(**plain | settings),
     )
     if message is None:

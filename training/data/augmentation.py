@@ -14,7 +14,6 @@ Conventions
 import io
 import math
 import random
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 
@@ -24,7 +23,7 @@ from datasets import Dataset
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from transformers import TrainerCallback
 
-from aullava.action_units import QUESTION_FORMS, WORDINGS, Protocol, parse, question, render
+from aullava.dataset_builder.mirror import mirror_turn
 
 _LARGEST = {  # beyond these a unit's visible evidence may go
     "augment_crop": 0.1,
@@ -37,7 +36,6 @@ _LARGEST = {  # beyond these a unit's visible evidence may go
     "augment_noise": 25.0,
 }
 _SHARES = ("augment_share", "augment_flip", "augment_gray")
-_SIDED = re.compile(r"\b(?:left|right|AU(?:51|52|55|56|61|62))\b", re.IGNORECASE)
 _BEST_QUALITY = 95
 
 
@@ -109,7 +107,7 @@ def augmented_rows(dataset: Dataset, arguments: AugmentationArguments, epoch: Ep
     """The training rows with their pictures changed when they are read, anew in every epoch.
 
     Args:
-        dataset: rows `images`, `turns`, `row` (dataset_builder/chat.py, output "isolated").
+        dataset: rows `images`, `turns` (turns.Turn), `row`.
         arguments: which changes, how far.
         epoch: also among the trainer's callbacks.
 
@@ -156,65 +154,10 @@ def augment_row(row: Mapping[str, object], arguments: AugmentationArguments, vis
 
 def flip_row(row: Mapping[str, object]) -> dict[str, object]:
     """The training row of the mirrored face: picture, questions and answers. The same row if a description names a side."""
-    if any(
-        turn["units"] is None and _SIDED.search(_text(turn, "prompt") + _text(turn, "completion"))
-        for turn in row["turns"]
-    ):
+    turns = [mirror_turn(turn) for turn in row["turns"]]
+    if None in turns:
         return dict(row)
-    return {
-        **row,
-        "images": [ImageOps.mirror(picture) for picture in row["images"]],
-        "turns": [flip_turn(turn) for turn in row["turns"]],
-    }
-
-
-def flip_turn(turn: Mapping[str, object]) -> dict[str, object]:
-    """The turn about the mirrored face. Where one side alone is asked, the other one is asked instead.
-
-    Raises:
-        ValueError: question or answer is not as action_units.py writes it.
-    """
-    if turn["units"] is None:
-        return dict(turn)
-    before = Protocol("custom", tuple(turn["units"]), turn["scale"])
-    partner = dict(before.flip_pairs) | {right: left for left, right in before.flip_pairs}
-    said = parse(_text(turn, "completion"), before)
-    if said.status != "ok":
-        raise ValueError(
-            f"answer {_text(turn, 'completion')!r} is not one about {', '.join(before.units)}: cannot mirror it"
-        )
-    units = (code if partner.get(code, code) in before.units else partner[code] for code in before.units)
-    after = Protocol("custom", tuple(units), turn["scale"])
-    asked = _text(turn, "prompt")
-    return {
-        **turn,
-        "prompt": _with_text(turn["prompt"], asked if after == before else _reworded(asked, before, after)),
-        "completion": _with_text(
-            turn["completion"], render({code: said.values[partner.get(code, code)] for code in after.units}, after)
-        ),
-        "units": list(after.units),
-    }
-
-
-def _reworded(asked: str, before: Protocol, after: Protocol) -> str:
-    """The same question, word for word, about other units."""
-    for form in QUESTION_FORMS:
-        for wording in range(WORDINGS):
-            if question(before, form, wording) == asked:
-                return question(after, form, wording)
-    raise ValueError(f"question {asked!r} is not one about {', '.join(before.units)}: cannot mirror it")
-
-
-def _text(turn: Mapping[str, object], part: str) -> str:
-    return next(piece["text"] for piece in turn[part][0]["content"] if piece["type"] == "text")
-
-
-def _with_text(messages: list[dict], text: str) -> list[dict]:
-    [message] = messages
-    return [
-        message
-        | {"content": [piece | {"text": text} if piece["type"] == "text" else piece for piece in message["content"]]}
-    ]
+    return {**row, "images": [ImageOps.mirror(picture) for picture in row["images"]], "turns": turns}
 
 
 def augment(picture: Image.Image, arguments: AugmentationArguments, generator: random.Random) -> Image.Image:

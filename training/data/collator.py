@@ -8,9 +8,7 @@ import numpy as np
 import torch
 
 from aullava.training.data.packing import PADDING, look_mask, pack
-from aullava.training.data.turn_tokens import IGNORED, UNITS, TurnTokens, kept, tokenise_turn
-
-__all__ = ["IGNORED", "UNITS", "TurnCollator", "ordered"]
+from aullava.training.data.turn_tokens import IGNORED, TurnTokens, kept, tokenise_turn
 
 
 @dataclass
@@ -21,7 +19,7 @@ class TurnCollator:
         processor: AULlavaProcessor with a fast tokenizer.
         literal_share: share, 0 to 1, of the answers' literal tokens that are learnt.
         hidden_share: share, 0 to 1, of the turns whose values are labels only. Which ones depends on the picture, so it repeats.
-        layout: "image_first" or "instruction_first": the order of picture and question, whatever it is in the row.
+        layout: "image_first" or "instruction_first": the order of picture and question.
         packed: all turns of a picture in one sequence (packing.py); else a sequence a turn.
         extras: add what the trainer takes out again before the model sees the batch: `slots`, `rows`, `turns`.
     """
@@ -41,7 +39,7 @@ class TurnCollator:
             )
 
     def __call__(self, rows: list[dict]) -> dict[str, object]:
-        """Rows with `images` (one picture), `turns` and, for extras, `row` (a name) become a batch.
+        """Rows with `images` (one picture), `turns` (turns.Turn) and, for extras, `row` (a name) become a batch.
 
         Returns:
             `input_ids`, `labels` (B, L), padded on the right, `pixel_values` (B, 3, side, side) and `attention_mask`: (B, L), or
@@ -71,13 +69,10 @@ class TurnCollator:
 
     def _tokenise(self, row: dict, pixels_CHW: torch.Tensor) -> list[TurnTokens]:
         salt = zlib.crc32(pixels_CHW.numpy().tobytes())
-        image = self.processor.image_token
         placeholder = self.processor.replace_image_token({"pixel_values": pixels_CHW[None]}, 0)
         turns = []
         for number, turn in enumerate(row["turns"]):
-            prompt = self.processor.apply_chat_template(
-                ordered(turn["prompt"], self.layout), tokenize=False, add_generation_prompt=True
-            ).replace(image, placeholder)
+            prompt = self.processor.prompt(turn.question, self.layout).replace(self.processor.image_token, placeholder)
             hidden = kept(salt, number, self.hidden_share)
             turns.append(tokenise_turn(self.processor.tokenizer, prompt, turn, self.literal_share, hidden))
         return turns
@@ -125,9 +120,3 @@ class TurnCollator:
 def _pad(lists: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
     longest = max(map(len, lists))
     return torch.tensor([[*values, *[filler] * (longest - len(values))] for values in lists])
-
-
-def ordered(messages: list[dict], layout: str) -> list[dict]:
-    """The messages with the picture of each turn before its text, or behind it."""
-    last = "image" if layout == "instruction_first" else "text"
-    return [turn | {"content": sorted(turn["content"], key=lambda part: part["type"] == last)} for turn in messages]

@@ -10,8 +10,8 @@ Conventions
 
 import hashlib
 import logging
-import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,8 @@ import pandas as pd
 import torch
 from datasets import Dataset, DatasetDict
 
-from aullava.dataset_builder.chat import chat_dataset
+from aullava.dataset_builder.builder import SPLIT
+from aullava.dataset_builder.chat import askable
 from aullava.dataset_builder.chat_turns import row_key
 from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.dataset_builder.errors import CorpusError, LeakError
@@ -35,7 +36,6 @@ from aullava.training.data_arguments import DataArguments
 
 _LOG = logging.getLogger(__name__)
 _ROWS_AT_ONCE = 50_000
-_LEFT_OUT = re.compile(rf"labelled frames; left out: .*?\b(\d+) {UNREADABLE}\b")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,20 +57,21 @@ class MixedData:
         train: training rows, one for each picture that an epoch shows.
         validation: training rows of validation people, each once; None if there are none.
         validation_labels: corpus -> the builder's rows behind `validation`, with pictures that can be read, to score readings by.
-        counts: corpus -> split -> "rows" that can be asked (of validation: that are) and "subjects" in them.
         manifest: what the data was, as JSON holds it; names no place of this machine.
-        pictures: counts what is read of `train`, over all workers.
         corpora, reading: what `train` is made of.
     """
 
     train: Dataset
     validation: Dataset | None
     validation_labels: Mapping[str, Dataset]
-    counts: Mapping[str, Mapping[str, Mapping[str, int]]]
     manifest: Mapping[str, object]
-    pictures: PictureCount
     corpora: tuple[Corpus, ...]
     reading: Reading
+
+    @property
+    def counts(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Corpus -> split -> "rows" that can be asked (of validation: that are) and "subjects" in them."""
+        return {entry["corpus"]: entry["splits"] for entry in self.manifest["corpora"]}
 
 
 def training_rows(arguments: DataArguments, epoch: torch.Tensor | None = None) -> MixedData:
@@ -98,16 +99,14 @@ def training_rows(arguments: DataArguments, epoch: torch.Tensor | None = None) -
         reading.dataset(),
         _validation_rows(arguments, labels),
         labels,
-        {corpus.name: dict(_counts(corpus, labels)) for corpus in corpora},
         _manifest(arguments, corpora, labels),
-        pictures,
         corpora,
         reading,
     )
 
 
 def _load(arguments: DataArguments, place: int) -> Corpus:
-    name = arguments.corpora[place]
+    name, counts = arguments.corpora[place], Counter()
     loaded = load_au_dataset(
         name,
         arguments.folder_of(place),
@@ -115,34 +114,28 @@ def _load(arguments: DataArguments, place: int) -> Corpus:
         faces=arguments.crop_faces,
         cache_dir=arguments.cache_dir,
         num_proc=arguments.build_processes,
+        counts=counts,
         **arguments.corpus_options.get(name, {}),
     )
-    parts = loaded if isinstance(loaded, DatasetDict) else {"train": loaded}
-    for part in ("train", "validation"):
-        if part in parts:
-            _refuse_unreadable(name, parts[part], arguments.max_bad_images)
-    if "train" not in parts:
+    parts = loaded if isinstance(loaded, DatasetDict) else {SPLIT: loaded}
+    for part in (part for part in parts if part != "test"):
+        usable, unreadable = len(parts[part]), counts[part, UNREADABLE]
+        if unreadable > arguments.max_bad_images * (usable + unreadable):
+            raise CorpusError(
+                f"{unreadable} pictures of {name} are unreadable and {usable} are not; max_bad_images is "
+                f"{arguments.max_bad_images:g}. Get fresh copies of the files (`aullava build` names some), or raise max_bad_images"
+            )
+    train, validation = parts.get("train", parts.get(SPLIT)), parts.get("validation")
+    if train is None:
         raise CorpusError(
             f"{name} has nobody to train on here, only {', '.join(parts)}: give another fold, or leave it out"
         )
-    train, validation = parts["train"], parts.get("validation")
     if validation is None and arguments.validation_share:
         train, validation = _set_aside(name, train, arguments)
     train = _askable(name, train, arguments)
     validation = None if validation is None else _askable(name, validation, arguments)
     test_people = people_of(parts["test"]) if "test" in parts else set()
     return Corpus(name, train, validation, test_people, unit_states(train))
-
-
-def _refuse_unreadable(name: str, rows: Dataset, limit: float) -> None:
-    """Raises CorpusError if too many pictures were damaged when the rows were built; load.py counts them in the description."""
-    found = _LEFT_OUT.search(rows.info.description)
-    unreadable = int(found[1]) if found else 0
-    if unreadable > limit * (len(rows) + unreadable):
-        raise CorpusError(
-            f"{unreadable} pictures of {name} are unreadable and {len(rows)} are not; max_bad_images is {limit:g}. Get fresh "
-            "copies of the files (`aullava build` names some), or raise max_bad_images"
-        )
 
 
 def _set_aside(name: str, train: Dataset, arguments: DataArguments) -> tuple[Dataset, Dataset]:
@@ -161,11 +154,10 @@ def _set_aside(name: str, train: Dataset, arguments: DataArguments) -> tuple[Dat
 def _askable(name: str, rows: Dataset, arguments: DataArguments) -> Dataset:
     """The rows that make turns; how many do not is told by chat.py."""
     try:
-        index = chat_dataset(rows, arguments.chat_mix(), "isolated").with_format("numpy")
+        return rows.select(askable(rows, arguments.chat_mix()))
     except ValueError as error:
         asked = f"kind_shares={arguments.kind_shares} and format_shares={arguments.format_shares}"
         raise CorpusError(f"{name} has nothing that {asked} ask: {error}") from None
-    return rows.select(index["row"])
 
 
 def _refuse_leaks(corpora: tuple[Corpus, ...]) -> None:
@@ -198,7 +190,11 @@ def _validation_labels(arguments: DataArguments, corpora: tuple[Corpus, ...]) ->
     validating = [corpus for corpus in corpora if corpus.validation is not None]
     if not validating:
         return {}
-    people = [who for corpus in validating for who in _people(corpus.name, corpus.validation)]
+    people = [
+        person(corpus.name, subject)
+        for corpus in validating
+        for subject in corpus.validation.with_format("arrow")["subject"].to_pylist()
+    ]
     generator = np.random.default_rng([arguments.data_mix_seed, 0])
     chosen = even_rows(people, arguments.validation_rows, generator)
     labels, first = {}, 0
@@ -207,24 +203,18 @@ def _validation_labels(arguments: DataArguments, corpora: tuple[Corpus, ...]) ->
         mine = chosen[(chosen >= first) & (chosen < first + len(rows))] - first
         first += len(rows)
         pictures = PictureCount([corpus.name], [len(corpus.train) + len(rows)], arguments.max_bad_images)
-        if readable := list(_readable(rows.select(mine), pictures)):
-            labels[corpus.name] = rows.select(mine[readable])
+        readable = []
+        for number, row in zip(mine, undecoded(rows.select(mine)), strict=True):
+            try:
+                read_picture(row)
+            except ImageReadError as error:
+                pictures.bad(0, row_key(row), error)
+            else:
+                pictures.good(0)
+                readable.append(number)
+        if readable:
+            labels[corpus.name] = rows.select(readable)
     return labels
-
-
-def _people(name: str, rows: Dataset) -> Iterator[str]:
-    return (person(name, subject) for subject in rows.with_format("arrow")["subject"].to_pylist())
-
-
-def _readable(rows: Dataset, pictures: PictureCount) -> Iterator[int]:
-    for number, row in enumerate(undecoded(rows)):
-        try:
-            read_picture(row)
-        except ImageReadError as error:
-            pictures.bad(0, row_key(row), error)
-        else:
-            pictures.good(0)
-            yield number
 
 
 def _validation_rows(arguments: DataArguments, labels: Mapping[str, Dataset]) -> Dataset | None:
@@ -238,12 +228,6 @@ def _validation_rows(arguments: DataArguments, labels: Mapping[str, Dataset]) ->
     return Reading(list(map(undecoded, labels.values())), plan, asking, pictures).dataset()
 
 
-def _counts(corpus: Corpus, labels: Mapping[str, Dataset]) -> Iterator[tuple[str, dict[str, int]]]:
-    for split, rows in (("train", corpus.train), ("validation", labels.get(corpus.name))):
-        if rows is not None:
-            yield split, {"rows": len(rows), "subjects": len(people_of(rows))}
-
-
 def _manifest(arguments: DataArguments, corpora: tuple[Corpus, ...], labels: Mapping[str, Dataset]) -> dict:
     entries = []
     for place, corpus in enumerate(corpora):
@@ -252,10 +236,16 @@ def _manifest(arguments: DataArguments, corpora: tuple[Corpus, ...], labels: Map
         entries.append(
             {
                 "corpus": corpus.name,
-                "options": {key: _without_place(value) for key, value in options.items()},
+                # Of a place the name alone: the corpus may lie elsewhere on another machine.
+                "options": {
+                    key: Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+                    for key, value in options.items()
+                },
                 "fold": arguments.fold_of(place),
                 "crop_faces": arguments.crop_faces,
-                "splits": dict(_counts(corpus, labels)),
+                "splits": {
+                    split: {"rows": len(rows), "subjects": len(people_of(rows))} for split, rows in splits.items()
+                },
                 "fingerprints": {split: content_hash(rows) for split, rows in splits.items()},
             }
         )
@@ -270,7 +260,3 @@ def content_hash(rows: Dataset) -> str:
     for table in rows.remove_columns("image").with_format("arrow").iter(_ROWS_AT_ONCE):
         digest.update(pd.util.hash_pandas_object(table.to_pandas(), index=False).to_numpy().tobytes())
     return digest.hexdigest()
-
-
-def _without_place(value: object) -> object:
-    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value

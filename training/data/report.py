@@ -3,12 +3,11 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 from datasets import Dataset
-from rich.console import Console
+from rich.console import Group
 from rich.table import Table
 from transformers import TrainingArguments
 
@@ -18,107 +17,66 @@ from aullava.training.data.mix import MixedData
 _ROWS_ASKED, _TURNS_TOKENISED = 1000, 200  # an even sample of the first epoch
 
 
-@dataclass(frozen=True)
-class Steps:
-    """How a run goes through its rows, counted as transformers' Trainer does.
-
-    Args:
-        batch: rows a device and step. accumulation: batches that make one step. processes: devices.
-        epochs: passes over the rows, may have a fraction. most: steps after which the run ends in any case; 0 or less: none.
-    """
-
-    batch: int
-    accumulation: int = 1
-    processes: int = 1
-    epochs: float = 1.0
-    most: int = -1
-
-    @classmethod
-    def of_training(cls, training: TrainingArguments) -> "Steps":
-        """Those of the trainer's arguments."""
-        return cls(
-            training.per_device_train_batch_size,
-            training.gradient_accumulation_steps,
-            training.world_size,
-            training.num_train_epochs,
-            training.max_steps,
-        )
-
-    def of_epoch(self, rows: int) -> int:
-        """Optimiser steps of one pass over the rows."""
-        batches = math.ceil(rows / (self.batch * self.processes))
-        return math.ceil(batches / self.accumulation)
-
-    def of_run(self, rows: int) -> int:
-        """Optimiser steps of the run."""
-        return self.most if self.most > 0 else math.ceil(self.epochs * self.of_epoch(rows))
-
-
-def print_sampling(data: MixedData, console: Console | None = None) -> None:
-    """Say what the first epoch draws: shares of corpora, of formats and kinds, of active units. For the log of a run."""
-    for table in (_rows_table(data), _formats_table(data), _units_table(data)):
-        (console or Console()).print(table)
-
-
-def print_unreadable(data: MixedData, console: Console | None = None) -> None:
-    """Say how many pictures of this process's training rows could not be read, if any; each was named when it was met."""
-    for corpus, (reads, unreadable) in data.pictures.total().items():
-        if unreadable:
-            (console or Console()).print(
-                f"{corpus}: {unreadable:,} of {reads:,} pictures read were unreadable and replaced"
-            )
-
-
-def describe_data(data: MixedData, collator: TurnCollator, steps: Steps) -> list[Table]:
-    """The tables of a dry run: those of `print_sampling`, then turns, tokens and steps.
-
-    Args:
-        collator: as the run will use it; a processor without a model is enough.
-        steps: how the run goes through the rows.
-    """
-    return [_rows_table(data), _formats_table(data), _units_table(data), length_table(data.train, collator, steps)]
-
-
-def _rows_table(data: MixedData) -> Table:
-    table = _table("Rows", "corpus", "split", "rows", "people", "rows an epoch", "share")
-    total = sum(data.reading.plan.counts)
-    for corpus, drawn in zip(data.corpora, data.reading.plan.counts, strict=True):
+def sampling_tables(data: MixedData) -> Group:
+    """What the first epoch draws: shares of corpora, of formats and kinds, of active units. Something rich prints."""
+    reading = data.reading
+    rows = _table("Rows", "corpus", "split", "rows", "people", "rows an epoch", "share")
+    total = sum(reading.plan.counts)
+    for corpus, drawn in zip(data.corpora, reading.plan.counts, strict=True):
         for split, counts in data.counts[corpus.name].items():
             epoch = (f"{drawn:,}", f"{drawn / total:.1%}") if split == "train" else ("", "")
-            table.add_row(corpus.name, split, f"{counts['rows']:,}", f"{counts['subjects']:,}", *epoch)
-    return table
+            rows.add_row(corpus.name, split, f"{counts['rows']:,}", f"{counts['subjects']:,}", *epoch)
 
-
-def _formats_table(data: MixedData) -> Table:
     asked = Counter()
     for position in _spread(len(data.train), _ROWS_ASKED):
-        corpus = data.corpora[data.reading.corpus_at(position)].name
-        asked.update((corpus, turn.protocol.scale, turn.kind) for turn in data.reading.turns(position))
-    table = _table(
-        f"Turns, of {min(_ROWS_ASKED, len(data.train)):,} rows", "corpus", "format", "kind", "turns", "share"
-    )
-    for (corpus, scale, kind), count in sorted(asked.items()):
-        table.add_row(corpus, scale, kind, f"{count:,}", f"{count / asked.total():.1%}")
-    return table
+        name = data.corpora[reading.corpus_at(position)].name
+        asked.update((name, turn.protocol.scale, turn.kind) for turn in reading.turns(position))
+    sampled = min(_ROWS_ASKED, len(data.train))
+    formats = _table(f"Turns, of {sampled:,} rows", "corpus", "format", "kind", "turns", "share")
+    for what, count in sorted(asked.items()):
+        formats.add_row(*what, f"{count:,}", f"{count / asked.total():.1%}")
 
-
-def _units_table(data: MixedData) -> Table:
-    table = _table(
+    units = _table(
         "Active units, of the rows that code them", "corpus", "column", "rows coded", "in the corpus", "drawn"
     )
-    for corpus, drawn_N in zip(data.corpora, data.reading.times_drawn(), strict=True):
+    for corpus, drawn_N in zip(data.corpora, reading.times_drawn(), strict=True):
         states = corpus.states
         columns = zip(states.columns, states.coded_NK.sum(0), states.rates(), states.rates(drawn_N), strict=True)
         for column, coded, rate, drawn in columns:
             if coded:
-                table.add_row(corpus.name, column, f"{coded:,}", f"{rate:.2%}", f"{drawn:.2%}")
-    return table
+                units.add_row(corpus.name, column, f"{coded:,}", f"{rate:.2%}", f"{drawn:.2%}")
+    return Group(rows, formats, units)
 
 
-def length_table(train: Dataset, collator: TurnCollator, steps: Steps) -> Table:
-    """Turns, tokens and steps of an epoch and of the run, from a sample of the training rows of any source."""
-    turns, tokens, learnt = zip(*_lengths(train, collator), strict=True)
-    rows, epoch, run = len(train), steps.of_epoch(len(train)), steps.of_run(len(train))
+def print_unreadable(data: MixedData) -> None:
+    """Say how many pictures of this process's training rows could not be read, if any; each was named when it was met."""
+    for corpus, (reads, unreadable) in data.reading.pictures.total().items():
+        if unreadable:
+            print(f"{corpus}: {unreadable:,} of {reads:,} pictures read were unreadable and replaced")
+
+
+def count_steps(training: TrainingArguments, rows: int) -> tuple[int, int]:
+    """Optimiser steps of one pass over the rows, and of the run, counted as transformers' Trainer does."""
+    batches = math.ceil(rows / (training.per_device_train_batch_size * training.world_size))
+    epoch = math.ceil(batches / training.gradient_accumulation_steps)
+    return epoch, training.max_steps if training.max_steps > 0 else math.ceil(training.num_train_epochs * epoch)
+
+
+def length_table(train: Dataset, collator: TurnCollator, training: TrainingArguments) -> Table:
+    """Turns, tokens and steps of an epoch and of the run, from a sample of the training rows of any source.
+
+    Args:
+        collator: as the run will use it; a processor without a model is enough.
+        training: batch size, accumulation, processes, epochs and steps.
+    """
+    lengths = []  # each picture is collated by itself: padding does not count
+    for position in _spread(len(train), math.ceil(_TURNS_TOKENISED / len(train[0]["turns"]))):
+        row = train[position]
+        batch = collator([row])
+        tokens = batch["input_ids"].numel() if collator.packed else int(batch["attention_mask"].sum())
+        lengths.append((len(row["turns"]), tokens, int((batch["labels"] != IGNORED).sum())))
+    turns, tokens, learnt = zip(*lengths, strict=True)
+    rows, (epoch, run) = len(train), count_steps(training, len(train))
     table = _table(
         f"Length, of {sum(turns)} turns about {len(turns)} pictures", "", "a picture", "an epoch", "the run"
     )
@@ -126,18 +84,9 @@ def length_table(train: Dataset, collator: TurnCollator, steps: Steps) -> Table:
         mean = statistics.fmean(sample)
         table.add_row(name, f"{mean:,.1f}", f"{mean * rows:,.0f}", f"{mean * rows * run / epoch:,.0f}")
     table.add_row("longest, tokens", f"{max(tokens):,}", "", "")
-    table.add_row(f"steps of {steps.batch} x {steps.accumulation} x {steps.processes}", "", f"{epoch:,}", f"{run:,}")
+    batch = (training.per_device_train_batch_size, training.gradient_accumulation_steps, training.world_size)
+    table.add_row(f"steps of {' x '.join(map(str, batch))}", "", f"{epoch:,}", f"{run:,}")
     return table
-
-
-def _lengths(train: Dataset, collator: TurnCollator) -> Iterator[tuple[int, int, int]]:
-    """Turns, tokens and learnt tokens of a sample of pictures, each collated by itself: padding does not count."""
-    pictures = math.ceil(_TURNS_TOKENISED / len(train[0]["turns"]))
-    for position in _spread(len(train), pictures):
-        row = train[position]
-        batch = collator([row])
-        tokens = batch["input_ids"].numel() if collator.packed else int(batch["attention_mask"].sum())
-        yield len(row["turns"]), tokens, int((batch["labels"] != IGNORED).sum())
 
 
 def _spread(length: int, count: int) -> Iterable[int]:

@@ -24,7 +24,7 @@ from torch.utils.data import get_worker_info
 from aullava.dataset_builder.chat_turns import ChatMix, can_ask, row_key, turns_of
 from aullava.dataset_builder.derive import is_missing, values_from_columns
 from aullava.dataset_builder.errors import CorpusError
-from aullava.dataset_builder.turns import Turn, to_training_turn
+from aullava.dataset_builder.turns import Turn
 from aullava.image_aullava import ImageReadError, load_image
 from aullava.training.data.sampling import Plan
 
@@ -110,7 +110,7 @@ class PictureCount:
 
 
 class Reading:
-    """Positions become training rows: `images` (one RGB picture), `turns` (`turns.to_training_turn`), `row` (its name).
+    """Positions become training rows: `images` (one RGB picture), `turns` (a list of `turns.Turn`), `row` (its name).
 
     Args:
         rows: the builder's rows of each corpus, pictures not decoded (`undecoded`).
@@ -155,7 +155,7 @@ class Reading:
             picture = self._picture(corpus, row)
             if picture is not None:
                 turns = self.asking.turns(row, self._key(row, visit))
-                return {"images": [picture], "turns": [to_training_turn(turn) for turn in turns], "row": row_key(row)}
+                return {"images": [picture], "turns": turns, "row": row_key(row)}
         raise CorpusError(
             f"not one of {len(rows)} pictures of {self.pictures.names[corpus]} can be read: is it all there?"
         )

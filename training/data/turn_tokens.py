@@ -8,20 +8,28 @@ the loss, so a literal token carries its label in a fixed small share of its occ
 repeatable); a value token and the end token always do. In a description every token does: there nothing is fixed.
 """
 
-import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
-from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, SCALES, Protocol, value_strings
+from aullava.action_units import (
+    ACTION_UNITS,
+    FEAFA_UNITS,
+    SCALES,
+    Protocol,
+    answer_pieces,
+    format_value,
+    value_strings,
+)
+from aullava.dataset_builder.turns import DESCRIPTION, Turn
 from aullava.plan_aullava import answer_runs, keeps_borders
 
 IGNORED = -100  # the label that the loss leaves out
 UNITS = (*ACTION_UNITS, *FEAFA_UNITS)  # numbers the units in slots
 
-_VALUE = re.compile(r"=([^ ,]*)")
 _PROBED = {scale: Protocol("custom", ("AU1", "AU2", "AU12"), scale) for scale in SCALES}
 
 
@@ -37,15 +45,7 @@ class TurnTokens:
     slots: list[tuple[int, int, int, int]]
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A run of answer tokens. value: whether it is a unit's value."""
-
-    tokens: Sequence[int]
-    value: bool
-
-
-def tokenise_turn(tokenizer, prompt: str, turn: dict, literal_share: float, hidden: bool) -> TurnTokens:
+def tokenise_turn(tokenizer, prompt: str, turn: Turn, literal_share: float, hidden: bool) -> TurnTokens:
     """Tokens and labels of one turn.
 
     Question and answer are tokenised as one text, as they stand when the model is read; where a token would reach over the
@@ -54,32 +54,32 @@ def tokenise_turn(tokenizer, prompt: str, turn: dict, literal_share: float, hidd
     Args:
         tokenizer: a fast tokenizer.
         prompt: the rendered question, image tokens included, up to where the answer begins.
-        turn: `completion`, `units`, `scale` of a training row's turn (dataset_builder/turns.py).
+        turn: what was asked and found.
         literal_share: share, 0 to 1, of the fixed text's tokens that are learnt.
         hidden: leave the values out of the input; they are then labels of the token behind them, so that each is learnt
             where it would stand: the loss compares the prediction at one token with the label of the next. Of a value of
             several tokens the first is learnt.
     """
-    answer = turn["completion"][0]["content"][0]["text"]
-    if turn["units"] is None:
+    answer, units, scale = turn.answer, turn.protocol.units, turn.protocol.scale
+    if turn.kind == DESCRIPTION:
         return _tokenise_words(tokenizer, prompt, answer)
-    asked, pieces = _cut(tokenizer, prompt, answer, turn["units"], turn["scale"])
-    strings = value_strings(turn["scale"])
-    said = [strings.index(string) for string in _VALUE.findall(answer)]
+    said = [format_value(turn.values[code], scale) for code in units]
+    asked, runs = _cut(tokenizer, prompt, turn.protocol, said)
     ids, labels, slots, waiting = list(asked), [IGNORED] * len(asked), [], None
-    salt, place, number = zlib.crc32(answer.encode()), 0, 0
-    for piece in pieces:
-        if piece.value:
+    salt, place = zlib.crc32(answer.encode()), 0
+    for number, tokens in enumerate(runs):
+        if number % 2:  # a value; before and behind it stand literals
+            unit = number // 2
             # Of a hidden value the label waits for the token behind it, which takes its column.
-            slots.append((len(ids), UNITS.index(turn["units"][number]), SCALES.index(turn["scale"]), said[number]))
-            number += 1
+            value = value_strings(scale).index(said[unit])
+            slots.append((len(ids), UNITS.index(units[unit]), SCALES.index(scale), value))
             if hidden:
-                waiting = piece.tokens[0]
+                waiting = tokens[0]
             else:
-                ids += piece.tokens
-                labels += piece.tokens
+                ids += tokens
+                labels += tokens
             continue
-        for token in piece.tokens:
+        for token in tokens:
             learnt = token if waiting is None else waiting
             keep = waiting is not None or token == tokenizer.eos_token_id or kept(salt, place, literal_share)
             ids.append(token)
@@ -101,12 +101,16 @@ def _tokenise_words(tokenizer, prompt: str, answer: str) -> TurnTokens:
     return TurnTokens(ids, [token if keep else IGNORED for token, keep in zip(ids, learnt, strict=True)], [])
 
 
-def _cut(tokenizer, prompt: str, answer: str, units: Sequence[str], scale: str) -> tuple[list[int], list[_Piece]]:
+def _cut(tokenizer, prompt: str, protocol: Protocol, said: list[str]) -> tuple[Sequence[int], list[Sequence[int]]]:
     """The prompt's tokens, and the answer's as literal, value, literal, value, ..., closing."""
-    if _is_read_as_written(tokenizer, scale):
-        text = prompt + answer + tokenizer.eos_token
-        borders = [border for found in _VALUE.finditer(answer) for border in found.span(1)]
-        ends = [len(prompt) + border for border in (0, *borders)] + [len(text)]
+    if _is_read_as_written(tokenizer, protocol.scale):
+        parts = [
+            part
+            for (literal, _), value in zip(answer_pieces(protocol), said, strict=True)
+            for part in (literal, value)
+        ]
+        text = "".join((prompt, *parts, tokenizer.eos_token))
+        ends = [*accumulate(map(len, parts), initial=len(prompt)), len(text)]
         encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         runs = [[] for _ in ends]
         for token, (start, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True):
@@ -115,10 +119,8 @@ def _cut(tokenizer, prompt: str, answer: str, units: Sequence[str], scale: str) 
                 break  # a token that reaches over a border
             runs[run].append(token)
         else:
-            return runs[0], [_Piece(tokens, place % 2 == 1) for place, tokens in enumerate(runs[1:])]
-    runs = answer_runs(tokenizer, prompt, Protocol("custom", tuple(units), scale), _VALUE.findall(answer))
-    alone = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    return alone, [_Piece(list(tokens), place % 2 == 1) for place, tokens in enumerate(runs)]
+            return runs[0], runs[1:]
+    return tokenizer(prompt, add_special_tokens=False)["input_ids"], answer_runs(tokenizer, prompt, protocol, said)
 
 
 @lru_cache(maxsize=64)

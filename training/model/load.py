@@ -1,16 +1,22 @@
-"""The model that a run starts from: a base or random weights, with what shall learn set to learn."""
+"""The model that a run starts from: any checkpoint of LLaVA's architecture, from a folder or the Hub, or random weights.
+
+What can be told from the configuration and the processor is told before a weight is read.
+"""
+
+from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from peft import PeftModel
-from transformers import AutoModel
+from transformers import AutoModel, BitsAndBytesConfig, LlavaConfig, PreTrainedConfig
+from transformers.utils import is_bitsandbytes_available
 
+from aullava.configuration_aullava import AULlavaConfig, image_token_count
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.arguments import ModelArguments
-from aullava.training.model.adapters import add_adapters
-from aullava.training.model.bases import load_base
+from aullava.training.model.learning import set_to_learn
 from aullava.training.model.scratch import ScratchArguments, build_from_scratch
-from aullava.training.model.unreached import unreached_parameters
 
 
 def load_for_training(
@@ -19,7 +25,7 @@ def load_for_training(
     """Model and its processor. What learns is float32, what is frozen `frozen_dtype`; with LoRA the model is peft's.
 
     Raises:
-        ValueError: the base cannot be used (bases.py), the tower does not fit, or packed turns would not be kept apart.
+        ValueError: the base cannot be used (`load_base`), the tower does not fit, or packed turns would not be kept apart.
     """
     dtype = getattr(torch, arguments.frozen_dtype)
     if arguments.from_scratch:
@@ -42,27 +48,131 @@ def load_for_training(
     return set_to_learn(model, arguments), processor
 
 
-def set_to_learn(
-    model: AULlavaForConditionalGeneration, arguments: ModelArguments
-) -> AULlavaForConditionalGeneration | PeftModel:
-    """Freeze what the arguments say and what no gradient reaches, or add adapters; what learns becomes float32."""
-    _show_patches(model.model.vision_tower)
-    if arguments.lora_r:
-        return add_adapters(model, arguments)
-    _freeze(model, arguments)
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(
-            torch.float32 if parameter.requires_grad else getattr(torch, arguments.frozen_dtype)
+def base_config(checkpoint: str) -> AULlavaConfig:
+    """The configuration of a base, which is all that is read of it.
+
+    Args:
+        checkpoint: folder or Hub id.
+
+    Raises:
+        ValueError: there is none, it is no LLaVA, or a LLaVA that this project's classes refuse.
+    """
+    if Path(checkpoint, "adapter_config.json").is_file():
+        raise ValueError(
+            f"checkpoint={checkpoint!r} holds LoRA adapters and no whole model: merge them first with "
+            f"python -m aullava.training.run.saving {checkpoint} OUT"
         )
-    return model
+    try:
+        found, _ = PreTrainedConfig.get_config_dict(checkpoint)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"checkpoint={checkpoint!r} cannot be opened: expected a folder with a config.json, or the Hub id of a model that is "
+            f"in the cache or can be reached ({_first_line(error)})"
+        ) from error
+    if (kind := found.get("model_type")) != "llava":
+        raise ValueError(
+            f"checkpoint={checkpoint!r} is {f'a {kind} model' if kind else 'no model, as far as its config.json says'}: expected "
+            "one of LLaVA's architecture, whose config.json has model_type llava, such as llava-hf/llava-1.5-7b-hf"
+        )
+    if "image_seq_length" not in found:
+        # Older files leave it out, and the library's default fits one tower only.
+        found["image_seq_length"] = image_token_count(LlavaConfig.from_dict(found)) or LlavaConfig().image_seq_length
+    try:
+        return AULlavaConfig.from_dict(found)
+    except StrictDataclassError as error:
+        raise ValueError(f"checkpoint={checkpoint!r}: {str(error).splitlines()[-1].strip()}") from error
 
 
-def _show_patches(tower: torch.nn.Module) -> None:
-    """Activation checkpointing asks for gradients of a tower's first output, which of Swin's and Hiera's patches is a tuple: show
-    it the convolution inside."""
-    patches = getattr(getattr(tower, "embeddings", None), "patch_embeddings", None)
-    if hasattr(patches, "projection"):
-        tower.get_input_embeddings = lambda: patches.projection
+def base_processor(checkpoint: str, config: AULlavaConfig, layout: str) -> AULlavaProcessor:
+    """The processor of a base, ready to ask in this layout.
+
+    A tokenizer that begins every text with a token of its own (Llama's) would not do so behind a chat template, because the text
+    of a template is tokenised as it is. The template gets that token here, so that the model sees what it is used to.
+
+    Raises:
+        ValueError: files are missing, there is no chat template, it cannot write this layout, the tokenizer is no fast one, or
+            the processor and the model do not agree on the number of image tokens.
+    """
+    try:
+        processor = AULlavaProcessor.from_pretrained(checkpoint)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"checkpoint={checkpoint!r} has no whole processor: {_first_line(error)}") from error
+    words = processor.tokenizer
+    if not processor.chat_template:
+        raise ValueError(f"checkpoint={checkpoint!r} has no chat template: add a chat_template.jinja to it")
+    if not words.is_fast or words.eos_token is None:
+        lacking = "no token that ends an answer" if words.is_fast else "no fast tokenizer (tokenizer.json)"
+        raise ValueError(f"checkpoint={checkpoint!r} has {lacking}: expected both")
+    if words.pad_token is None:
+        words.pad_token = words.eos_token  # padding is masked and never learnt
+    prompt = processor.prompt("question", layout)
+    if words("question")["input_ids"][0] == words.bos_token_id and not prompt.startswith(words.bos_token):
+        processor.chat_template = "{{ bos_token }}" + processor.chat_template
+    side = config.vision_config.image_size
+    picture = torch.zeros(1, 3, side, side)
+    tokens = processor.replace_image_token({"pixel_values": picture}, 0).count(processor.image_token)
+    if tokens != config.image_seq_length:
+        raise ValueError(
+            f"checkpoint={checkpoint!r}: its processor writes {tokens} image tokens for a picture of {side} px, its model puts out "
+            f"{config.image_seq_length}: mend patch_size, num_additional_image_tokens or vision_feature_select_strategy of the "
+            "processor"
+        )
+    return processor
+
+
+def load_base(
+    checkpoint: str,
+    dtype: torch.dtype = torch.float32,
+    layout: str = "image_first",
+    attention: str | None = None,
+    in_4bit: bool = False,
+) -> tuple[AULlavaForConditionalGeneration, AULlavaProcessor]:
+    """Model and processor of a base, whole and unchanged.
+
+    Args:
+        checkpoint: folder or Hub id.
+        dtype: precision of the weights; with in_4bit that of the others and of the computation.
+        layout: "image_first" or "instruction_first", which its chat template must be able to write.
+        attention: kernel, as transformers names it; default its choice.
+        in_4bit: keep the language model's layers in 4 bits.
+
+    Raises:
+        ValueError: as `base_config` and `base_processor`, bitsandbytes is not installed, or weights and model do not fit.
+    """
+    config = base_config(checkpoint)
+    processor = base_processor(checkpoint, config, layout)
+    quantization = {}
+    if in_4bit:
+        if not is_bitsandbytes_available():
+            raise ValueError(
+                "load_in_4bit=True needs the library bitsandbytes: pip install bitsandbytes, or leave it out"
+            )
+        quantization["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+            llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+        )
+    model, info = AULlavaForConditionalGeneration.from_pretrained(
+        checkpoint,
+        config=config,
+        dtype=dtype,
+        attn_implementation=attention,
+        output_loading_info=True,
+        **quantization,
+    )
+    if unknown := sorted(info["unexpected_keys"]):
+        raise ValueError(
+            f"checkpoint={checkpoint!r} holds {len(unknown)} tensors that its config.json has no place for: "
+            f"{', '.join(unknown[:4])}"
+            f"{' ...' if len(unknown) > 4 else ''}; check that both belong together"
+        )
+    return model, processor
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _copy_weights(source: torch.nn.Module, target: torch.nn.Module, name: str) -> None:
@@ -82,16 +192,11 @@ def _copy_weights(source: torch.nn.Module, target: torch.nn.Module, name: str) -
     target.load_state_dict(source.state_dict())
 
 
-def _freeze(model: AULlavaForConditionalGeneration, arguments: ModelArguments) -> None:
-    parts = {
-        "freeze_tower": (model.model.vision_tower,),
-        "freeze_projector": (model.model.multi_modal_projector,),
-        "freeze_language_model": (model.model.language_model, model.lm_head),
-    }
-    for flag, modules in parts.items():
-        for module in modules:
-            module.requires_grad_(not getattr(arguments, flag))
-    unreached = unreached_parameters(model.config)
-    for name, parameter in model.named_parameters():
-        if name in unreached:
-            parameter.requires_grad_(False)
+def name_layers(model: torch.nn.Module) -> None:
+    """Take layers that the model does not hold out of the list of layers whose weights FSDP gathers together.
+
+    CLIP and SigLIP list those of their text models, too. LLaVA has only their towers, and FSDP refuses a list in which it finds a
+    layer that is not there.
+    """
+    held = {type(module).__name__ for module in model.modules()}
+    model._no_split_modules = sorted(held.intersection(model._no_split_modules))

@@ -1,20 +1,35 @@
-"""What trains: parameters by part, learning and frozen; and all that can be said of a run's model before a weight is read."""
+"""What trains, and the memory that it takes: what can be said of a run's model before a weight is read.
+
+Memory on a device, estimated from a model without weights:
+    weights      bytes of every parameter in its precision; in 4 bits 4.127 bits each (Dettmers et al., QLoRA, 2023, section 3);
+                 and, without gradient checkpointing, the 16-bit copies that autocast makes of float32 weights
+    gradients    bytes of every learning parameter
+    optimizer    two moments in float32 of every learning parameter with AdamW, in 8 bits two bytes, none with SGD and Adafactor
+    activations  what autograd keeps of one forward pass, counted on tensors without content in the precision of the
+                 computation, pictures x turns as in a batch; attention probabilities only where the kernel keeps them.
+                 With gradient checkpointing: the input of every layer, and what one layer keeps
+Sharded over N devices (FSDP, ZeRO-3), the first three are divided by N.
+
+accelerate's estimate-memory knows neither adapters, nor frozen parts, nor activations, so it does not serve here.
+Left out: the loss over the vocabulary, which TRL computes in small chunks; layers that are gathered whole where weights are
+sharded; buffers of communication (DDP's copy of the gradients); temporary tensors of kernels; fragmentation; the libraries
+themselves, about 1 GB on a GPU. Leave a fifth of the device free.
+"""
 
 from collections import defaultdict
 
 import torch
-from rich.console import Console, Group
+from peft import PeftModel
+from rich.console import Group
 from rich.table import Table
 from torch import nn
 from transformers import TrainingArguments
 
 from aullava.training.arguments import ModelArguments
-from aullava.training.model.bases import base_config
-from aullava.training.model.load import set_to_learn
-from aullava.training.model.memory import memory_table, parameter_count
+from aullava.training.model.learning import empty_model, set_to_learn
+from aullava.training.model.load import base_config
 from aullava.training.model.scratch import ScratchArguments, build_config
 from aullava.training.model.tokenizer import build_tokenizer
-from aullava.training.model.unreached import empty_model
 
 _PARTS = (
     ("vision_tower", "vision tower"),
@@ -23,6 +38,9 @@ _PARTS = (
     ("lm_head", "language model: head"),
     ("language_model", "language model: layers"),
 )
+_SHARDS = (1, 2, 4, 8)
+_BYTES_IN_4BIT = 4.127 / 8
+_MOMENT_BYTES = {"adamw_8bit": 2, "adamw_bnb_8bit": 2, "paged_adamw_8bit": 2, "sgd": 0, "adafactor": 0}
 
 
 def part_of(name: str) -> str:
@@ -37,7 +55,9 @@ def count_parameters(model: nn.Module) -> dict[str, tuple[int, int]]:
     """Part -> (learning, frozen) numbers of parameters; every parameter is counted once."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for name, parameter in model.named_parameters():
-        counts[part_of(name)][0 if parameter.requires_grad else 1] += parameter_count(parameter)
+        packed = getattr(parameter, "quant_state", None)  # bitsandbytes stores two 4-bit weights in a byte
+        count = parameter.numel() if packed is None else packed.shape.numel()
+        counts[part_of(name)][0 if parameter.requires_grad else 1] += count
     return {part: (learning, frozen) for part, (learning, frozen) in counts.items()}
 
 
@@ -51,13 +71,8 @@ def what_trains(model: nn.Module) -> Table:
     for part, (learning, frozen) in counts.items():
         table.add_row(part, f"{learning:,}", f"{frozen:,}")
     table.add_section()
-    table.add_row("all", f"{sum(c[0] for c in counts.values()):,}", f"{sum(c[1] for c in counts.values()):,}")
+    table.add_row("all", *(f"{sum(numbers):,}" for numbers in zip(*counts.values(), strict=True)))
     return table
-
-
-def print_what_trains(model: nn.Module, console: Console | None = None) -> None:
-    """Print `what_trains`."""
-    (console or Console()).print(what_trains(model))
 
 
 def describe_model(
@@ -77,14 +92,95 @@ def describe_model(
         Something rich prints.
 
     Raises:
-        ValueError: the base's configuration cannot be had or used (bases.py).
+        ValueError: the base's configuration cannot be had or used (load.py).
     """
     if arguments.from_scratch:
         config = build_config(sizes, build_tokenizer(sizes.vocabulary_size))
     else:
         config = base_config(arguments.checkpoint)
     model = set_to_learn(empty_model(config).to(getattr(torch, arguments.frozen_dtype)), arguments)
+    trains = what_trains(model)
     pictures = training.per_device_train_batch_size
     rows, turns_a_row = (pictures, turns) if arguments.packed else (pictures * turns, 1)
     tokens = config.image_seq_length + turns_a_row * text_tokens
-    return Group(what_trains(model), memory_table(model, training, rows, tokens, arguments.load_in_4bit))
+    memory = estimate_memory(model, training, rows, tokens, arguments.load_in_4bit)
+
+    table = Table(title_justify="left")
+    table.title = f"Estimated memory a device, GiB\nbatch of {rows} x {tokens} tokens, {training.optim.value}"
+    table.add_column("part")
+    columns = []
+    for devices in sorted({*_SHARDS, training.world_size}):
+        table.add_column("whole, or DDP" if devices == 1 else f"sharded over {devices}", justify="right")
+        columns.append({part: size if part == "activations" else size / devices for part, size in memory.items()})
+    for part in memory:
+        table.add_row(part, *(f"{column[part] / 2**30:.2f}" for column in columns))
+    table.add_section()
+    table.add_row("all", *(f"{sum(column.values()) / 2**30:.2f}" for column in columns))
+    return Group(trains, table)
+
+
+def estimate_memory(
+    model: nn.Module, training: TrainingArguments, rows: int, tokens: int, in_4bit: bool = False
+) -> dict[str, float]:
+    """Bytes of weights, gradients, optimizer and activations on one device; the head of this file says how they are counted.
+
+    Args:
+        model: on the meta device, with what learns set to learn. Its precision is changed: use it for nothing else.
+        training: optim, bf16, fp16, gradient_checkpointing.
+        rows: sequences in a device's batch.
+        tokens: tokens of a sequence, image tokens included.
+        in_4bit: the language model's linear layers are loaded in 4 bits.
+    """
+    halved = training.bf16 or training.fp16
+    weights = 0.0
+    for name, parameter in model.named_parameters():
+        quantized = in_4bit and ".language_model.layers." in name and parameter.ndim == 2 and ".lora_" not in name
+        weights += parameter.numel() * (_BYTES_IN_4BIT if quantized else parameter.element_size())
+        if halved and parameter.dtype == torch.float32 and not training.gradient_checkpointing:
+            weights += 2 * parameter.numel()
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    gradients, numbers = sum(p.nbytes for p in learning), sum(p.numel() for p in learning)
+    activations = activation_bytes(model.to(torch.bfloat16) if halved else model, rows, tokens)
+    if training.gradient_checkpointing:
+        text = model.config.get_text_config()
+        layers = text.num_hidden_layers
+        activations = activations / layers + layers * rows * tokens * text.hidden_size * (2 if halved else 4)
+    moments = _MOMENT_BYTES.get(training.optim.value, 8) * numbers
+    return {"weights": weights, "gradients": gradients, "optimizer": moments, "activations": activations}
+
+
+def activation_bytes(model: nn.Module, rows: int, tokens: int) -> int:
+    """Bytes that autograd keeps of one forward pass without checkpointing, weights themselves and the head left out.
+
+    Args:
+        model: on any device; on the meta device nothing is computed.
+        rows: sequences in the batch, with one picture each.
+        tokens: tokens of a sequence, image tokens included.
+    """
+    config = model.config
+    eager = config.text_config._attn_implementation == "eager"
+    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+    kept = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        # On the meta device the sdpa kernel falls back to keeping its probabilities; the real ones do not.
+        if storage._cdata not in weights and (eager or tensor.shape[-2:] != (tokens, tokens)):
+            kept[storage._cdata] = storage
+        return tensor
+
+    side, device = config.vision_config.image_size, next(model.parameters()).device
+    dtype = next(model.parameters()).dtype
+    llava = (model.get_base_model() if isinstance(model, PeftModel) else model).model
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        pixels = torch.zeros(rows, 3, side, side, device=device, dtype=dtype)
+        features = llava.get_image_features(pixel_values=pixels).pooler_output
+        image_BNE = torch.stack(tuple(features)).view(rows, config.image_seq_length, -1)
+        words = torch.zeros(rows, tokens - config.image_seq_length, dtype=torch.long, device=device)
+        text_BTE = llava.get_input_embeddings()(words)
+        # A ready-made mask: for any other the library would look into tensors that have no content.
+        look = torch.ones(rows, 1, tokens, tokens, dtype=torch.bool, device=device)
+        llava.language_model(
+            inputs_embeds=torch.cat([image_BNE, text_BTE], dim=1), attention_mask=look, use_cache=False
+        )
+    return sum(storage.nbytes() for storage in kept.values())

@@ -12,7 +12,8 @@ from pathlib import Path
 from accelerate.utils import broadcast_object_list
 from transformers import TrainingArguments
 
-from aullava.media.files import replace_file
+from aullava.common.settings import refuse_other_settings, write_settings
+from aullava.training.arguments import current_names
 from aullava.training.run.checkpoints import checkpoints, damage, tidy
 
 # What decides the weights among the trainer's own arguments; the others say where to write, how often, on what.
@@ -84,12 +85,14 @@ def checkpoint_to_resume(training: TrainingArguments, *arguments, manifest: dict
     """
     chosen = [None]
     if training.process_index == 0:
-        settings = _settings(training, arguments, manifest)
+        settings = {name: value for part in arguments for name, value in asdict(part).items() if name not in FREE}
+        given = training.to_dict() | {"world_size": training.world_size}
+        settings |= {name: given[name] for name in _DECIDING if name in given}
+        for corpus in (manifest or {}).get("corpora", ()):
+            settings[f"{corpus['corpus']}: rows"] = corpus["fingerprints"]["train"]
+            settings[f"{corpus['corpus']}: options"] = corpus["options"]
         chosen = [_choose(training, settings)]
-        replace_file(
-            Path(training.output_dir, "settings.json"),
-            lambda path: path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8"),
-        )
+        write_settings(Path(training.output_dir, "settings.json"), settings)
     broadcast_object_list(chosen)  # one process looks: the others would see folders come and go
     if chosen[0] is not None and not Path(chosen[0]).is_dir():
         raise ValueError(
@@ -98,21 +101,32 @@ def checkpoint_to_resume(training: TrainingArguments, *arguments, manifest: dict
     return chosen[0]
 
 
-def _settings(training: TrainingArguments, arguments: tuple, manifest: dict | None) -> dict:
-    settings = {name: value for part in arguments for name, value in asdict(part).items() if name not in FREE}
-    given = training.to_dict() | {"world_size": training.world_size}
-    settings |= {name: given[name] for name in _DECIDING if name in given}
-    for corpus in (manifest or {}).get("corpora", ()):
-        settings[f"{corpus['corpus']}: rows"] = corpus["fingerprints"]["train"]
-        settings[f"{corpus['corpus']}: options"] = corpus["options"]
-    return json.loads(json.dumps(settings))  # as it will be read back
-
-
 def _choose(training: TrainingArguments, settings: dict) -> str | None:
-    """The checkpoint that is asked for, checked; None for a new run."""
+    """The checkpoint that is asked for, checked; None for a new run. What was cut short in output_dir is cleared away."""
     asked, output = training.resume_from_checkpoint, Path(training.output_dir)
     wish = "" if asked is None else str(asked).lower()
-    last = _last(output, settings) if wish in _WISHES else _named(Path(asked), output, settings)
+    named = None if wish in _WISHES else Path(asked)
+    if named is not None:
+        if not named.is_dir():
+            raise ValueError(f"resume_from_checkpoint is {named}: there is no such folder")
+        if named.parent.resolve() != output.resolve() and checkpoints(output):
+            raise ValueError(
+                f"resume_from_checkpoint is {named}, but output_dir {output} holds checkpoints of its own: name another output_dir"
+            )
+        if (reason := damage(named)) is not None:
+            raise ValueError(f"resume_from_checkpoint is {named}, which is not whole: {reason}")
+    if named is not None or checkpoints(output):  # before anything of another run is touched
+        refuse_other_settings(
+            (output if named is None else named.parent) / "settings.json",
+            settings,
+            "checkpoints of a run",
+            "name another output_dir, or delete this one",
+            FREE,
+            current_names,
+        )
+    if output.is_dir():
+        tidy(output)
+    last = next(iter(checkpoints(output)), None) if named is None else named
     problem = None
     if last is None and wish == "true":
         problem = f"resume_from_checkpoint is {asked}, but output_dir {output} holds no whole checkpoint"
@@ -131,43 +145,3 @@ def _choose(training: TrainingArguments, settings: dict) -> str | None:
     state = json.loads((last / "trainer_state.json").read_text(encoding="utf-8"))
     print(f"going on from {last}: step {state['global_step']} of {state['max_steps']}")
     return str(last)
-
-
-def _last(output: Path, settings: dict) -> Path | None:
-    """The last whole checkpoint in the folder of this run, which is tidied."""
-    if checkpoints(output):
-        _check_same(output, settings)  # before anything of another run is touched
-    if output.is_dir():
-        tidy(output)
-    return next(iter(checkpoints(output)), None)
-
-
-def _named(folder: Path, output: Path, settings: dict) -> Path:
-    """The checkpoint in this folder, whole and of the same settings."""
-    if not folder.is_dir():
-        raise ValueError(f"resume_from_checkpoint is {folder}: there is no such folder")
-    if folder.parent.resolve() != output.resolve() and checkpoints(output):
-        raise ValueError(
-            f"resume_from_checkpoint is {folder}, but output_dir {output} holds checkpoints of its own: name another output_dir"
-        )
-    if (reason := damage(folder)) is not None:
-        raise ValueError(f"resume_from_checkpoint is {folder}, which is not whole: {reason}")
-    _check_same(folder.parent, settings)
-    if output.is_dir():
-        tidy(output)
-    return folder
-
-
-def _check_same(output: Path, now: dict) -> None:
-    record = output / "settings.json"
-    if not record.is_file():
-        raise ValueError(
-            f"{output} holds checkpoints but no settings.json that says of what run: name another output_dir"
-        )
-    before = json.loads(record.read_text(encoding="utf-8"))
-    differing = [name for name in {**now, **before} if name not in FREE and before.get(name) != now.get(name)]
-    if differing:
-        shown = "; ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in differing[:5])
-        raise ValueError(
-            f"{output} holds checkpoints of a run with other settings ({shown}): name another output_dir, or delete this one"
-        )

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from datasets import Dataset
-from transformers import TrainingArguments
 
 from aullava.dataset_builder.drawn_faces import CASCADE_MARGIN, DrawnFaceArguments, drawn_faces
-from aullava.training.data.augmentation import AugmentationArguments, EpochOfRun, augmented_rows
+from aullava.training.data.augmentation import EpochOfRun, augmented_rows
 from aullava.training.data.mix import MixedData, training_rows
 from aullava.training.data_arguments import DataArguments
 from aullava.training.run.provenance import drawn_manifest
+from aullava.training.run.settings import Run
 from aullava.training.run.validation import ReadingArguments, ValidationRows, corpus_rows, drawn_rows, score_readings
 
 _LOSSES = ("loss", "entropy", "mean_token_accuracy")  # what SFTTrainer logs of the validation rows
@@ -28,6 +28,7 @@ class Source:
         question_form: "short" or "full": the form that most rows ask.
         face_margin: how faces are framed, as the configuration's; None: as the detector frames them.
         turns: turns about a picture, at most.
+        epoch: tells the rows which epoch the trainer is in; belongs among its callbacks.
         mixed: the corpora behind it; None for drawn faces.
     """
 
@@ -37,51 +38,41 @@ class Source:
     manifest: Mapping[str, object]
     question_form: str
     turns: int
+    epoch: EpochOfRun
     mixed: MixedData | None = None
     face_margin: float | None = None
 
 
-def open_source(
-    data: DataArguments,
-    drawing: DrawnFaceArguments,
-    validation_faces: int,
-    readings: ReadingArguments,
-    augmentation: AugmentationArguments,
-    epoch: EpochOfRun,
-    training: TrainingArguments,
-) -> Source:
+def open_source(run: Run) -> Source:
     """Corpora where some are named, else drawn faces.
 
     Raises:
         ValueError: evaluation is asked for (eval_strategy), but nobody validates, or it does not give metric_for_best_model.
             CorpusError, LeakError: see data.py.
     """
+    training, readings, epoch = run.training, run.readings, EpochOfRun()
     if training.eval_strategy == "no":
         readings = replace(readings, read_rows=0)
-    if data.corpora:
+    if run.data.corpora:
         with training.main_process_first(desc="building the corpora's rows"):
-            source = _corpora(data, readings, epoch)
+            source = _corpora(run.data, readings, epoch)
     else:
-        source = _drawn(drawing, validation_faces, readings)
-    if source.validation is None and training.eval_strategy != "no":
-        raise ValueError(
-            f"eval_strategy is {training.eval_strategy.value!r}, but nobody validates: set validation_share above 0, name folds "
-            "with validation people, or set eval_strategy to no"
-        )
-    _refuse_metric(training, source.read)
-    return replace(source, train=augmented_rows(source.train, augmentation, epoch))
-
-
-def _refuse_metric(training: TrainingArguments, read: ValidationRows | None) -> None:
-    """At once, for the trainer looks for the metric in its first evaluation, hours later."""
-    if training.eval_strategy == "no" or training.metric_for_best_model is None:
-        return
-    known = [*_LOSSES, *(score_readings(read.truth, read.truth) if read is not None else ())]
-    if training.metric_for_best_model.removeprefix("eval_") not in known:
-        raise ValueError(
-            f"metric_for_best_model is {training.metric_for_best_model!r}, which evaluation does not give with these read_rows and "
-            f"read_protocols: expected one of {', '.join(known)}"
-        )
+        source = _drawn(run.drawing, run.base.validation_faces, readings, epoch)
+    if training.eval_strategy != "no":
+        if source.validation is None:
+            raise ValueError(
+                f"eval_strategy is {training.eval_strategy.value!r}, but nobody validates: set validation_share above 0, name "
+                "folds with validation people, or set eval_strategy to no"
+            )
+        # At once: the trainer looks for the metric in its first evaluation, hours later.
+        scores = () if source.read is None else score_readings(source.read.truth, source.read.truth)
+        metric, known = training.metric_for_best_model, [*_LOSSES, *scores]
+        if metric is not None and metric.removeprefix("eval_") not in known:
+            raise ValueError(
+                f"metric_for_best_model is {metric!r}, which evaluation does not give with these read_rows and read_protocols: "
+                f"expected one of {', '.join(known)}"
+            )
+    return replace(source, train=augmented_rows(source.train, run.augmentation, epoch))
 
 
 def _corpora(data: DataArguments, readings: ReadingArguments, epoch: EpochOfRun) -> Source:
@@ -89,10 +80,12 @@ def _corpora(data: DataArguments, readings: ReadingArguments, epoch: EpochOfRun)
     labels, protocols = mixed.validation_labels, readings.read_protocols
     read = corpus_rows(labels, readings.read_rows, protocols) if readings.read_rows and labels else None
     form = "full" if data.full_question_share > 0.5 else "short"
-    return Source(mixed.train, mixed.validation, read, mixed.manifest, form, data.turns_per_image, mixed)
+    return Source(mixed.train, mixed.validation, read, mixed.manifest, form, data.turns_per_image, epoch, mixed)
 
 
-def _drawn(drawing: DrawnFaceArguments, validation_faces: int, readings: ReadingArguments) -> Source:
+def _drawn(
+    drawing: DrawnFaceArguments, validation_faces: int, readings: ReadingArguments, epoch: EpochOfRun
+) -> Source:
     held_out = replace(drawing, faces=validation_faces, first_face=0)
     read = drawn_rows(held_out, readings.read_rows, readings.read_protocols) if readings.read_rows else None
     return Source(
@@ -102,5 +95,6 @@ def _drawn(drawing: DrawnFaceArguments, validation_faces: int, readings: Reading
         drawn_manifest(drawing, validation_faces),
         drawing.usual_form,
         drawing.turns_per_face,
+        epoch,
         face_margin=CASCADE_MARGIN,
     )

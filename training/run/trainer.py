@@ -21,7 +21,7 @@ from trl import SFTTrainer
 from trl.trainer.utils import FusedCausalLMOutput
 
 from aullava.training.data.turn_tokens import IGNORED
-from aullava.training.run.losses import ValueLoss
+from aullava.training.run.losses import ValueTokens
 
 BAD_BATCH = "bad_batch.json"
 _EXTRAS = ("slots", "rows", "turns")  # what the collator adds for the trainer alone
@@ -64,27 +64,22 @@ class AUTrainer(SFTTrainer):
     """SFTTrainer for the batches of TurnCollator.
 
     Args:
-        value_loss: the loss on value tokens while training; default cross-entropy. Evaluation always takes cross-entropy, so that
-            eval_loss compares runs with different losses.
+        value_loss: gives the (S,) losses of value tokens (losses.py) while training; default cross-entropy. Evaluation always takes
+            cross-entropy, so that eval_loss compares runs with different losses.
         validation: called at every evaluation with the unwrapped model and the accelerator; gives scores by name (validation.py).
         max_loss_ratio: as `LossGuard`. The batches must then come with extras for their rows to be named.
         args, kwargs: as SFTTrainer.
-
-    Raises:
-        ValueError: an own value loss together with another of TRL's losses.
     """
 
     def __init__(
         self,
         *args,
-        value_loss: ValueLoss | None = None,
+        value_loss: Callable[[ValueTokens], torch.Tensor] | None = None,
         validation: Callable[[torch.nn.Module, object], dict[str, float]] | None = None,
         max_loss_ratio: float = 10.0,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
-        if value_loss is not None:
-            self._refuse_other_losses(value_loss.arguments.value_loss)
         self.value_loss, self.validation, self._guard = value_loss, validation, LossGuard(max_loss_ratio)
         self._turns = self._tokens = 0  # since the last log, over all processes
         self._since: float | None = None
@@ -100,7 +95,8 @@ class AUTrainer(SFTTrainer):
         if self.value_loss is not None:
             if slots is None:
                 raise ValueError("the batch has no slots, which value_loss needs: make the collator with extras=True")
-            model = partial(score_labels, model, self.value_loss, slots)
+            head = self.accelerator.unwrap_model(self.model).get_output_embeddings()
+            model = partial(score_labels, model, head, self.value_loss, slots)
         tokens_before = self._total_train_tokens
         loss = super().compute_loss(model, inputs, False, num_items_in_batch)
         mean = self._per_label(loss.detach(), inputs["labels"], num_items_in_batch)
@@ -152,13 +148,6 @@ class AUTrainer(SFTTrainer):
         if self._since is not None:
             self._since += time.perf_counter() - start
 
-    def _refuse_other_losses(self, value_loss: str) -> None:
-        for name, usual in (("loss_type", "nll"), ("label_smoothing_factor", 0.0)):
-            if getattr(self.args, name) != usual:
-                raise ValueError(
-                    f"{name}={getattr(self.args, name)!r} with value_loss={value_loss!r}: both change the loss; leave one out"
-                )
-
     def _per_label(self, loss: torch.Tensor, labels_BL: torch.Tensor, num_items_in_batch) -> torch.Tensor:
         """The loss as a mean over this batch's own labels, whatever it was divided by."""
         if num_items_in_batch is None:
@@ -185,22 +174,42 @@ class AUTrainer(SFTTrainer):
         )
 
 
-def score_labels(model, value_loss: ValueLoss, slots_S5: torch.Tensor, **inputs) -> FusedCausalLMOutput:
-    """What the model's fused head gives SFTTrainer, with minus the value loss in place of the log-probability at each slot.
+def score_labels(
+    model,
+    head: torch.nn.Module,
+    value_loss: Callable[[ValueTokens], torch.Tensor],
+    slots_S5: torch.Tensor,
+    **inputs,
+) -> FusedCausalLMOutput:
+    """What the model's fused head gives SFTTrainer, with minus the value loss in place of the log-probability of each value.
 
     Logits are computed only in the columns that hold a label. Called as the model: labels among the inputs.
+
+    Args:
+        model: as the trainer wraps it.
+        head: the language model's head inside it, whose inputs are the hidden states.
+        value_loss: see `AUTrainer`.
+        slots_S5: the batch's `slots` (collator.py).
     """
     inputs.pop("fused_lm_head", None)
     labels_BL = inputs.pop("labels")[:, 1:]
     learnt_BL = labels_BL != IGNORED
     columns_C = learnt_BL.any(0).nonzero().squeeze(1)
-    logits_BCV = model(**inputs, logits_to_keep=columns_C).logits
-    logits_NV, labels_N = logits_BCV[learnt_BL[:, columns_C]].float(), labels_BL[learnt_BL]
+    # Only a wrapped model gathers its weights (DDP, FSDP), and it hands out no state of the last layer alone.
+    seen = []
+    hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    try:
+        logits_BCV = model(**inputs, logits_to_keep=columns_C).logits
+    finally:
+        hook.remove()
+    at_label_BC = learnt_BL[:, columns_C]
+    logits_NV, labels_N = logits_BCV[at_label_BC].float(), labels_BL[learnt_BL]
     log_probs_NV = logits_NV.log_softmax(-1)
     log_probs_N = log_probs_NV.gather(1, labels_N[:, None]).squeeze(1)
     number_BL = learnt_BL.flatten().cumsum(0).view_as(learnt_BL) - 1  # which label stands where
     at_S = number_BL[slots_S5[:, 0], slots_S5[:, 1] - 1]
-    losses_S = value_loss(logits_NV[at_S], labels_N[at_S], slots_S5)
+    hidden_SD = seen[-1][at_label_BC][at_S]
+    losses_S = value_loss(ValueTokens(logits_NV[at_S], labels_N[at_S], hidden_SD, *slots_S5[:, 2:].unbind(1)))
     with torch.no_grad():
         entropy_N = -(log_probs_NV.exp() * log_probs_NV).sum(-1)
         is_top1_N = logits_NV.argmax(-1) == labels_N

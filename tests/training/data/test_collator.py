@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from aullava.action_units import PROTOCOLS, SCALES, value_strings
+from aullava.action_units import PROTOCOLS, SCALES, Protocol, value_strings
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
-from aullava.dataset_builder.turns import make_turn, to_training_turn
-from aullava.training.data.collator import IGNORED, UNITS, TurnCollator
+from aullava.dataset_builder.turns import make_description, make_turn
+from aullava.training.data.collator import TurnCollator
+from aullava.training.data.turn_tokens import IGNORED, UNITS
 from aullava.training.model.scratch import ScratchArguments, build_processor
 from aullava.training.model.tokenizer import build_tokenizer
 
@@ -29,7 +30,7 @@ def row(name: str, value: float) -> dict:
 
 
 def picture_row(picture: Image.Image, *turns) -> dict:
-    return {"images": [picture], "turns": [to_training_turn(turn) for turn in turns], "row": "a/b"}
+    return {"images": [picture], "turns": list(turns), "row": "a/b"}
 
 
 def test_values_and_the_end_carry_labels(processor):
@@ -43,7 +44,7 @@ def test_with_every_literal_the_labels_are_the_answer(processor):
     rows = [row("disfa", 3), row("bp4d", 1)]
     batch = TurnCollator(processor, literal_share=1.0)(rows)
     for labels, entry in zip(batch["labels"].tolist(), rows, strict=True):
-        answer = entry["turns"][0]["completion"][0]["content"][0]["text"]
+        answer = entry["turns"][0].answer
         assert processor.tokenizer.decode([token for token in labels if token != IGNORED]) == answer + "</s>"
 
 
@@ -62,7 +63,7 @@ def test_hidden_values_are_labels_where_they_would_stand(processor):
     shown = TurnCollator(processor, literal_share=0.0)(rows)
     hidden = TurnCollator(processor, literal_share=0.0, hidden_share=1.0)(rows)
     for index, value, entry in ((0, "3", rows[0]), (1, "0.25", rows[1]), (2, "1", rows[2])):
-        answer = entry["turns"][0]["completion"][0]["content"][0]["text"]
+        answer = entry["turns"][0].answer
         pairs = zip(hidden["input_ids"][index].tolist(), hidden["labels"][index].tolist()[1:], strict=False)
         taught = [(decode([token]), decode([label])) for token, label in pairs if label != IGNORED]
         assert [label for _, label in taught] == [value] * answer.count("=")
@@ -129,8 +130,7 @@ def drawn_rows():
     """Four pictures with one to four turns, in short and full questions, and one description."""
     faces = drawn_faces(DrawnFaceArguments(faces=4, draw_size=48, turns_per_face=4, custom_share=0.3, full_share=0.3))
     rows = [row | {"turns": row["turns"][: number + 1]} for number, row in enumerate(faces)]
-    words = [{"role": "assistant", "content": [{"type": "text", "text": "The brow is lowered."}]}]
-    rows[1]["turns"].append(rows[1]["turns"][0] | {"completion": words, "units": None, "scale": None})
+    rows[1]["turns"].append(make_description({"AU4": 1}, Protocol("custom", ("AU4",), "occurrence")))
     return rows
 
 
@@ -176,9 +176,9 @@ def test_slots_say_where_the_values_are_learnt(drawn_rows, name, hidden, packed)
     expected = []
     for entry in drawn_rows:
         for turn in entry["turns"]:
-            pieces = [] if turn["units"] is None else turn["completion"][0]["content"][0]["text"].split("=")[1:]
-            values = [piece.split(",")[0].split(" ")[0] for piece in pieces]
-            expected += [(unit, turn["scale"], value) for unit, value in zip(turn["units"] or (), values, strict=True)]
+            units, scale = turn.protocol.units if turn.kind != "description" else (), turn.protocol.scale
+            values = [piece.split(",")[0].split(" ")[0] for piece in turn.answer.split("=")[1:]]
+            expected += [(unit, scale, value) for unit, value in zip(units, values, strict=True)]
     found = [(UNITS[u], SCALES[s], value_strings(SCALES[s])[v]) for _, _, u, s, v in batch["slots"].tolist()]
     assert found == expected
     decode = processor.tokenizer.decode
@@ -193,7 +193,7 @@ def test_slots_say_where_the_values_are_learnt(drawn_rows, name, hidden, packed)
 def test_a_description_is_learnt_whole(processor, drawn_rows):
     described = drawn_rows[1] | {"turns": drawn_rows[1]["turns"][-1:]}
     labels = TurnCollator(processor, literal_share=0.0)([described])["labels"][0]
-    assert processor.tokenizer.decode(labels[labels != IGNORED]) == "The brow is lowered.</s>"
+    assert processor.tokenizer.decode(labels[labels != IGNORED]) == described["turns"][0].answer + "</s>"
 
 
 def test_turns_cannot_share_a_picture_that_comes_last(processor):

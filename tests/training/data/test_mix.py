@@ -17,15 +17,16 @@ from rich.console import Console
 from torch import nn
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
+from trl import SFTConfig
 
-from aullava.action_units import Protocol, render
+from aullava.action_units import render
 from aullava.dataset_builder.derive import as_protocol, values_from_columns
 from aullava.dataset_builder.errors import CorpusError, LayoutError, LeakError
 from aullava.dataset_builder.leaks import people_of
 from aullava.training.data.augmentation import EpochOfRun
 from aullava.training.data.collator import TurnCollator
 from aullava.training.data.mix import training_rows
-from aullava.training.data.report import Steps, describe_data, print_sampling
+from aullava.training.data.report import count_steps, length_table, sampling_tables
 from aullava.training.data_arguments import DataArguments
 
 from tiny import tiny_processor
@@ -54,9 +55,7 @@ def mixed(places, *corpora, epoch=None, **more):
 
 
 def said(row):
-    return [
-        (turn["prompt"][0]["content"][1]["text"], turn["completion"][0]["content"][0]["text"]) for turn in row["turns"]
-    ]
+    return [(turn.question, turn.answer) for turn in row["turns"]]
 
 
 def as_text(rows):
@@ -77,11 +76,8 @@ def check_rows(rows, truth):
         [picture] = row["images"]
         assert isinstance(picture, Image.Image) and picture.mode == "RGB"
         for turn, (_, answer) in zip(row["turns"], said(row), strict=True):
-            if turn["units"] is None:
-                assert turn["scale"] is None
-                continue
-            protocol = Protocol("custom", tuple(turn["units"]), turn["scale"])
-            assert answer == render(as_protocol(truth[row["row"]], protocol), protocol)
+            if turn.kind != "description":
+                assert answer == render(as_protocol(truth[row["row"]], turn.protocol), turn.protocol)
 
 
 def test_rows_are_true_and_each_comes_once(places):
@@ -93,7 +89,9 @@ def test_rows_are_true_and_each_comes_once(places):
     assert {len(row["turns"]) for row in rows} == {3}
     assert {name for name, *_ in (row["row"].split("/") for row in rows)} == {"bp4d", "feafa"}
     assert data.counts["bp4d"]["train"]["rows"] + data.counts["feafa"]["train"]["rows"] == len(rows)
-    assert data.pictures.total() == {name: (data.counts[name]["train"]["rows"], 0) for name in ("bp4d", "feafa")}
+    assert data.reading.pictures.total() == {
+        name: (data.counts[name]["train"]["rows"], 0) for name in ("bp4d", "feafa")
+    }
 
 
 def test_nobody_validates_who_trains_or_is_tested(places):
@@ -291,7 +289,7 @@ def test_a_bad_picture_is_passed_over_counted_and_named(corruptible, caplog, wor
     assert missing.rpartition("/")[0] == twice.rpartition("/")[0]
     assert int(missing.split("/")[-1]) + 1 == int(twice.split("/")[-1])
     check_rows(rows, values_by_row(data.corpora[0].train))
-    assert data.pictures.total() == {"bp4d": (161, 1)}  # workers' reads arrive here
+    assert data.reading.pictures.total() == {"bp4d": (161, 1)}  # workers' reads arrive here
     if not workers:
         assert f"row {missing} is passed over, 1 of" in caplog.text
     assert as_text(rows) == as_text(mixed(place, "bp4d", validation_share=0.0).train)
@@ -386,15 +384,27 @@ def test_a_path_among_the_options_loses_its_place(places):
     assert manifest["corpora"][0]["options"] == {"part": "A", "disfa_dir": "DISFA"}
 
 
+def steps_of(batch: int, accumulation: int = 1, processes: int = 1, epochs: float = 1.0, most: int = -1) -> SFTConfig:
+    training = SFTConfig(
+        output_dir="unused",
+        per_device_train_batch_size=batch,
+        gradient_accumulation_steps=accumulation,
+        num_train_epochs=epochs,
+        max_steps=most,
+        use_cpu=True,
+        bf16=False,
+    )
+    training.__class__ = type("Several", (SFTConfig,), {"world_size": processes})
+    return training
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_dry_run_says_what_there_is(places, packed):
     data = mixed(places, "bp4d", "feafa", corpus_weights=[1, 1], epoch_rows=50, turns_per_image=2)
     collator = TurnCollator(tiny_processor(), packed=packed)
     console = Console(width=160, record=True, file=io.StringIO())
-    for shown in describe_data(data, collator, Steps(batch=4, accumulation=2, processes=2, epochs=2.0)):
-        console.print(shown)
+    console.print(sampling_tables(data), length_table(data.train, collator, steps_of(4, 2, 2, 2.0)))
     text = console.export_text()
-    print_sampling(data, console)
     assert re.search(rf"bp4d +│ train +│ +{data.counts['bp4d']['train']['rows']} .*25 │ 50.0%", text)
     assert re.search(r"turns +│ +2.0 │ +100 │ +200 │", text)
     tokens = sum(
@@ -408,6 +418,6 @@ def test_a_dry_run_says_what_there_is(places, packed):
 
 @pytest.mark.parametrize("rows, steps", [(1, 1), (16, 1), (17, 2), (100, 7)])
 def test_steps_are_counted_as_the_trainer_does(rows, steps):
-    assert Steps(batch=2, accumulation=4, processes=2).of_run(rows) == steps
-    assert Steps(batch=2, accumulation=4, processes=2, epochs=2.5).of_run(rows) == -(-5 * steps // 2)
-    assert Steps(batch=2, most=3).of_run(rows) == 3
+    assert count_steps(steps_of(2, 4, 2), rows) == (steps, steps)
+    assert count_steps(steps_of(2, 4, 2, epochs=2.5), rows) == (steps, -(-5 * steps // 2))
+    assert count_steps(steps_of(2, most=3), rows)[1] == 3

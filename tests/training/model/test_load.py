@@ -22,13 +22,14 @@ from transformers import (
 
 from aullava.action_units import PROTOCOLS, question
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
-from aullava.dataset_builder.turns import make_turn, to_training_turn
+from aullava.dataset_builder.turns import make_turn
 from aullava.plan_aullava import compile_plan
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.arguments import ModelArguments
-from aullava.training.data.collator import IGNORED, TurnCollator
-from aullava.training.model.bases import base_config, base_processor, load_base
-from aullava.training.model.load import load_for_training, set_to_learn
+from aullava.training.data.collator import TurnCollator
+from aullava.training.data.turn_tokens import IGNORED
+from aullava.training.model.learning import set_to_learn
+from aullava.training.model.load import base_config, base_processor, load_base, load_for_training
 from aullava.training.model.scratch import ScratchArguments
 
 from tiny import CLIP_PATCH, CLIP_SIDE, TOKENIZERS, TOWERS, tiny_config, tiny_model, tiny_processor
@@ -160,7 +161,7 @@ def test_what_is_learnt_stands_where_it_is_read(saved, name):
     """The collator's tokens and the read-out's are the same behind a template and tokenizer that are not ours."""
     model, processor = load_base(str(saved["llava-1.5", True]))
     protocol = PROTOCOLS[name]
-    turn = to_training_turn(make_turn(dict.fromkeys(protocol.units, 1), protocol, "short"))
+    turn = make_turn(dict.fromkeys(protocol.units, 1), protocol, "short")
     batch = TurnCollator(processor, literal_share=0.0)([{"images": [PICTURE], "turns": [turn], "row": "a"}])
     prompt = processor.prompt(question(protocol, "short"))
     plan = compile_plan(processor.tokenizer, prompt, protocol)

@@ -5,9 +5,8 @@ import torch
 from trl import SFTConfig
 
 from aullava.training.arguments import ModelArguments
-from aullava.training.model.load import set_to_learn
-from aullava.training.model.memory import activation_bytes, estimate_memory, memory_table
-from aullava.training.model.unreached import empty_model, unreached_parameters
+from aullava.training.model.learning import empty_model, set_to_learn, unreached_parameters
+from aullava.training.model.report import activation_bytes, estimate_memory
 
 from tiny import TOWERS, reseed, tiny_config, tiny_model
 
@@ -34,10 +33,10 @@ def test_weights_gradients_and_moments_are_those_of_a_step(stage, tower):
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
     model(**inputs, labels=inputs["input_ids"]).loss.backward()
     optimizer.step()
-    assert estimate.weights == sum(p.nbytes for p in model.parameters())
-    assert estimate.gradients == sum(p.grad.nbytes for p in model.parameters() if p.grad is not None)
+    assert estimate["weights"] == sum(p.nbytes for p in model.parameters())
+    assert estimate["gradients"] == sum(p.grad.nbytes for p in model.parameters() if p.grad is not None)
     moments = sum(v.nbytes for state in optimizer.state.values() for v in state.values() if v.ndim)
-    assert estimate.optimizer == moments
+    assert estimate["optimizer"] == moments
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -72,23 +71,17 @@ def test_no_gradient_no_activations_before_what_learns():
     assert kept[0] > kept[1] > 0
 
 
-def test_half_precision_checkpointing_and_sharding_change_what_they_should():
+def test_half_precision_and_checkpointing_change_what_they_should():
     def estimate(**changes):
         return estimate_memory(empty_model(tiny_config("clip")), settings(**changes), rows=2, tokens=200)
 
     plain, halved, checkpointed = estimate(), estimate(bf16=True), estimate(gradient_checkpointing=True)
-    assert halved.activations < 0.75 * plain.activations
-    assert halved.copies == plain.weights / 2
-    assert plain.copies == checkpointed.copies == 0
-    assert checkpointed.activations < plain.activations
-    assert estimate(optim="adamw_bnb_8bit").optimizer == plain.optimizer / 4
-    assert estimate(optim="sgd").optimizer == 0
-    shared, whole = plain.on_one_of(4), plain.on_one_of(1)
-    assert shared["optimizer"] == whole["optimizer"] / 4
-    assert shared["weights"] == whole["weights"] / 4 + plain.gathered
-    assert whole["all"] == pytest.approx(
-        plain.weights + plain.gradients + plain.optimizer + plain.activations + plain.copies
-    )
+    assert halved["activations"] < 0.75 * plain["activations"]
+    assert halved["weights"] == 1.5 * plain["weights"]
+    assert checkpointed["weights"] == estimate(bf16=True, gradient_checkpointing=True)["weights"] == plain["weights"]
+    assert checkpointed["activations"] < plain["activations"]
+    assert estimate(optim="adamw_bnb_8bit")["optimizer"] == plain["optimizer"] / 4
+    assert estimate(optim="sgd")["optimizer"] == 0
 
 
 def test_4_bit_weights_take_four_bits_and_a_little():
@@ -102,16 +95,10 @@ def test_4_bit_weights_take_four_bits_and_a_little():
             for n, p in model.named_parameters()
             if "language_model.layers" in n and n.endswith("proj.base_layer.weight")
         )
-        return estimate_memory(model, settings(), 1, 40, in_4bit).weights, linear
+        return estimate_memory(model, settings(), 1, 40, in_4bit)["weights"], linear
 
     (whole, linear), (small, _) = weights(False), weights(True)
     assert whole - small == pytest.approx(linear * (4 - 4.127 / 8))
-
-
-def test_the_table_has_a_column_for_every_number_of_devices():
-    table = memory_table(empty_model(tiny_config()), settings(), 2, 80)
-    assert [c.header for c in table.columns] == ["part", "whole, or DDP", *(f"sharded over {n}" for n in (2, 4, 8))]
-    assert list(table.columns[0].cells) == ["weights", "gradients", "optimizer", "activations", "all"]
 
 
 def test_a_configuration_in_half_precision_is_estimated_in_the_precision_of_the_training():

@@ -4,8 +4,12 @@ import pytest
 from trl import SFTConfig
 
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
-from aullava.training.data.augmentation import AugmentationArguments, EpochOfRun
+from aullava.training.arguments import ModelArguments, RunArguments
+from aullava.training.data.augmentation import AugmentationArguments
 from aullava.training.data_arguments import DataArguments
+from aullava.training.model.scratch import ScratchArguments
+from aullava.training.run.losses import LossArguments
+from aullava.training.run.settings import Run
 from aullava.training.run.sources import open_source
 from aullava.training.run.validation import ReadingArguments
 
@@ -16,7 +20,9 @@ def opened(folder, metric, read_rows=2, eval_strategy="steps"):
     )
     drawing = DrawnFaceArguments(faces=2, draw_size=32)
     readings = ReadingArguments(read_rows=read_rows, read_protocols=["disfa"])
-    return open_source(DataArguments(), drawing, 2, readings, AugmentationArguments(), EpochOfRun(), training)
+    base = ModelArguments(from_scratch=True, validation_faces=2)
+    parts = (RunArguments(), base, ScratchArguments(), drawing, DataArguments(), AugmentationArguments())
+    return open_source(Run(*parts, LossArguments(), readings, training))
 
 
 @pytest.mark.parametrize("metric", [None, "loss", "eval_loss", "macro_f1", "eval_macro_f1", "disfa_icc"])

@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -11,13 +12,13 @@ from trl import SFTConfig, SFTTrainer
 
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.training.data.collator import TurnCollator
-from aullava.training.run.losses import VALUE_LOSSES, LossArguments, ValueLoss, count_values
+from aullava.training.run.losses import LOSSES, LossArguments, count_values
 from aullava.training.run.trainer import BAD_BATCH, AUTrainer, BadLossError, LossGuard, count_tokens, score_labels
 
 from tiny import tiny_model
 
 FACES = DrawnFaceArguments(faces=8, draw_size=32, turns_per_face=2)
-OWN = VALUE_LOSSES[1:]
+OWN = [name for name in LOSSES if name != "cross_entropy"]
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +32,8 @@ def counts(rows):
     return count_values(turn for row in rows for turn in row["turns"])
 
 
-def value_loss(kind: str, counts) -> ValueLoss | None:
-    _, processor = tiny_model("clip")
-    return None if kind == "cross_entropy" else ValueLoss(LossArguments(kind), processor.tokenizer, counts)
+def value_loss(kind: str, counts):
+    return None if kind == "cross_entropy" else partial(LOSSES[kind], arguments=LossArguments(kind), counts=counts)
 
 
 def make(folder, rows, trainer=AUTrainer, packed=False, extras=True, collate=None, own=None, callbacks=(), **changes):
@@ -102,15 +102,21 @@ def test_the_stand_in_for_the_fused_head_gives_what_that_gives(tmp_path, rows, p
     del batch["rows"], batch["turns"]
     plain = trainer.model(**batch, fused_lm_head=True)
 
-    def as_is(logits_SV, labels_S, slots_S5):
-        return torch.nn.functional.cross_entropy(logits_SV, labels_S, reduction="none")
+    head, seen = trainer.model.get_output_embeddings(), []
 
-    ours = score_labels(trainer.model, as_is, slots, **batch, fused_lm_head=True)
+    def as_is(tokens):
+        seen.append(tokens)
+        return LOSSES["cross_entropy"](tokens, LossArguments(), {})
+
+    ours = score_labels(trainer.model, head, as_is, slots, **batch, fused_lm_head=True)
+    # The hidden states are those that the head made the logits from, and a loss on them reaches the model.
+    assert torch.allclose(head(seen[0].hidden_SD).float(), seen[0].logits_SV, atol=1e-5)
+    assert seen[0].hidden_SD.requires_grad and seen[0].hidden_SD.shape[0] == len(slots)
     assert torch.equal(ours.label_mask, plain.label_mask) and torch.equal(ours.is_top1, plain.is_top1)
     assert torch.allclose(ours.log_probs, plain.log_probs, atol=1e-5)
     assert torch.allclose(ours.entropy, plain.entropy, atol=1e-5)
 
-    marked = score_labels(trainer.model, lambda *_: torch.full((len(slots),), 7.0), slots, **batch)
+    marked = score_labels(trainer.model, head, lambda _: torch.full((len(slots),), 7.0), slots, **batch)
     at = slots[:, 0], slots[:, 1] - 1
     assert (marked.log_probs[at] == -7).all()
     assert (marked.log_probs == -7).sum() == len(slots)
@@ -119,7 +125,7 @@ def test_the_stand_in_for_the_fused_head_gives_what_that_gives(tmp_path, rows, p
     assert torch.allclose(marked.log_probs, rest, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", VALUE_LOSSES)
+@pytest.mark.parametrize("kind", LOSSES)
 def test_two_half_batches_make_a_whole_one(tmp_path, rows, counts, kind):
     own = value_loss(kind, counts)
     whole, weights = trained(tmp_path, rows[:4], own=own, seed=1)
@@ -152,7 +158,7 @@ def test_the_loss_falls(tmp_path, rows, counts, kind):
 
 def test_evaluation_always_takes_cross_entropy(tmp_path, rows, counts):
     plain = make(tmp_path, rows).evaluate()
-    own = make(tmp_path, rows, own=value_loss("asymmetric", counts)).evaluate()
+    own = make(tmp_path, rows, own=value_loss("inverse_frequency", counts)).evaluate()
     assert own["eval_loss"] == plain["eval_loss"]
     assert own["eval_mean_token_accuracy"] == plain["eval_mean_token_accuracy"]
 
@@ -256,11 +262,7 @@ def test_the_guard_waits_for_its_median():
     assert off.passes([1.0]) and off.passes([1e9]) and not off.passes([math.nan])
 
 
-def test_other_losses_and_missing_slots_are_refused(tmp_path, rows, counts):
-    own = value_loss("asymmetric", counts)
-    with pytest.raises(ValueError, match="label_smoothing_factor=0.1 with value_loss='asymmetric'"):
-        make(tmp_path, rows, own=own, label_smoothing_factor=0.1)
-    with pytest.raises(ValueError, match="loss_type='dft' with value_loss='asymmetric'"):
-        make(tmp_path, rows, own=own, loss_type="dft")
+def test_missing_slots_are_refused(tmp_path, rows, counts):
+    own = value_loss("inverse_frequency", counts)
     with pytest.raises(ValueError, match="extras=True"):
         make(tmp_path, rows, own=own, extras=False).train()

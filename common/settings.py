@@ -1,0 +1,64 @@
+"""Same settings or refuse: work on disk goes on only under the settings that it was begun with."""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+
+from aullava.media.files import replace_file
+
+_SHOWN = 5  # settings that an error names
+
+
+def write_settings(file: Path, settings: Mapping[str, object]) -> None:
+    """Write settings as JSON; the file appears whole."""
+    replace_file(file, lambda path: path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8"))
+
+
+def refuse_other_settings(
+    file: Path,
+    settings: Mapping[str, object],
+    work: str,
+    remedy: str,
+    ignored: Collection[str] = (),
+    update: Callable[[dict], dict] = dict,
+    error: type[Exception] = ValueError,
+) -> None:
+    """Raise unless the work beside the file was begun with these settings. A setting that is not there equals None.
+
+    Args:
+        file: written by `write_settings`.
+        settings: those of now, whatever JSON can hold.
+        work: what lies in the file's folder, for the message: "checkpoints of a run".
+        remedy: what to do about it: "name another output_dir".
+        ignored: names that may differ.
+        update: brings settings that an older version wrote up to date.
+        error: what is raised.
+
+    Raises:
+        error: there is no such file, it is damaged, or a setting differs; the first ones are named.
+    """
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(before, dict):
+            raise ValueError(f"expected an object, found {type(before).__name__}")
+    except FileNotFoundError:
+        raise error(f"{file.parent} holds {work} but no {file.name} that says with which settings: {remedy}") from None
+    except ValueError as problem:
+        raise error(f"{file} is damaged ({problem}): {remedy}") from problem
+    kept, now = (
+        {name: value for name, value in given.items() if name not in ignored}
+        for given in (update(before), json.loads(json.dumps(settings)))  # as it would be read back
+    )
+    if found := list(differences(kept, now)):
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise error(f"{file.parent} holds {work} with other settings ({'; '.join(found[:_SHOWN])}{more}): {remedy}")
+
+
+def differences(before: Mapping[str, object], now: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    """Each setting that differs, in words; one inside a mapping by its path, "disfa.camera"."""
+    for name in {**now, **before}:
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping) and old and new:
+            yield from differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            yield f"{prefix}{name} was {old!r}, is {new!r}"

@@ -1,0 +1,38 @@
+"""A run's settings, from flags and YAML, by the names of this version and of the one before."""
+
+import pytest
+import yaml
+
+from aullava.training.arguments import REMOVED, RENAMED, current_names
+from aullava.training.run.settings import parse_run
+
+PLAIN = ["--from_scratch", "true", "--output_dir", "unused", "--use_cpu", "true", "--bf16", "false"]
+
+
+def in_file(folder, **settings) -> list[str]:
+    (folder / "run.yaml").write_text(yaml.safe_dump(settings))
+    return ["--config", str(folder / "run.yaml")]
+
+
+def test_flags_win_over_the_file(tmp_path):
+    run = parse_run([*in_file(tmp_path, lora_alpha=None, faces=7, draw_size=32), "--faces", "9", *PLAIN])
+    assert (run.drawing.faces, run.drawing.draw_size) == (9, 32)
+
+
+def test_parts_are_checked_against_each_other():
+    with pytest.raises(ValueError, match="loss_type='dft' with value_loss='inverse_frequency'"):
+        parse_run([*PLAIN, "--value_loss", "inverse_frequency", "--loss_type", "dft"])
+
+
+@pytest.mark.parametrize("name", REMOVED)
+def test_removed_settings_do_nothing_and_say_so(tmp_path, name):
+    for given in (in_file(tmp_path, **{name: 0.0}), [f"--{name}", "0.5"], [f"--{name}=0.5"]):
+        with pytest.warns(FutureWarning, match=f"{name} was removed"):
+            run = parse_run([*given, *PLAIN])
+        assert run[:-1] == parse_run(PLAIN)[:-1]
+
+
+def test_names_of_this_version_pass_unchanged():
+    settings = {"learning_rate": 0.1, "value_loss": "cross_entropy"}
+    assert current_names(settings) == settings
+    assert not {*RENAMED, *REMOVED} & settings.keys()

@@ -1,0 +1,74 @@
+"""The settings of a run: parsed from the command line and a YAML file, checked against each other, by this version's names."""
+
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from trl import SFTConfig, TrlParser
+
+from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.training.arguments import (
+    REMOVED,
+    RENAMED,
+    ModelArguments,
+    RunArguments,
+    check_together,
+    current_names,
+)
+from aullava.training.data.augmentation import AugmentationArguments
+from aullava.training.data_arguments import DataArguments
+from aullava.training.model.scratch import ScratchArguments
+from aullava.training.run.losses import LossArguments
+from aullava.training.run.validation import ReadingArguments
+
+
+class Run(NamedTuple):
+    """All settings of a run."""
+
+    options: RunArguments
+    base: ModelArguments
+    sizes: ScratchArguments
+    drawing: DrawnFaceArguments
+    data: DataArguments
+    augmentation: AugmentationArguments
+    losses: LossArguments
+    readings: ReadingArguments
+    training: SFTConfig
+
+
+class _Parser(TrlParser):
+    """TRL's, with a YAML file that may hold earlier names."""
+
+    def set_defaults_with_config(self, **settings) -> list[str]:
+        return super().set_defaults_with_config(**current_names(settings, warn=True))
+
+
+def parse_run(arguments: Sequence[str] | None = None) -> Run:
+    """The settings that the command line gives (default: this process's). --config FILE sets defaults, flags win.
+
+    Raises:
+        ValueError: an unknown key in the file, a value that is not allowed, or settings that contradict each other.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    run = Run(*_Parser(tuple(Run.__annotations__.values())).parse_args_and_config(_current_flags(given)))
+    check_together(run.options, run.base, run.losses, run.training)
+    return run
+
+
+def _current_flags(arguments: Sequence[str]) -> list[str]:
+    """The command line by the names of this version."""
+    flags, skip = [], False
+    for argument in arguments:
+        flag, equals, value = argument.partition("=")
+        name = flag.removeprefix("--").replace("-", "_")
+        if skip and not flag.startswith("--"):  # the value of a flag that was removed
+            continue
+        skip = False
+        if flag.startswith("--") and (name in RENAMED or name in REMOVED):
+            [now] = current_names({name: value}, warn=True) or [None]
+            skip = now is None
+            if now is not None:
+                flags.append(f"--{now}{equals}{value}")
+            continue
+        flags.append(argument)
+    return flags
