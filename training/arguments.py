@@ -110,9 +110,6 @@ class ModelArguments:
     )
 
     def __post_init__(self):
-        self._check_start()
-        self._check_adapters()
-        self._check_packing()
         for name in ("literal_share", "hidden_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected a share from 0 to 1")
@@ -126,56 +123,58 @@ class ModelArguments:
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r}: expected one of {', '.join(filter(None, choices))}"
                 )
-
-    def _check_start(self):
-        if self.from_scratch == (self.checkpoint is not None):
-            raise ValueError(
-                f"checkpoint={self.checkpoint!r} with from_scratch={self.from_scratch}: give exactly one of the two, a checkpoint "
-                "to go on from or --from_scratch"
-            )
-        if self.tower is not None and not Path(self.tower, "config.json").is_file():
-            raise ValueError(
-                f"tower={self.tower!r} is no folder with a saved tower: warm one up with aullava.training.model.tower"
-            )
-        if not self.lora_r and self.freeze_tower and self.freeze_language_model and self.freeze_projector:
-            raise ValueError(
-                "freeze_tower, freeze_language_model and freeze_projector leave nothing to train: unset one"
-            )
-
-    def _check_adapters(self):
-        if self.lora_r < 0:
-            raise ValueError(f"lora_r is {self.lora_r}: expected a rank of 1 or more, or 0 for no adapters")
-        if self.lora_alpha is not None and self.lora_alpha < 1:
-            raise ValueError(f"lora_alpha is {self.lora_alpha}: expected 1 or more")
-        if not 0 <= self.lora_dropout < 1:
-            raise ValueError(f"lora_dropout is {self.lora_dropout}: expected 0 or more and below 1")
         for name in ("lora_alpha", "lora_dropout", "lora_tower", "merge_lora", "load_in_4bit"):
             if getattr(self, name) and not self.lora_r:
                 raise ValueError(f"{name}={getattr(self, name)} with lora_r=0: set lora_r, or leave {name} out")
-        if not self.lora_r:
-            return
-        clashes = {
-            "from_scratch": "there is no base to adapt; name a checkpoint",
-            "freeze_language_model": "its adapters are what would learn; unset one of the two",
-        }
-        if self.lora_tower:
-            clashes["freeze_tower"] = "lora_tower lets the tower learn; unset one of the two"
-        for name, reason in clashes.items():
-            if getattr(self, name):
-                with_tower = " and lora_tower=True" if name == "freeze_tower" else ""
-                raise ValueError(f"lora_r={self.lora_r}{with_tower} with {name}=True: {reason}")
-
-    def _check_packing(self):
-        if self.packed and self.prompt_layout == "instruction_first":
-            raise ValueError(
+        adapters = f"lora_r={self.lora_r}"
+        for refused, message in (
+            (
+                self.from_scratch == (self.checkpoint is not None),
+                f"checkpoint={self.checkpoint!r} with from_scratch={self.from_scratch}: give exactly one of the two, a checkpoint "
+                "to go on from or --from_scratch",
+            ),
+            (
+                self.tower is not None and not Path(self.tower or "", "config.json").is_file(),
+                f"tower={self.tower!r} is no folder with a saved tower: warm one up with aullava.training.model.tower",
+            ),
+            (
+                not self.lora_r and self.freeze_tower and self.freeze_language_model and self.freeze_projector,
+                "freeze_tower, freeze_language_model and freeze_projector leave nothing to train: unset one",
+            ),
+            (self.lora_r < 0, f"{adapters}: expected a rank of 1 or more, or 0 for no adapters"),
+            (
+                self.lora_alpha is not None and self.lora_alpha < 1,
+                f"lora_alpha is {self.lora_alpha}: expected 1 or more",
+            ),
+            (
+                not 0 <= self.lora_dropout < 1,
+                f"lora_dropout is {self.lora_dropout}: expected 0 or more and below 1",
+            ),
+            (
+                self.lora_r and self.from_scratch,
+                f"{adapters} with from_scratch=True: there is no base to adapt; name a checkpoint",
+            ),
+            (
+                self.lora_r and self.freeze_language_model,
+                f"{adapters} with freeze_language_model=True: its adapters are what would learn; unset one of the two",
+            ),
+            (
+                self.lora_r and self.lora_tower and self.freeze_tower,
+                f"{adapters} and lora_tower=True with freeze_tower=True: lora_tower lets the tower learn; unset one of the two",
+            ),
+            (
+                self.packed and self.prompt_layout == "instruction_first",
                 "packed=True with prompt_layout='instruction_first': turns share a picture only where it comes first; "
-                "use image_first, or leave packed out"
-            )
-        if self.packed and self.attn_implementation not in (None, "sdpa"):
-            raise ValueError(
+                "use image_first, or leave packed out",
+            ),
+            (
+                self.packed and self.attn_implementation not in (None, "sdpa"),
                 f"packed=True with attn_implementation={self.attn_implementation!r}: of our kernels only sdpa keeps packed turns "
-                "apart; use it, or leave packed out"
-            )
+                "apart; use it, or leave packed out",
+            ),
+        ):
+            if refused:
+                raise ValueError(message)
 
 
 def check_together(run: RunArguments, base: ModelArguments, losses, training: TrainingArguments) -> None:

@@ -197,10 +197,6 @@ def _crop(picture: Image.Image, largest: float, generator: random.Random) -> Ima
     return Image.fromarray(reflected).resize(picture.size, Image.Resampling.BICUBIC, moved)
 
 
-def _blur(picture: Image.Image, largest: float, generator: random.Random) -> Image.Image:
-    return picture.filter(ImageFilter.GaussianBlur(generator.uniform(0, largest) * min(picture.size)))
-
-
 def _enhance(kind: Callable) -> Callable[[Image.Image, float, random.Random], Image.Image]:
     return lambda picture, largest, generator: kind(picture).enhance(1 + generator.uniform(-largest, largest))
 
@@ -214,10 +210,6 @@ def _turn_hue(picture: Image.Image, largest: float, generator: random.Random) ->
 def _bend(picture: Image.Image, largest: float, generator: random.Random) -> Image.Image:
     gamma = (1 + largest) ** generator.uniform(-1, 1)
     return picture.point([round(255 * (level / 255) ** gamma) for level in range(256)] * 3)
-
-
-def _discolour(picture: Image.Image, share: float, generator: random.Random) -> Image.Image:
-    return picture.convert("L").convert("RGB")
 
 
 def _grain(picture: Image.Image, largest: float, generator: random.Random) -> Image.Image:
@@ -236,13 +228,15 @@ def _recompress(picture: Image.Image, lowest: int, generator: random.Random) -> 
 
 _EFFECTS = {  # field -> what it does, from the scene over the lens and the sensor to the file
     "augment_crop": _crop,
-    "augment_blur": _blur,
+    "augment_blur": lambda picture, largest, generator: picture.filter(
+        ImageFilter.GaussianBlur(generator.uniform(0, largest) * min(picture.size))
+    ),
     "augment_brightness": _enhance(ImageEnhance.Brightness),
     "augment_contrast": _enhance(ImageEnhance.Contrast),
     "augment_saturation": _enhance(ImageEnhance.Color),
     "augment_hue": _turn_hue,
     "augment_gamma": _bend,
-    "augment_gray": _discolour,
+    "augment_gray": lambda picture, share, generator: picture.convert("L").convert("RGB"),
     "augment_noise": _grain,
     "augment_jpeg": _recompress,
 }

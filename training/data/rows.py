@@ -152,10 +152,14 @@ class Reading:
         rows = self.rows[corpus]
         for step in range(len(rows)):
             row = rows[int(first + step) % len(rows)]
-            picture = self._picture(corpus, row)
-            if picture is not None:
-                turns = self.asking.turns(row, self._key(row, visit))
-                return {"images": [picture], "turns": turns, "row": row_key(row)}
+            try:
+                picture = read_picture(row)
+            except ImageReadError as error:
+                self.pictures.bad(corpus, row_key(row), error)
+                continue
+            self.pictures.good(corpus)
+            turns = self.asking.turns(row, self._key(row, visit))
+            return {"images": [picture], "turns": turns, "row": row_key(row)}
         raise CorpusError(
             f"not one of {len(rows)} pictures of {self.pictures.names[corpus]} can be read: is it all there?"
         )
@@ -185,15 +189,6 @@ class Reading:
     def _key(self, row: Mapping[str, object], visit: int) -> str:
         epoch = 0 if self._epoch is None else int(self._epoch.item())
         return f"{row_key(row)}-{epoch}-{visit}"
-
-    def _picture(self, corpus: int, row: Mapping[str, object]) -> Image.Image | None:
-        try:
-            picture = read_picture(row)
-        except ImageReadError as error:
-            self.pictures.bad(corpus, row_key(row), error)
-            return None
-        self.pictures.good(corpus)
-        return picture
 
 
 def undecoded(rows: Dataset) -> Dataset:

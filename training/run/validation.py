@@ -24,7 +24,7 @@ from accelerate import Accelerator
 from datasets import Dataset
 
 from aullava.action_units import CONTINUOUS, OCCURRENCE, Protocol, resolve_protocol
-from aullava.dataset_builder.derive import Values, answerable, as_protocol, is_missing, values_from_columns
+from aullava.dataset_builder.derive import answerable, as_protocol, is_missing, values_from_columns
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
 from aullava.image_aullava import ImageSource
 from aullava.metrics.au_detection.averages import supported
@@ -87,8 +87,8 @@ def drawn_rows(
 ) -> ValidationRows:
     """The first faces of a split, drawn once."""
     faces = [arguments.face(split, index) for index in range(rows)]
-    values = {name: [face.values(resolve_protocol(name)) for face in faces] for name in protocols}
-    return ValidationRows(_tables(values), lambda index: faces[index].image_HWC)
+    truth = _truth(protocols, lambda protocol: [face.values(protocol) for face in faces])
+    return ValidationRows(truth, lambda index: faces[index].image_HWC)
 
 
 def corpus_rows(labels: Mapping[str, Dataset], rows: int, protocols: Sequence[str]) -> ValidationRows:
@@ -102,29 +102,28 @@ def corpus_rows(labels: Mapping[str, Dataset], rows: int, protocols: Sequence[st
     chosen = np.linspace(0, len(places) - 1, min(rows, len(places))).round().astype(int)
     shown = [places[place] for place in chosen]
     found = [values_from_columns(coded[number]) for _, coded, number in shown]
-    values = {name: [_answers(row, resolve_protocol(name)) for row in found] for name in protocols}
+
+    def values(protocol: Protocol) -> list[dict[str, float]]:
+        """As an answer can hold them."""
+        asked = [as_protocol(row, protocol) for row in found]
+        return [{c: v if is_missing(v) else answerable(v, protocol.scale) for c, v in row.items()} for row in asked]
 
     def picture(index: int) -> ImageSource:
         pictures, _, number = shown[index]
         return read_picture(pictures[number])
 
-    return ValidationRows(_tables(values), picture)
+    return ValidationRows(_truth(protocols, values), picture)
 
 
-def _answers(row: Values, protocol: Protocol) -> dict[str, float]:
-    """The values of a row as an answer can hold them."""
-    asked = as_protocol(row, protocol)
-    return {code: v if is_missing(v) else answerable(v, protocol.scale) for code, v in asked.items()}
-
-
-def _tables(values: Mapping[str, list[Mapping[str, float]]]) -> dict[str, np.ndarray]:
-    units = {name: resolve_protocol(name).units for name in values}
-    return {
-        name: np.array([[row[code] for code in units[name]] for row in rows], dtype=float).reshape(
-            -1, len(units[name])
-        )
-        for name, rows in values.items()
-    }
+def _truth(
+    protocols: Sequence[str], values: Callable[[Protocol], Sequence[Mapping[str, float]]]
+) -> dict[str, np.ndarray]:
+    truth = {}
+    for name in protocols:
+        protocol = resolve_protocol(name)
+        rows = [[row[code] for code in protocol.units] for row in values(protocol)]
+        truth[name] = np.array(rows, dtype=float).reshape(-1, len(protocol.units))
+    return truth
 
 
 class Validation:
@@ -176,17 +175,16 @@ class Validation:
         pictures = map(self.rows.picture, number_CP[:, accelerator.process_index])
         readings = model.recognize_many(pictures, self.processor, names, self.mode, self.batch_size)
         units = [(name, code) for name in names for code in resolve_protocol(name).units]
-        values = [[_number(reading[name].values[code]) for name, code in units] for reading in readings]
+        values = [[reading[name].values[code] for name, code in units] for reading in readings]
+        values = [
+            [math.nan if value is None else float(value) for value in row] for row in values
+        ]  # None: undetermined
         values_NU = accelerator.gather(torch.tensor(values, device=accelerator.device)).cpu().numpy()
         first = 0
         for name in names:
             width = said[name].shape[1]
             said[name][number_CP.T.ravel()] = values_NU[:, first : first + width]
             first += width
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 def score_readings(truth: Mapping[str, np.ndarray], said: Mapping[str, np.ndarray]) -> dict[str, float]:
