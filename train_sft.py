@@ -1,11 +1,11 @@
 """Fine-tune a LLaVA on chat turns about faces, with TRL's SFTTrainer.
 
     accelerate launch train_sft.py --config configs/llava_7b_lora.yaml --data_dirs /path/to/DISFA
-    python train_sft.py --config configs/tiny_2_align.yaml --dry_run        # what would be trained on what; loads no weights
+    python train_sft.py --config configs/tiny_2_align.yaml --dry_run        # what would be trained, and on what; loads no weights
 
-The YAML file sets defaults, flags win, unknown keys are errors. A run that finds whole checkpoints of the same settings in
-output_dir goes on from the last one. At the end output_dir/model holds the checkpoint (with LoRA output_dir/adapters, and model
-only with --merge_lora), its card, and how it was made: training.json and config.yaml.
+The YAML file sets defaults, flags override them, unknown keys are errors. A run that finds complete checkpoints of the same
+settings in output_dir resumes from the last one. At the end output_dir/model holds the checkpoint (with LoRA output_dir/adapters,
+and model only with --merge_lora), its card, and how it was made: training.json and config.yaml.
 """
 
 from rich.console import Console
@@ -27,7 +27,7 @@ def main() -> None:
     if run.options.dry_run:
         print_plan(run, source)
         return
-    # Options say what a run does beside training: they may change when it is resumed.
+    # A resumed run may have other options: they do not affect the weights.
     manifest = None if source.mixed is None else source.manifest
     checkpoint = checkpoint_to_resume(run.training, *run[1:-1], manifest=manifest)
     model, processor = load_for_training(run.base, run.sizes)
@@ -41,7 +41,7 @@ def main() -> None:
     if source.mixed is not None:
         print_unreadable(source.mixed)
 
-    weights = trainer.accelerator.get_state_dict(trainer.model)  # from all devices, where they are spread
+    weights = trainer.accelerator.get_state_dict(trainer.model)  # gathered from all devices, where they are sharded
     if trainer.is_world_process_zero():
         model = trainer.accelerator.unwrap_model(trainer.model)
         for folder in save_result(model, processor, run.training.output_dir, run.base, weights):

@@ -132,9 +132,9 @@ def test_a_flag_wins_over_the_file_and_an_unknown_key_is_an_error(tmp_path):
     wrong = train(tmp_path, learnin_rate=1e-3)
     assert wrong.returncode != 0
     assert "learnin_rate" in wrong.stderr
-    refused = train(tmp_path, "--literal_share", "3")
+    refused = train(tmp_path, "--template_loss_fraction", "3")
     assert refused.returncode != 0
-    assert "literal_share is 3.0" in refused.stderr
+    assert "template_loss_fraction is 3.0" in refused.stderr
 
 
 def test_a_dry_run_tells_what_would_happen_and_leaves_nothing(tmp_path):

@@ -1,5 +1,5 @@
-"""What train_sft.py takes beside the faces (dataset_builder/drawn_faces.py) and TRL's SFTConfig. Combinations that contradict
-each other are refused here, before anything is loaded."""
+"""Settings of a run and its model; data_arguments.py and TRL's SFTConfig have the others. Contradictions are refused here, before
+anything is loaded."""
 
 import warnings
 from collections.abc import Mapping
@@ -15,27 +15,27 @@ FROZEN_DTYPES = ("float32", "bfloat16")
 REPORTERS = ("tensorboard", "trackio", "wandb", "mlflow")  # transformers finds them missing only with the model loaded
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
 
-# Settings of earlier versions: understood for one more version, with a warning.
-RENAMED: dict[str, str] = {}
+# Names of the version before: accepted for one version, with a warning.
+RENAMED = {"hidden_share": "mask_rate", "literal_share": "template_loss_fraction"}
 REMOVED = ("value_loss_focus_positive", "value_loss_focus_negative", "value_loss_margin")
 
 
 @dataclass
 class RunArguments:
-    """What a run does beside training."""
+    """What a run does besides training."""
 
     dry_run: bool = field(
         default=False,
         metadata={
-            "help": "Print rows, turns, steps, what would train and its memory; load no weights, train nothing."
+            "help": "Print rows, turns, steps, trainable parameters and memory. Loads no weights, trains nothing."
         },
     )
     early_stopping_patience: int = field(
         default=0,
-        metadata={"help": "Evaluations without a better metric_for_best_model after which training ends; 0: never."},
+        metadata={"help": "Stop after this many evaluations without a better metric_for_best_model; 0: never."},
     )
     weights_license: str | None = field(
-        default=None, metadata={"help": "Licence of the trained weights, as the Hub names it, for the card."}
+        default=None, metadata={"help": "Licence of the trained weights for the model card, by its Hub name."}
     )
 
     def __post_init__(self):
@@ -45,72 +45,75 @@ class RunArguments:
 
 @dataclass
 class ModelArguments:
-    """Where the model starts from, which parts learn, how it is saved."""
+    """Where the model starts from, which parts are trained, how it is saved."""
 
     checkpoint: str | None = field(
         default=None,
-        metadata={"help": "Folder or Hub id of a LLaVA checkpoint to go on from. Not with --from_scratch."},
+        metadata={"help": "Folder or Hub id of the LLaVA checkpoint to fine-tune. Not with --from_scratch."},
     )
-    from_scratch: bool = field(default=False, metadata={"help": "Start from random weights of the scratch sizes."})
+    from_scratch: bool = field(default=False, metadata={"help": "Start from random weights, with the sizes below."})
     model_seed: int = field(default=0, metadata={"help": "Seed of the random weights of --from_scratch."})
     tower: str | None = field(
         default=None,
-        metadata={"help": "Folder of a warmed-up vision tower to start from, in place of the checkpoint's own."},
+        metadata={"help": "Folder of a pretrained vision tower that replaces the checkpoint's own."},
     )
-    freeze_tower: bool = field(default=False, metadata={"help": "Keep the vision tower as it is."})
-    freeze_language_model: bool = field(default=False, metadata={"help": "Keep the language model as it is."})
-    freeze_projector: bool = field(default=False, metadata={"help": "Keep the projector as it is."})
+    freeze_tower: bool = field(default=False, metadata={"help": "Freeze the vision tower."})
+    freeze_language_model: bool = field(default=False, metadata={"help": "Freeze the language model."})
+    freeze_projector: bool = field(default=False, metadata={"help": "Freeze the projector."})
     lora_r: int = field(
         default=0,
         metadata={
-            "help": "Rank of LoRA adapters on the language model's linear layers; 0 trains the weights themselves."
+            "help": "Rank of LoRA adapters on the language model's linear layers; 0: train the weights themselves."
         },
     )
     lora_alpha: int | None = field(
         default=None,
-        metadata={"help": "Scale of the adapters, which count alpha / r times; default twice the rank."},
+        metadata={"help": "LoRA alpha: adapters are scaled by alpha / r; default twice the rank."},
     )
-    lora_dropout: float = field(default=0.0, metadata={"help": "Dropout before the adapters. From 0 to below 1."})
-    lora_tower: bool = field(default=False, metadata={"help": "Adapters on the vision tower's linear layers, too."})
+    lora_dropout: float = field(default=0.0, metadata={"help": "LoRA dropout. From 0 to below 1."})
+    lora_tower: bool = field(
+        default=False, metadata={"help": "Also put adapters on the vision tower's linear layers."}
+    )
     merge_lora: bool = field(
         default=False,
-        metadata={"help": "At the end also write a whole checkpoint with the adapters merged into the base."},
+        metadata={"help": "At the end, also write a full checkpoint with the adapters merged into the base."},
     )
     load_in_4bit: bool = field(
         default=False,
-        metadata={"help": "Keep the frozen language model in 4 bits (QLoRA). Needs bitsandbytes and --lora_r."},
+        metadata={"help": "Load the frozen language model in 4 bits (QLoRA). Needs bitsandbytes and --lora_r."},
     )
     frozen_dtype: str = field(
         default="float32",
-        metadata={
-            "help": f"Precision that frozen weights are kept in: {FROZEN_DTYPES}. What learns is always float32."
-        },
+        metadata={"help": f"Precision of frozen weights: {FROZEN_DTYPES}. Trainable weights are always float32."},
     )
     attn_implementation: str | None = field(
-        default=None, metadata={"help": f"Attention kernel: {ATTENTIONS}; default what transformers chooses."}
+        default=None, metadata={"help": f"Attention kernel: {ATTENTIONS}; default: transformers chooses."}
     )
     packed: bool = field(
-        default=False, metadata={"help": "Put all turns about a picture into one sequence, so that it is seen once."}
+        default=False,
+        metadata={"help": "Pack all turns about an image into one sequence, so that the image is encoded once."},
     )
-    literal_share: float = field(
+    template_loss_fraction: float = field(
         default=0.05,
-        metadata={"help": "Share of an answer's fixed text that is learnt; values always are. From 0 to 1."},
+        metadata={"help": "Fraction of an answer's template tokens in the loss; value tokens always are. 0 to 1."},
     )
-    hidden_share: float = field(
+    mask_rate: float = field(
         default=0.0,
-        metadata={"help": "Share of rows whose values are left out of the input and learnt all at once. From 0 to 1."},
+        metadata={"help": "Fraction of turns whose values are masked in the input, for mode parallel. 0 to 1."},
     )
     prompt_layout: str = field(
         default="image_first",
-        metadata={"help": f"Order of picture and question: {PROMPT_LAYOUTS}. It is written into the checkpoint."},
+        metadata={"help": f"Order of image and question: {PROMPT_LAYOUTS}. Stored in the checkpoint."},
     )
-    validation_faces: int = field(default=200, metadata={"help": "Drawn faces of validation identities for the loss."})
+    validation_faces: int = field(
+        default=200, metadata={"help": "Drawn faces of validation identities that the loss is evaluated on."}
+    )
     saved_dtype: str = field(
-        default="bfloat16", metadata={"help": f"Precision of the final checkpoint: {SAVED_DTYPES}."}
+        default="bfloat16", metadata={"help": f"Precision of the saved checkpoint: {SAVED_DTYPES}."}
     )
 
     def __post_init__(self):
-        for name in ("literal_share", "hidden_share"):
+        for name in ("template_loss_fraction", "mask_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected a share from 0 to 1")
         for name, choices in (
@@ -131,15 +134,15 @@ class ModelArguments:
             (
                 self.from_scratch == (self.checkpoint is not None),
                 f"checkpoint={self.checkpoint!r} with from_scratch={self.from_scratch}: give exactly one of the two, a checkpoint "
-                "to go on from or --from_scratch",
+                "to fine-tune or --from_scratch",
             ),
             (
                 self.tower is not None and not Path(self.tower or "", "config.json").is_file(),
-                f"tower={self.tower!r} is no folder with a saved tower: warm one up with aullava.training.model.tower",
+                f"tower={self.tower!r} is not a folder with a saved tower: train one with python -m aullava.training.model.tower",
             ),
             (
                 not self.lora_r and self.freeze_tower and self.freeze_language_model and self.freeze_projector,
-                "freeze_tower, freeze_language_model and freeze_projector leave nothing to train: unset one",
+                "freeze_tower, freeze_language_model and freeze_projector leave nothing to train: unset one of them",
             ),
             (self.lora_r < 0, f"{adapters}: expected a rank of 1 or more, or 0 for no adapters"),
             (
@@ -152,25 +155,25 @@ class ModelArguments:
             ),
             (
                 self.lora_r and self.from_scratch,
-                f"{adapters} with from_scratch=True: there is no base to adapt; name a checkpoint",
+                f"{adapters} with from_scratch=True: there is no base to adapt; give a checkpoint",
             ),
             (
                 self.lora_r and self.freeze_language_model,
-                f"{adapters} with freeze_language_model=True: its adapters are what would learn; unset one of the two",
+                f"{adapters} with freeze_language_model=True: the adapters are part of it; unset one of the two",
             ),
             (
                 self.lora_r and self.lora_tower and self.freeze_tower,
-                f"{adapters} and lora_tower=True with freeze_tower=True: lora_tower lets the tower learn; unset one of the two",
+                f"{adapters} and lora_tower=True with freeze_tower=True: lora_tower trains the tower; unset one of the two",
             ),
             (
                 self.packed and self.prompt_layout == "instruction_first",
-                "packed=True with prompt_layout='instruction_first': turns share a picture only where it comes first; "
+                "packed=True with prompt_layout='instruction_first': turns can share an image only if it comes first; "
                 "use image_first, or leave packed out",
             ),
             (
                 self.packed and self.attn_implementation not in (None, "sdpa"),
-                f"packed=True with attn_implementation={self.attn_implementation!r}: of our kernels only sdpa keeps packed turns "
-                "apart; use it, or leave packed out",
+                f"packed=True with attn_implementation={self.attn_implementation!r}: only sdpa keeps packed turns apart; "
+                "use it, or leave packed out",
             ),
         ):
             if refused:
@@ -178,24 +181,24 @@ class ModelArguments:
 
 
 def check_together(run: RunArguments, base: ModelArguments, losses, training: TrainingArguments) -> None:
-    """Refuse what contradicts the trainer's own arguments.
+    """Refuse settings that contradict the trainer's own arguments.
 
     Args:
         losses: `losses.LossArguments`.
 
     Raises:
-        ValueError: frozen weights in bfloat16 where nothing turns inputs into it, a value loss together with another of TRL's
-            losses, early stopping with nothing to stop at, or a log that is kept by a library that is not installed.
+        ValueError: frozen weights in bfloat16 without autocast, a value loss together with another of TRL's losses, early stopping
+            without evaluation or metric, or a reporter that is not installed.
     """
     if base.frozen_dtype != "float32" and not (training.bf16 or training.fp16):
         raise ValueError(
-            f"frozen_dtype={base.frozen_dtype!r} with bf16=False: float32 inputs would meet weights of another precision; set "
-            "bf16, or frozen_dtype to float32"
+            f"frozen_dtype={base.frozen_dtype!r} with bf16=False: float32 inputs would meet weights of another precision; "
+            "set bf16, or frozen_dtype to float32"
         )
     for name, usual in (("loss_type", "nll"), ("label_smoothing_factor", 0.0)):
         if losses.value_loss != "cross_entropy" and getattr(training, name) != usual:
             raise ValueError(
-                f"{name}={getattr(training, name)!r} with value_loss={losses.value_loss!r}: both change the loss; leave one out"
+                f"{name}={getattr(training, name)!r} with value_loss={losses.value_loss!r}: both change the loss; remove one"
             )
     for name in training.report_to:
         if name in REPORTERS and not find_spec(name):
@@ -204,7 +207,9 @@ def check_together(run: RunArguments, base: ModelArguments, losses, training: Tr
     if run.early_stopping_patience and training.eval_strategy == "no":
         raise ValueError(f"{patience} with eval_strategy='no': nothing would be evaluated; set eval_strategy to steps")
     if run.early_stopping_patience and training.metric_for_best_model is None:
-        raise ValueError(f"{patience} with metric_for_best_model=None: name what shall get better, such as macro_f1")
+        raise ValueError(
+            f"{patience} with metric_for_best_model=None: set it to what should improve, such as macro_f1"
+        )
 
 
 def current_names(settings: Mapping[str, object], warn: bool = False) -> dict[str, object]:
@@ -220,8 +225,8 @@ def current_names(settings: Mapping[str, object], warn: bool = False) -> dict[st
             if now in settings:
                 raise ValueError(f"{name} and {now} are the same setting: give {now} only")
             if warn:
-                told = f"is called {now} now" if now else "was removed and does nothing"
-                warnings.warn(f"{name} {told}; the earlier name goes with the next version", FutureWarning, 2)
+                told = f"is now called {now}" if now else "was removed and has no effect"
+                warnings.warn(f"{name} {told}; the next version will not accept it", FutureWarning, 2)
             if now is None:
                 continue
             name = now

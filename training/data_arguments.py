@@ -1,4 +1,4 @@
-"""Which corpora a run learns from, in which shares, and what is asked about their rows."""
+"""Which corpora a run is trained on, in which proportions, and what is asked about their rows."""
 
 import inspect
 import json
@@ -12,7 +12,7 @@ from aullava.dataset_builder.corpora.registry import READERS, options_of, reader
 from aullava.dataset_builder.load import load_au_dataset
 from aullava.dataset_builder.pictures import FACES
 
-NOTHING = "-"  # stands for "no folder" and "no fold" in a list with one entry a corpus
+NOTHING = "-"  # stands for "no folder" and "no fold" in a list with one entry per corpus
 _FIELD_OF = {  # what load_au_dataset takes -> the field that says it for all corpora
     "name": "corpora",
     "data_dir": "data_dirs",
@@ -34,73 +34,78 @@ _SHARES = ("validation_share", "full_question_share", "balance_units", "max_bad_
 
 @dataclass
 class DataArguments:
-    """Which corpora, mixed how, asked what. Lists have one entry a corpus, in the order of `corpora`."""
+    """Corpora, their mix, and the questions. Lists have one entry per corpus, in the order of `corpora`."""
 
     corpora: list[str] = field(
-        default_factory=list, metadata={"help": f"Corpora to train on: {', '.join(READERS)}. None: drawn faces only."}
+        default_factory=list,
+        metadata={"help": f"Corpora to train on: {', '.join(READERS)}. Without any: drawn faces."},
     )
     data_dirs: list[str] = field(
-        default_factory=list, metadata={"help": f"Their folders; {NOTHING} for procedural, which needs none."}
+        default_factory=list, metadata={"help": f"Folder of each; {NOTHING} for procedural, which has none."}
     )
     folds: list[str] | None = field(
-        default=None, metadata={"help": f"The fold of each, such as fold1; {NOTHING}: no fold, or the owners' splits."}
+        default=None, metadata={"help": f"Fold of each, such as fold1; {NOTHING}: no fold, or the owners' splits."}
     )
     corpus_weights: list[float] | None = field(
-        default=None, metadata={"help": "Relative shares of the rows that are drawn; default: by number of rows."}
+        default=None, metadata={"help": "Relative shares of the rows drawn; default: by number of rows."}
     )
     corpus_options: dict | str | None = field(
         default=None,
         metadata={"help": 'Options of load_au_dataset by corpus: a mapping, or JSON: {"disfa": {"camera": "right"}}.'},
     )
     crop_faces: str = field(
-        default="none", metadata={"help": "none: pictures as they are; auto: the largest face of each, cropped."}
+        default="none", metadata={"help": "none: whole images; auto: crops of the largest face of each."}
     )
     validation_share: float = field(
         default=0.1,
-        metadata={"help": "Share of the training people set aside, where a corpus has no validation people. 0 to 1."},
+        metadata={"help": "Fraction of training subjects held out where a corpus has no validation subjects. 0 to 1."},
     )
     validation_rows: int = field(
-        default=1000, metadata={"help": "Rows to validate on at most, spread evenly over people."}
+        default=1000, metadata={"help": "Most rows to validate on, spread evenly over subjects."}
     )
     epoch_rows: int | None = field(
-        default=None, metadata={"help": "Pictures an epoch shows; default: as many as the corpora have for training."}
+        default=None, metadata={"help": "Images per epoch; default: as many as the corpora have for training."}
     )
     balance_units: float = field(
         default=0.0,
-        metadata={"help": "How much more often rows with rare units are drawn: 0 not, 0.5 by root, 1 by rate."},
+        metadata={
+            "help": "How much more often rows with rare units are drawn: 0: not at all, 0.5: by square root, 1: by rate."
+        },
     )
     kind_shares: dict | str | None = field(
         default=None,
-        metadata={"help": f'Relative shares of kinds of questions, of {", ".join(KINDS)}. As JSON: {{"whole": 1}}.'},
+        metadata={"help": f'Relative shares of the kinds of questions: {", ".join(KINDS)}. As JSON: {{"whole": 1}}.'},
     )
     format_shares: dict | str | None = field(
         default=None,
-        metadata={"help": f"Relative shares of {', '.join(SCALES)} among the turns; one left out is not asked."},
+        metadata={"help": f"Relative shares of {', '.join(SCALES)} among the turns; a scale left out is not asked."},
     )
-    turns_per_image: int = field(default=1, metadata={"help": "Turns about each picture."})
-    full_question_share: float = field(default=0.5, metadata={"help": "Share of questions in the full form. 0 to 1."})
+    turns_per_image: int = field(default=1, metadata={"help": "Turns per image."})
+    full_question_share: float = field(
+        default=0.5, metadata={"help": "Fraction of questions in the full form. 0 to 1."}
+    )
     active_share: float | None = field(
         default=0.5,
         metadata={
-            "help": "Share of questions on one unit that ask an active one. 0 to 1; -1: as often as it is active."
+            "help": "Fraction of single-unit questions about an active unit. 0 to 1; -1: at the corpus's own rate."
         },
     )
     max_bad_images: float = field(
-        default=0.01, metadata={"help": "Share of a corpus's pictures that may turn out unreadable. 0 to 1."}
+        default=0.01, metadata={"help": "Fraction of a corpus's images that may be unreadable. 0 to 1."}
     )
-    data_mix_seed: int = field(default=0, metadata={"help": "Seed of drawing, asking and setting aside."})
-    cache_dir: str | None = field(
-        default=None, metadata={"help": "Where built rows are kept; default that of datasets."}
+    data_mix_seed: int = field(
+        default=0, metadata={"help": "Seed of drawing rows, asking questions and holding out subjects."}
     )
-    build_processes: int | None = field(default=None, metadata={"help": "Processes that build rows."})
+    cache_dir: str | None = field(default=None, metadata={"help": "Cache of built rows; default: that of datasets."})
+    build_processes: int | None = field(default=None, metadata={"help": "Number of processes that build rows."})
 
     def __post_init__(self):
         for name in ("corpora", "data_dirs", "folds", "corpus_weights"):
             if isinstance(getattr(self, name), (str, int, float)):
-                raise ValueError(f"{name} is {getattr(self, name)!r}: expected a list with one entry a corpus")
+                raise ValueError(f"{name} is {getattr(self, name)!r}: expected a list with one entry per corpus")
         for name in ("corpus_options", "kind_shares", "format_shares"):
             setattr(self, name, _mapping(name, getattr(self, name)))
-        if self.active_share == -1:  # the command line has no word for None
+        if self.active_share == -1:  # the command line cannot say None
             self.active_share = None
         self._check_corpora()
         self._check_lists()
@@ -109,17 +114,17 @@ class DataArguments:
         self.chat_mix()
 
     def fold_of(self, place: int) -> str | None:
-        """The fold of a corpus, by its place in `corpora`."""
+        """Fold of the corpus at this place in `corpora`."""
         fold = str(self.folds[place]) if self.folds else NOTHING
         return None if fold == NOTHING else fold
 
     def folder_of(self, place: int) -> str | None:
-        """The folder of a corpus, by its place in `corpora`."""
+        """Folder of the corpus at this place in `corpora`."""
         folder = self.data_dirs[place] if self.data_dirs else NOTHING
         return None if folder == NOTHING else folder
 
     def chat_mix(self) -> ChatMix:
-        """What is asked about a row in training."""
+        """What is asked about a training row."""
         kinds = dict.fromkeys(KINDS, 0.0) | self.kind_shares if self.kind_shares else {}
         return ChatMix(
             **kinds,
@@ -132,7 +137,7 @@ class DataArguments:
 
     def _check_corpora(self):
         for name in self.corpora:
-            reader_class(name)  # says which there are
+            reader_class(name)  # raises with those there are
         if twice := sorted({name for name in self.corpora if self.corpora.count(name) > 1}):
             raise ValueError(
                 f"corpora names {', '.join(twice)} more than once: name each once, tables joined into one"
@@ -143,7 +148,7 @@ class DataArguments:
         for name in ("data_dirs", "folds", "corpus_weights", "corpus_options", "epoch_rows", "balance_units"):
             if getattr(self, name) and getattr(self, name) != default[name].default:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} with corpora=[]: name the corpora, or leave {name} out"
+                    f"{name}={getattr(self, name)!r} with corpora=[]: give the corpora, or leave {name} out"
                 )
 
     def _check_lists(self):
@@ -156,9 +161,7 @@ class DataArguments:
                 )
         for place, name in enumerate(self.corpora):
             if name != "procedural" and self.folder_of(place) is None:
-                raise ValueError(
-                    f"corpora names {name} but data_dirs has no folder for it: give the folder of the corpus"
-                )
+                raise ValueError(f"corpora names {name} but data_dirs has no folder for it: give its folder")
         weights = self.corpus_weights
         if weights and not all(math.isfinite(weight) and weight > 0 for weight in weights):
             raise ValueError(
@@ -169,7 +172,7 @@ class DataArguments:
         for name, options in self.corpus_options.items():
             if name not in self.corpora:
                 raise ValueError(
-                    f"corpus_options names {name!r}, which corpora={self.corpora} does not: mend one of the two"
+                    f"corpus_options names {name!r}, which corpora={self.corpora} does not: correct one of the two"
                 )
             if not isinstance(options, Mapping):
                 raise ValueError(f"corpus_options of {name} is {options!r}: expected a mapping of options")
@@ -177,7 +180,7 @@ class DataArguments:
             for option in options:
                 if option in _FIELD_OF:
                     raise ValueError(
-                        f"corpus_options gives {name} {option!r}, which {_FIELD_OF[option]} says: use that one"
+                        f"corpus_options gives {name} {option!r}, which {_FIELD_OF[option]} sets: use that"
                     )
                 if option in _SETTLED or option not in known:
                     allowed = ", ".join(sorted(known.difference(_FIELD_OF, _SETTLED)))
@@ -191,7 +194,7 @@ class DataArguments:
             if getattr(self, name) is not None and getattr(self, name) < lowest:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected {lowest} or more")
         if self.validation_share == 1:
-            raise ValueError("validation_share is 1: nobody would be left to train on; expected less")
+            raise ValueError("validation_share is 1: no subjects would be left to train on; expected less")
         if self.crop_faces not in FACES:
             raise ValueError(f"crop_faces is {self.crop_faces!r}: expected one of {', '.join(FACES)}")
         if self.data_mix_seed < 0:
@@ -205,12 +208,12 @@ class DataArguments:
 
 
 def _mapping(name: str, given: dict | str | None) -> dict:
-    """YAML gives a mapping, the command line its JSON."""
+    """YAML gives a mapping, the command line gives JSON."""
     if isinstance(given, str):
         try:
             given = json.loads(given)
         except json.JSONDecodeError as error:
-            raise ValueError(f"{name} is {given!r}, which is no JSON ({error}): expected a mapping") from None
+            raise ValueError(f"{name} is {given!r}, which is not JSON ({error}): expected a mapping") from None
     if given is not None and not isinstance(given, Mapping):
         raise ValueError(f"{name} is {given!r}: expected a mapping")
     return dict(given or {})

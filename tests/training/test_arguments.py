@@ -19,7 +19,7 @@ from aullava.training.run.losses import LossArguments
             ("freeze_tower", "freeze_language_model"),
         ),
         ({"from_scratch": True, "tower": "/nowhere"}, ("tower", "/nowhere")),
-        ({"from_scratch": True, "literal_share": 1.5}, ("literal_share", "1.5")),
+        ({"from_scratch": True, "template_loss_fraction": 1.5}, ("template_loss_fraction", "1.5")),
         ({"from_scratch": True, "saved_dtype": "int8"}, ("saved_dtype", "bfloat16")),
         ({"checkpoint": "x", "frozen_dtype": "float16"}, ("frozen_dtype", "bfloat16")),
         ({"checkpoint": "x", "attn_implementation": "fast"}, ("attn_implementation", "sdpa")),

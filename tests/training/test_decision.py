@@ -301,7 +301,7 @@ def test_a_checkpoint_that_stock_transformers_cannot_read_is_saved_without_and_s
     model, _ = tiny_model("swin")
     folder = save_checkpoint(model, processor_with("sentencepiece"), tmp_path / "model", "float32")
     assert (folder / "model.safetensors").is_file() and not (folder / TEMPLATE).exists()
-    assert "without the files of the decision API: stock transformers" in capsys.readouterr().out
+    assert "has no files for the decision API: stock transformers" in capsys.readouterr().out
 
 
 def test_written_anew_they_follow_the_configuration(tmp_path):

@@ -1,14 +1,14 @@
-"""Training pictures changed in ways that leave the action units as they are.
+"""Augmentation of training images that leaves the action units as they are.
 
 Conventions
-    geometry    A mirror, and a crop: a change of size, alike along both axes, and a shift; past its border the picture is
-                reflected. A point moves by at most augment_crop of the longer side along either axis; angles and ratios of
-                distances stay. Nothing turns, stretches, bends or hides a part of the face: a lifted mouth corner is a few
-                pixels, the tilt of the head is a unit of its own (AU55, AU56), and what is covered cannot be read.
-    mirror      exchanges the sides of values and questions with those of the picture. A row with a description that names a
-                side stays as it is.
-    repeatable  A change follows from (augment_seed, epoch, position in the dataset, row name) alone: workers, other machines and
-                resumed runs make the same one. Each effect is drawn for itself, in the order of the fields.
+    geometry    Mirroring, and a crop: an isotropic change of size and a shift; beyond its border the image is reflected. No point
+                moves by more than augment_crop of the longer side along either axis; angles and ratios of distances stay. Nothing
+                rotates, stretches, bends or occludes the face: a lifted lip corner is a few pixels, head tilt is a unit of its
+                own (AU55, AU56), and what is covered cannot be read.
+    mirror      swaps left and right in image, values and questions alike. A row with a description that names a side stays as
+                it is.
+    repeatable  A change depends on (augment_seed, epoch, position in the dataset, row name) only: workers, other machines and
+                resumed runs make the same one. Each effect has its own random numbers, in the order of the fields.
 """
 
 import io
@@ -41,14 +41,14 @@ _BEST_QUALITY = 95
 
 @dataclass
 class AugmentationArguments:
-    """How far training pictures may be changed. All effects are off unless given; validation pictures are never changed."""
+    """Strength of each augmentation. All are off by default; validation images are never changed."""
 
     augment_share: float = field(
         default=0.5,
-        metadata={"help": "Share of pictures, for each effect but the mirror and grey, that get it. 0 to 1."},
+        metadata={"help": "Probability of each effect except mirroring and grey. 0 to 1."},
     )
     augment_flip: float = field(
-        default=0.0, metadata={"help": "Share of rows that are mirrored, values and all. 0 to 1."}
+        default=0.0, metadata={"help": "Probability that a row is mirrored, with its values. 0 to 1."}
     )
     augment_crop: float = field(
         default=0.0,
@@ -61,12 +61,12 @@ class AugmentationArguments:
     augment_contrast: float = field(default=0.0, metadata={"help": "Factor 1 - c to 1 + c. 0 to 0.5."})
     augment_saturation: float = field(default=0.0, metadata={"help": "Factor 1 - s to 1 + s. 0 to 1."})
     augment_hue: float = field(
-        default=0.0, metadata={"help": "Largest turn, as a share of the colour circle. 0 to 0.05."}
+        default=0.0, metadata={"help": "Largest hue shift, as a fraction of the colour circle. 0 to 0.05."}
     )
     augment_gamma: float = field(default=0.0, metadata={"help": "Exponent 1 / (1 + g) to 1 + g. 0 to 0.5."})
-    augment_gray: float = field(default=0.0, metadata={"help": "Share of pictures without colour. 0 to 1."})
+    augment_gray: float = field(default=0.0, metadata={"help": "Probability of a grey image. 0 to 1."})
     augment_noise: float = field(
-        default=0.0, metadata={"help": "Largest standard deviation of the grain, in grey levels. 0 to 25."}
+        default=0.0, metadata={"help": "Largest standard deviation of the noise, in grey levels. 0 to 25."}
     )
     augment_jpeg: int = field(
         default=0, metadata={"help": f"Lowest JPEG quality, from 30 to {_BEST_QUALITY}; 0: no recompression."}
@@ -84,7 +84,7 @@ class AugmentationArguments:
         effects = [name for name in (*_LARGEST, "augment_jpeg") if getattr(self, name)]
         if effects and not self.augment_share:
             raise ValueError(
-                f"{effects[0]} is {getattr(self, effects[0])} with augment_share=0: no picture would get it; set one of the two"
+                f"{effects[0]} is {getattr(self, effects[0])} with augment_share=0: it would never be used; change one of the two"
             )
 
     @property
@@ -94,7 +94,7 @@ class AugmentationArguments:
 
 
 class EpochOfRun(TrainerCallback):
-    """Tells data loader workers, through shared memory, which epoch the trainer is in. Give it to the trainer's callbacks."""
+    """Trainer callback that tells data loader workers, through shared memory, which epoch the trainer is in."""
 
     def __init__(self):
         self.number = torch.zeros((), dtype=torch.int64).share_memory_()
@@ -104,7 +104,7 @@ class EpochOfRun(TrainerCallback):
 
 
 def augmented_rows(dataset: Dataset, arguments: AugmentationArguments, epoch: EpochOfRun) -> Dataset:
-    """The training rows with their pictures changed when they are read, anew in every epoch.
+    """The training rows, augmented as they are read, differently in every epoch.
 
     Args:
         dataset: rows `images`, `turns` (turns.Turn), `row`.
@@ -122,7 +122,7 @@ def augmented_rows(dataset: Dataset, arguments: AugmentationArguments, epoch: Ep
 
 @dataclass(frozen=True)
 class _Read:
-    """Positions become rows. A class, not a closure: workers that are spawned receive it pickled."""
+    """Positions become rows. A class, not a closure: spawned workers receive it pickled."""
 
     dataset: Dataset
     arguments: AugmentationArguments
@@ -139,29 +139,29 @@ class _Read:
 
 
 def augment_row(row: Mapping[str, object], arguments: AugmentationArguments, visit: str) -> dict[str, object]:
-    """A training row as one visit shows it.
+    """A training row, augmented for one visit.
 
     Args:
-        row: `images` (one PIL picture in RGB), `turns`, `row`.
-        visit: tells this reading of the row from others; the same one gives the same change.
+        row: `images` (one PIL image in RGB), `turns`, `row`.
+        visit: identifies this reading of the row; the same visit gives the same change.
     """
     generator = random.Random(f"{arguments.augment_seed}-{visit}-{row['row']}-augmentation")
     mirrored = generator.random() < arguments.augment_flip
     row = flip_row(row) if mirrored else dict(row)
-    row["images"] = [augment(picture, arguments, generator) for picture in row["images"]]
+    row["images"] = [augment(image, arguments, generator) for image in row["images"]]
     return row
 
 
 def flip_row(row: Mapping[str, object]) -> dict[str, object]:
-    """The training row of the mirrored face: picture, questions and answers. The same row if a description names a side."""
+    """The training row of the mirrored face: image, questions and answers. The same row if a description names a side."""
     turns = [mirror_turn(turn) for turn in row["turns"]]
     if None in turns:
         return dict(row)
-    return {**row, "images": [ImageOps.mirror(picture) for picture in row["images"]], "turns": turns}
+    return {**row, "images": [ImageOps.mirror(image) for image in row["images"]], "turns": turns}
 
 
-def augment(picture: Image.Image, arguments: AugmentationArguments, generator: random.Random) -> Image.Image:
-    """The picture, in RGB and of the same size, with some of the effects.
+def augment(image: Image.Image, arguments: AugmentationArguments, generator: random.Random) -> Image.Image:
+    """The image, in RGB and of the same size, with some of the effects.
 
     Every effect has a generator of its own, so that turning one on does not change the others.
     """
@@ -170,16 +170,16 @@ def augment(picture: Image.Image, arguments: AugmentationArguments, generator: r
         strength = getattr(arguments, name)
         share = strength if name in _SHARES else arguments.augment_share
         if strength and own.random() < share:
-            picture = effect(picture, strength, own)
-    return picture
+            image = effect(image, strength, own)
+    return image
 
 
 def crop_box(size: tuple[int, int], factor: float, right: float, down: float) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom, in pixels, of what is shown of a picture; it may reach past the border.
+    """Left, top, right and bottom, in pixels, of what is shown of an image; it may reach past the border.
 
     Args:
         size: width and height.
-        factor: all in the picture becomes so many times as large, from its centre.
+        factor: all in the image becomes so many times as large, from its centre.
         right, down: how far all in it moves then, in shares of the shorter side.
     """
     (width, height), side = size, min(size)
@@ -187,56 +187,54 @@ def crop_box(size: tuple[int, int], factor: float, right: float, down: float) ->
     return x - width / 2 / factor, y - height / 2 / factor, x + width / 2 / factor, y + height / 2 / factor
 
 
-def _crop(picture: Image.Image, largest: float, generator: random.Random) -> Image.Image:
+def _crop(image: Image.Image, largest: float, generator: random.Random) -> Image.Image:
     factor = (1 + largest) ** generator.uniform(-1, 1)
     right, down = (generator.uniform(-largest / 2, largest / 2) for _ in range(2))
-    box = crop_box(picture.size, factor, right, down)
-    margin = math.ceil(max(-box[0], -box[1], box[2] - picture.width, box[3] - picture.height, 0))
-    reflected = np.pad(np.asarray(picture), ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
+    box = crop_box(image.size, factor, right, down)
+    margin = math.ceil(max(-box[0], -box[1], box[2] - image.width, box[3] - image.height, 0))
+    reflected = np.pad(np.asarray(image), ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
     moved = tuple(place + margin for place in box)
-    return Image.fromarray(reflected).resize(picture.size, Image.Resampling.BICUBIC, moved)
+    return Image.fromarray(reflected).resize(image.size, Image.Resampling.BICUBIC, moved)
 
 
 def _enhance(kind: Callable) -> Callable[[Image.Image, float, random.Random], Image.Image]:
-    return lambda picture, largest, generator: kind(picture).enhance(1 + generator.uniform(-largest, largest))
+    return lambda image, largest, generator: kind(image).enhance(1 + generator.uniform(-largest, largest))
 
 
-def _turn_hue(picture: Image.Image, largest: float, generator: random.Random) -> Image.Image:
+def _shift_hue(image: Image.Image, largest: float, generator: random.Random) -> Image.Image:
     turn = round(generator.uniform(-largest, largest) * 256)
-    hue, saturation, value = picture.convert("HSV").split()
+    hue, saturation, value = image.convert("HSV").split()
     return Image.merge("HSV", (hue.point(lambda h: (h + turn) % 256), saturation, value)).convert("RGB")
 
 
-def _bend(picture: Image.Image, largest: float, generator: random.Random) -> Image.Image:
+def _gamma(image: Image.Image, largest: float, generator: random.Random) -> Image.Image:
     gamma = (1 + largest) ** generator.uniform(-1, 1)
-    return picture.point([round(255 * (level / 255) ** gamma) for level in range(256)] * 3)
+    return image.point([round(255 * (level / 255) ** gamma) for level in range(256)] * 3)
 
 
-def _grain(picture: Image.Image, largest: float, generator: random.Random) -> Image.Image:
+def _noise(image: Image.Image, largest: float, generator: random.Random) -> Image.Image:
     stream = np.random.default_rng(generator.getrandbits(64))
-    noisy_HWC = np.asarray(picture) + stream.normal(
-        0, generator.uniform(0, largest), (picture.height, picture.width, 3)
-    )
+    noisy_HWC = np.asarray(image) + stream.normal(0, generator.uniform(0, largest), (image.height, image.width, 3))
     return Image.fromarray(noisy_HWC.round().clip(0, 255).astype(np.uint8))
 
 
-def _recompress(picture: Image.Image, lowest: int, generator: random.Random) -> Image.Image:
+def _jpeg(image: Image.Image, lowest: int, generator: random.Random) -> Image.Image:
     coded = io.BytesIO()
-    picture.save(coded, "JPEG", quality=generator.randint(lowest, _BEST_QUALITY))
+    image.save(coded, "JPEG", quality=generator.randint(lowest, _BEST_QUALITY))
     return Image.open(coded).convert("RGB")
 
 
 _EFFECTS = {  # field -> what it does, from the scene over the lens and the sensor to the file
     "augment_crop": _crop,
-    "augment_blur": lambda picture, largest, generator: picture.filter(
-        ImageFilter.GaussianBlur(generator.uniform(0, largest) * min(picture.size))
+    "augment_blur": lambda image, largest, generator: image.filter(
+        ImageFilter.GaussianBlur(generator.uniform(0, largest) * min(image.size))
     ),
     "augment_brightness": _enhance(ImageEnhance.Brightness),
     "augment_contrast": _enhance(ImageEnhance.Contrast),
     "augment_saturation": _enhance(ImageEnhance.Color),
-    "augment_hue": _turn_hue,
-    "augment_gamma": _bend,
-    "augment_gray": lambda picture, share, generator: picture.convert("L").convert("RGB"),
-    "augment_noise": _grain,
-    "augment_jpeg": _recompress,
+    "augment_hue": _shift_hue,
+    "augment_gamma": _gamma,
+    "augment_gray": lambda image, share, generator: image.convert("L").convert("RGB"),
+    "augment_noise": _noise,
+    "augment_jpeg": _jpeg,
 }

@@ -1,4 +1,4 @@
-"""Training rows, a picture with several turns each, become one padded batch, with labels where the answers are."""
+"""Training rows become one padded batch: here a turn is written as text. Labels stand where the answers are."""
 
 import zlib
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from aullava.training.data.packing import PADDING, look_mask, pack
-from aullava.training.data.turn_tokens import IGNORED, TurnTokens, kept, tokenise_turn
+from aullava.training.data.packing import PADDING, attention_mask_of, pack
+from aullava.training.data.turn_tokens import IGNORED, TurnTokens, sampled, tokenise_turn
 
 
 @dataclass
@@ -17,16 +17,16 @@ class TurnCollator:
 
     Args:
         processor: AULlavaProcessor with a fast tokenizer.
-        literal_share: share, 0 to 1, of the answers' literal tokens that are learnt.
-        hidden_share: share, 0 to 1, of the turns whose values are labels only. Which ones depends on the picture, so it repeats.
-        layout: "image_first" or "instruction_first": the order of picture and question.
-        packed: all turns of a picture in one sequence (packing.py); else a sequence a turn.
-        extras: add what the trainer takes out again before the model sees the batch: `slots`, `rows`, `turns`.
+        template_loss_fraction: fraction, 0 to 1, of the answers' template tokens that carry labels.
+        mask_rate: fraction, 0 to 1, of the turns whose values are masked. It depends on the image, so it is repeatable.
+        layout: "image_first" or "instruction_first": the order of image and question.
+        packed: one sequence per image, with all of its turns (packing.py); else one per turn.
+        extras: add what the trainer needs and the model does not: `slots`, `rows`, `turns`.
     """
 
     processor: object
-    literal_share: float = 0.05
-    hidden_share: float = 0.0
+    template_loss_fraction: float = 0.05
+    mask_rate: float = 0.0
     layout: str = "image_first"
     packed: bool = False
     extras: bool = False
@@ -34,23 +34,23 @@ class TurnCollator:
     def __post_init__(self):
         if self.packed and self.layout != "image_first":
             raise ValueError(
-                f"packed={self.packed} with layout={self.layout!r}: turns can share a picture only where it comes first; "
+                f"packed={self.packed} with layout={self.layout!r}: turns can share an image only if it comes first; "
                 "unset one of the two"
             )
 
     def __call__(self, rows: list[dict]) -> dict[str, object]:
-        """Rows with `images` (one picture), `turns` (turns.Turn) and, for extras, `row` (a name) become a batch.
+        """Rows with `images` (one image), `turns` (turns.Turn) and, for extras, `row` (a name) become a batch.
 
         Returns:
             `input_ids`, `labels` (B, L), padded on the right, `pixel_values` (B, 3, side, side) and `attention_mask`: (B, L), or
-            packed (B, 1, L, L) bool, then also `position_ids` (B, L). B counts the turns, packed the pictures.
+            packed (B, 1, L, L) bool, then also `position_ids` (B, L). B counts the turns, packed the images.
             With extras `slots` (S, 5): batch row, column of the label in `labels` (the logits one column before predict it),
             unit in UNITS, scale in SCALES, value in `value_strings(scale)`, all as numbers; `rows`, the names of the
-            pictures' rows; `turns`, their number.
+            images' rows; `turns`, their number.
         """
-        pictures = [row["images"][0] for row in rows]
+        images = [row["images"][0] for row in rows]
         pixels_NCHW = torch.from_numpy(
-            np.stack(self.processor.image_processor(pictures, return_tensors="np")["pixel_values"])
+            np.stack(self.processor.image_processor(images, return_tensors="np")["pixel_values"])
         )
         tokens = [self._tokenise(row, pixels) for row, pixels in zip(rows, pixels_NCHW, strict=True)]
         if self.packed:
@@ -73,8 +73,8 @@ class TurnCollator:
         turns = []
         for number, turn in enumerate(row["turns"]):
             prompt = self.processor.prompt(turn.question, self.layout).replace(self.processor.image_token, placeholder)
-            hidden = kept(salt, number, self.hidden_share)
-            turns.append(tokenise_turn(self.processor.tokenizer, prompt, turn, self.literal_share, hidden))
+            masked = sampled(salt, number, self.mask_rate)
+            turns.append(tokenise_turn(self.processor.tokenizer, prompt, turn, self.template_loss_fraction, masked))
         return turns
 
     def _one_by_one(self, turns: list[TurnTokens]) -> tuple[dict[str, torch.Tensor], list[tuple[int, ...]]]:
@@ -82,9 +82,9 @@ class TurnCollator:
         batch["attention_mask"] = _pad([[1] * len(turn.ids) for turn in turns], 0)
         return batch, [(index, *slot) for index, turn in enumerate(turns) for slot in turn.slots]
 
-    def _pack(self, pictures: list[list[TurnTokens]]) -> tuple[dict[str, torch.Tensor], list[tuple[int, ...]]]:
+    def _pack(self, images: list[list[TurnTokens]]) -> tuple[dict[str, torch.Tensor], list[tuple[int, ...]]]:
         ids, labels, segments, positions, slots = [], [], [], [], []
-        for index, turns in enumerate(pictures):
+        for index, turns in enumerate(images):
             prefix = self._shared_prefix(turns)
             joined_ids, joined_labels = turns[0].ids[:prefix], turns[0].labels[:prefix]
             for turn in turns:
@@ -98,19 +98,19 @@ class TurnCollator:
             segments.append(row_segments)
             positions.append(row_positions)
         batch = self._padded(ids, labels)
-        batch["attention_mask"] = look_mask(_pad(segments, PADDING))
+        batch["attention_mask"] = attention_mask_of(_pad(segments, PADDING))
         batch["position_ids"] = _pad(positions, 0)
         return batch, slots
 
     def _shared_prefix(self, turns: list[TurnTokens]) -> int:
-        """Number of tokens up to the end of the picture, the same in all turns.
+        """Number of tokens up to the end of the image, which all turns share.
 
-        The prefix ends there even if the questions begin alike: what predicts a turn's first label must belong to the turn.
+        The prefix ends there even if the questions begin alike: the token that predicts a turn's first label must be its own.
         """
         token = self.processor.image_token_id
         length = len(turns[0].ids) - turns[0].ids[::-1].index(token)
         if any(turn.ids[:length] != turns[0].ids[:length] for turn in turns):
-            raise ValueError("the chat template writes different text before the picture of turns that share it")
+            raise ValueError("the chat template writes different text before the image of turns that share it")
         return length
 
     def _padded(self, ids: list[list[int]], labels: list[list[int]]) -> dict[str, torch.Tensor]:

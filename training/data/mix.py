@@ -1,11 +1,12 @@
-"""Corpora become the training and validation rows of a run: loaded, split by people, checked for leaks, mixed.
+"""Corpora become the training and validation rows of a run: loaded, split by subject, checked for leaks, mixed.
 
     data = training_rows(DataArguments(corpora=["disfa"], data_dirs=["DISFA"], folds=["fold1"]))
-    data.train[0]            # {"images": [picture], "turns": [...], "row": "disfa/SN003/..."}
+    data.train[0]            # {"images": [image], "turns": [...], "row": "disfa/SN003/..."}
 
 Conventions
-    validation  the corpus's own validation people; else a share of the training people, drawn by a hash of their id.
-    test        of a fold or the owners' is never read; its people are looked up to see that nobody of them trains or validates.
+    validation  the corpus's own validation subjects; else a share of its training subjects, chosen by a hash of their id.
+    test        the test data of a fold, or of the owners' split, are never read; only their subjects are looked up, so that none of
+                them is in training or validation data.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ from aullava.dataset_builder.leaks import Person, people_of, person, refuse_leak
 from aullava.dataset_builder.load import load_au_dataset
 from aullava.dataset_builder.schema import UNREADABLE
 from aullava.image_aullava import ImageReadError
-from aullava.training.data.rows import Asking, PictureCount, Reading, read_picture, undecoded
+from aullava.training.data.rows import Asking, ImageCount, Reading, read_image, undecoded
 from aullava.training.data.sampling import Plan, UnitStates, counts_of_shares, even_rows, row_weights, unit_states
 from aullava.training.data_arguments import DataArguments
 
@@ -40,25 +41,25 @@ _ROWS_AT_ONCE = 50_000
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Rows of one corpus that can be asked. validation is None if nobody validates; states are those of the training rows."""
+    """Rows of one corpus that questions can be asked about. validation: None without one; states: of the training rows."""
 
     name: str
     train: Dataset
     validation: Dataset | None
-    test_people: set[Person]
+    test_subjects: set[Person]
     states: UnitStates
 
 
 @dataclass(frozen=True, eq=False)
 class MixedData:
-    """What a run learns from and is validated on.
+    """What a run is trained and validated on.
 
     Args:
-        train: training rows, one for each picture that an epoch shows.
-        validation: training rows of validation people, each once; None if there are none.
-        validation_labels: corpus -> the builder's rows behind `validation`, with pictures that can be read, to score readings by.
-        manifest: what the data was, as JSON holds it; names no place of this machine.
-        corpora, reading: what `train` is made of.
+        train: training rows, one for each image of an epoch.
+        validation: rows of validation subjects, each once; None without any.
+        validation_labels: corpus -> the builder's rows behind `validation`, to score readings by; their images can be read.
+        manifest: what the data are, for JSON; holds no path of this machine.
+        corpora, reading: what `train` is made from.
     """
 
     train: Dataset
@@ -70,30 +71,30 @@ class MixedData:
 
     @property
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Corpus -> split -> "rows" that can be asked (of validation: that are) and "subjects" in them."""
+        """Corpus -> split -> "rows" that can be asked about (in validation: that are) and their "subjects"."""
         return {entry["corpus"]: entry["splits"] for entry in self.manifest["corpora"]}
 
 
 def training_rows(arguments: DataArguments, epoch: torch.Tensor | None = None) -> MixedData:
-    """The corpora of the arguments, mixed.
+    """Load and mix the corpora.
 
     Args:
         arguments: at least one corpus.
-        epoch: () int64 in shared memory, such as `augmentation.EpochOfRun().number`: rows are drawn and asked anew in every epoch.
-            None: every epoch is the first one again.
+        epoch: () int64 in shared memory, such as `augmentation.EpochOfRun().number`: every epoch draws other rows and asks other
+            questions. None: every epoch repeats the first.
 
     Raises:
-        CorpusError: a corpus cannot be read, has nothing that is asked, or nobody to validate on. LeakError: somebody trains who
-            validates or is tested. ValueError: no corpus is named.
+        CorpusError: a corpus cannot be read, has nothing to ask about, or no validation subjects. LeakError: a training subject is
+            also a validation or test subject. ValueError: no corpus is given.
     """
     if not arguments.corpora:
-        raise ValueError("corpora is empty: name corpora, or draw faces with aullava.dataset_builder.drawn_faces")
+        raise ValueError("corpora is empty: give corpora, or draw faces with aullava.dataset_builder.drawn_faces")
     corpora = tuple(_load(arguments, place) for place in range(len(arguments.corpora)))
     _refuse_leaks(corpora)
     rows = [corpus.train for corpus in corpora]
-    pictures = PictureCount(arguments.corpora, [len(part) for part in rows], arguments.max_bad_images)
+    images = ImageCount(arguments.corpora, [len(part) for part in rows], arguments.max_bad_images)
     asking = Asking(arguments.chat_mix(), arguments.format_shares)
-    reading = Reading(list(map(undecoded, rows)), _plan(arguments, corpora), asking, pictures, epoch)
+    reading = Reading(list(map(undecoded, rows)), _plan(arguments, corpora), asking, images, epoch)
     labels = _validation_labels(arguments, corpora)
     return MixedData(
         reading.dataset(),
@@ -122,26 +123,26 @@ def _load(arguments: DataArguments, place: int) -> Corpus:
         usable, unreadable = len(parts[part]), counts[part, UNREADABLE]
         if unreadable > arguments.max_bad_images * (usable + unreadable):
             raise CorpusError(
-                f"{unreadable} pictures of {name} are unreadable and {usable} are not; max_bad_images is "
+                f"{unreadable} images of {name} are unreadable and {usable} are not; max_bad_images is "
                 f"{arguments.max_bad_images:g}. Get fresh copies of the files (`aullava build` names some), or raise max_bad_images"
             )
     train, validation = parts.get("train", parts.get(SPLIT)), parts.get("validation")
     if train is None:
         raise CorpusError(
-            f"{name} has nobody to train on here, only {', '.join(parts)}: give another fold, or leave it out"
+            f"{name} has no training subjects here, only {', '.join(parts)}: give another fold, or leave it out"
         )
     if validation is None and arguments.validation_share:
         train, validation = _set_aside(name, train, arguments)
     train = _askable(name, train, arguments)
     validation = None if validation is None else _askable(name, validation, arguments)
-    test_people = people_of(parts["test"]) if "test" in parts else set()
-    return Corpus(name, train, validation, test_people, unit_states(train))
+    test_subjects = people_of(parts["test"]) if "test" in parts else set()
+    return Corpus(name, train, validation, test_subjects, unit_states(train))
 
 
 def _set_aside(name: str, train: Dataset, arguments: DataArguments) -> tuple[Dataset, Dataset]:
-    """Training and validation rows; nobody is in both."""
+    """Training and validation rows; no subject is in both."""
     if not reader_class(name).people_known:
-        _LOG.warning("%s does not tell people apart: somebody may both train and validate (validation_share)", name)
+        _LOG.warning("%s does not identify subjects: training and validation may share some (validation_share)", name)
     subject_N = np.asarray(train.with_format("arrow")["subject"].to_numpy(), dtype=str)
     try:
         held = validation_subjects(set(subject_N.tolist()), arguments.validation_share, arguments.data_mix_seed)
@@ -152,19 +153,19 @@ def _set_aside(name: str, train: Dataset, arguments: DataArguments) -> tuple[Dat
 
 
 def _askable(name: str, rows: Dataset, arguments: DataArguments) -> Dataset:
-    """The rows that make turns; how many do not is told by chat.py."""
+    """The rows that give turns; chat.py logs how many do not."""
     try:
         return rows.select(askable(rows, arguments.chat_mix()))
     except ValueError as error:
         asked = f"kind_shares={arguments.kind_shares} and format_shares={arguments.format_shares}"
-        raise CorpusError(f"{name} has nothing that {asked} ask: {error}") from None
+        raise CorpusError(f"{name} has nothing to ask about with {asked}: {error}") from None
 
 
 def _refuse_leaks(corpora: tuple[Corpus, ...]) -> None:
-    """Raises LeakError if somebody trains who validates or is tested, or validates who is tested, in whatever corpora."""
+    """Raises LeakError if training, validation and test data of any corpora share a subject."""
     train = [corpus.train for corpus in corpora]
     validation = [corpus.validation for corpus in corpora if corpus.validation is not None]
-    test = [corpus.test_people for corpus in corpora]
+    test = [corpus.test_subjects for corpus in corpora]
     try:
         for first, second in ((train, validation), (train, test), (validation, test)):
             refuse_leaks(first, second)
@@ -178,7 +179,7 @@ def _plan(arguments: DataArguments, corpora: tuple[Corpus, ...]) -> Plan:
     counts = counts_of_shares(total, arguments.corpus_weights or rows)
     if empty := [corpus.name for corpus, count in zip(corpora, counts, strict=True) if not count]:
         raise CorpusError(
-            f"{', '.join(empty)} would give no row to an epoch of epoch_rows={total} with corpus_weights="
+            f"{', '.join(empty)} would have no row in an epoch of epoch_rows={total} with corpus_weights="
             f"{arguments.corpus_weights} and {rows} rows: raise epoch_rows, or its weight"
         )
     weights = tuple(row_weights(corpus.states, arguments.balance_units) for corpus in corpora)
@@ -186,31 +187,31 @@ def _plan(arguments: DataArguments, corpora: tuple[Corpus, ...]) -> Plan:
 
 
 def _validation_labels(arguments: DataArguments, corpora: tuple[Corpus, ...]) -> dict[str, Dataset]:
-    """Corpus -> at most validation_rows rows in all, evenly over people, with pictures that were read once to see that they can."""
+    """Corpus -> at most validation_rows rows in all, evenly over subjects. Each image is read once to see that it can be."""
     validating = [corpus for corpus in corpora if corpus.validation is not None]
     if not validating:
         return {}
-    people = [
+    subjects = [
         person(corpus.name, subject)
         for corpus in validating
         for subject in corpus.validation.with_format("arrow")["subject"].to_pylist()
     ]
     generator = np.random.default_rng([arguments.data_mix_seed, 0])
-    chosen = even_rows(people, arguments.validation_rows, generator)
+    chosen = even_rows(subjects, arguments.validation_rows, generator)
     labels, first = {}, 0
     for corpus in validating:
         rows = corpus.validation
         mine = chosen[(chosen >= first) & (chosen < first + len(rows))] - first
         first += len(rows)
-        pictures = PictureCount([corpus.name], [len(corpus.train) + len(rows)], arguments.max_bad_images)
+        images = ImageCount([corpus.name], [len(corpus.train) + len(rows)], arguments.max_bad_images)
         readable = []
         for number, row in zip(mine, undecoded(rows.select(mine)), strict=True):
             try:
-                read_picture(row)
+                read_image(row)
             except ImageReadError as error:
-                pictures.bad(0, row_key(row), error)
+                images.bad(0, row_key(row), error)
             else:
-                pictures.good(0)
+                images.good(0)
                 readable.append(number)
         if readable:
             labels[corpus.name] = rows.select(readable)
@@ -218,14 +219,14 @@ def _validation_labels(arguments: DataArguments, corpora: tuple[Corpus, ...]) ->
 
 
 def _validation_rows(arguments: DataArguments, labels: Mapping[str, Dataset]) -> Dataset | None:
-    """Each row once, asked at the corpus's own rates."""
+    """Each row once, asked about units at the corpus's own rates."""
     if not labels:
         return None
     counts = [len(rows) for rows in labels.values()]
     plan = Plan(tuple(map(np.ones, counts)), tuple(counts), arguments.data_mix_seed)
     asking = Asking(replace(arguments.chat_mix(), active_share=None), arguments.format_shares)
-    pictures = PictureCount(list(labels), counts, arguments.max_bad_images)
-    return Reading(list(map(undecoded, labels.values())), plan, asking, pictures).dataset()
+    images = ImageCount(list(labels), counts, arguments.max_bad_images)
+    return Reading(list(map(undecoded, labels.values())), plan, asking, images).dataset()
 
 
 def _manifest(arguments: DataArguments, corpora: tuple[Corpus, ...], labels: Mapping[str, Dataset]) -> dict:
@@ -236,7 +237,7 @@ def _manifest(arguments: DataArguments, corpora: tuple[Corpus, ...], labels: Map
         entries.append(
             {
                 "corpus": corpus.name,
-                # Of a place the name alone: the corpus may lie elsewhere on another machine.
+                # Only the name of a path: the corpus may lie elsewhere on another machine.
                 "options": {
                     key: Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
                     for key, value in options.items()
@@ -255,7 +256,7 @@ def _manifest(arguments: DataArguments, corpora: tuple[Corpus, ...], labels: Map
 
 
 def content_hash(rows: Dataset) -> str:
-    """SHA-256 of the rows' columns without their pictures: the same for the same labels of the same frames on every machine."""
+    """SHA-256 of the rows' columns without images: the same on every machine for the same labels of the same frames."""
     digest = hashlib.sha256(" ".join(rows.column_names).encode())
     for table in rows.remove_columns("image").with_format("arrow").iter(_ROWS_AT_ONCE):
         digest.update(pd.util.hash_pandas_object(table.to_pandas(), index=False).to_numpy().tobytes())

@@ -1,9 +1,9 @@
-"""Several turns about one picture as one sequence, each blind to the others.
+"""Several turns about one image in one sequence, none of which sees the others.
 
-    picture | question 1, answer 1 | question 2, answer 2 | ...
+    image | question 1, answer 1 | question 2, answer 2 | ...
 
-Every turn sees the picture's part and its own text, at the positions it would have in a row of its own. So it gets the loss and
-the gradients it would have there, while tower and picture tokens are gone through once.
+Every turn attends to the image and to itself, at the positions it would have in a sequence of its own. So its loss and gradients
+are the same, while vision tower and image tokens are computed once.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ def pack(prefix: int, lengths: Sequence[int]) -> tuple[list[int], list[int]]:
     """Segment number and position of each token of a packed row.
 
     Args:
-        prefix: tokens that all turns share.
-        lengths: further tokens of each turn.
+        prefix: number of tokens that all turns share.
+        lengths: number of tokens of each turn after the prefix.
     """
     segments, positions = [PREFIX] * prefix, list(range(prefix))
     for number, length in enumerate(lengths, 1):
@@ -27,18 +27,18 @@ def pack(prefix: int, lengths: Sequence[int]) -> tuple[list[int], list[int]]:
     return segments, positions
 
 
-def look_mask(segments_BL: torch.Tensor) -> torch.Tensor:
-    """Which token may look at which.
+def attention_mask_of(segments_BL: torch.Tensor) -> torch.Tensor:
+    """Which token attends to which.
 
     Args:
-        segments_BL: segment numbers, PADDING at the end of short rows.
+        segments_BL: segment numbers, PADDING at the end of shorter rows.
 
     Returns:
-        (B, 1, L, L) bool, True where row token i may look at token j: backwards, into the prefix and its own turn; padding
-        into the prefix, because attention to nothing is not defined.
+        (B, 1, L, L) bool, True where token i attends to token j: earlier ones, of the prefix and its own turn. Padding attends to
+        the prefix, because attention to nothing is undefined.
     """
     length = segments_BL.shape[1]
-    looking_BL1, seen_B1L = segments_BL[:, :, None], segments_BL[:, None, :]
-    backwards_LL = torch.ones(length, length, dtype=torch.bool).tril()
-    allowed_BLL = ((seen_B1L == looking_BL1) | (seen_B1L == PREFIX)) & (seen_B1L != PADDING)
-    return (allowed_BLL & backwards_LL)[:, None]
+    query_BL1, key_B1L = segments_BL[:, :, None], segments_BL[:, None, :]
+    causal_LL = torch.ones(length, length, dtype=torch.bool).tril()
+    allowed_BLL = ((key_B1L == query_BL1) | (key_B1L == PREFIX)) & (key_B1L != PADDING)
+    return (allowed_BLL & causal_LL)[:, None]

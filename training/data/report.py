@@ -1,4 +1,4 @@
-"""What a mix of corpora amounts to, as tables: rows and people, realised shares, tokens and steps. No weights are loaded."""
+"""What a mix of corpora amounts to, as tables: rows and subjects, actual shares, tokens and steps. Loads no weights."""
 
 import math
 import statistics
@@ -18,9 +18,9 @@ _ROWS_ASKED, _TURNS_TOKENISED = 1000, 200  # an even sample of the first epoch
 
 
 def sampling_tables(data: MixedData) -> Group:
-    """What the first epoch draws: shares of corpora, of formats and kinds, of active units. Something rich prints."""
+    """What the first epoch draws: shares of corpora, formats, kinds and active units, for rich to print."""
     reading = data.reading
-    rows = _table("Rows", "corpus", "split", "rows", "people", "rows an epoch", "share")
+    rows = _table("Rows", "corpus", "split", "rows", "subjects", "rows per epoch", "share")
     total = sum(reading.plan.counts)
     for corpus, drawn in zip(data.corpora, reading.plan.counts, strict=True):
         for split, counts in data.counts[corpus.name].items():
@@ -37,7 +37,7 @@ def sampling_tables(data: MixedData) -> Group:
         formats.add_row(*what, f"{count:,}", f"{count / asked.total():.1%}")
 
     units = _table(
-        "Active units, of the rows that code them", "corpus", "column", "rows coded", "in the corpus", "drawn"
+        "Active units, among the rows that code them", "corpus", "column", "rows coded", "in the corpus", "drawn"
     )
     for corpus, drawn_N in zip(data.corpora, reading.times_drawn(), strict=True):
         states = corpus.states
@@ -49,10 +49,10 @@ def sampling_tables(data: MixedData) -> Group:
 
 
 def print_unreadable(data: MixedData) -> None:
-    """Say how many pictures of this process's training rows could not be read, if any; each was named when it was met."""
-    for corpus, (reads, unreadable) in data.reading.pictures.total().items():
+    """Print how many training images could not be read in this process, if any; each was logged by name at the time."""
+    for corpus, (reads, unreadable) in data.reading.images.total().items():
         if unreadable:
-            print(f"{corpus}: {unreadable:,} of {reads:,} pictures read were unreadable and replaced")
+            print(f"{corpus}: {unreadable:,} of {reads:,} images read were unreadable and replaced")
 
 
 def count_steps(training: TrainingArguments, rows: int) -> tuple[int, int]:
@@ -63,13 +63,13 @@ def count_steps(training: TrainingArguments, rows: int) -> tuple[int, int]:
 
 
 def length_table(train: Dataset, collator: TurnCollator, training: TrainingArguments) -> Table:
-    """Turns, tokens and steps of an epoch and of the run, from a sample of the training rows of any source.
+    """Turns, tokens and steps per epoch and of the whole run, from a sample of the training rows.
 
     Args:
-        collator: as the run will use it; a processor without a model is enough.
+        collator: the run's; it needs no model.
         training: batch size, accumulation, processes, epochs and steps.
     """
-    lengths = []  # each picture is collated by itself: padding does not count
+    lengths = []  # each image is collated alone, so that padding does not count
     for position in _spread(len(train), math.ceil(_TURNS_TOKENISED / len(train[0]["turns"]))):
         row = train[position]
         batch = collator([row])
@@ -77,9 +77,7 @@ def length_table(train: Dataset, collator: TurnCollator, training: TrainingArgum
         lengths.append((len(row["turns"]), tokens, int((batch["labels"] != IGNORED).sum())))
     turns, tokens, learnt = zip(*lengths, strict=True)
     rows, (epoch, run) = len(train), count_steps(training, len(train))
-    table = _table(
-        f"Length, of {sum(turns)} turns about {len(turns)} pictures", "", "a picture", "an epoch", "the run"
-    )
+    table = _table(f"Length, of {sum(turns)} turns about {len(turns)} images", "", "per image", "per epoch", "run")
     for name, sample in (("turns", turns), ("tokens", tokens), ("tokens learnt", learnt)):
         mean = statistics.fmean(sample)
         table.add_row(name, f"{mean:,.1f}", f"{mean * rows:,.0f}", f"{mean * rows * run / epoch:,.0f}")

@@ -1,11 +1,11 @@
-"""Rows of corpora become training rows when they are read: pictures decoded, questions asked, unreadable pictures passed over.
+"""Rows of corpora become training rows when they are read: images decoded, questions asked, unreadable images skipped.
 
-A training row follows from (seed, epoch, position) alone: workers, other machines and resumed runs read the same ones. A row that
-comes again, in an epoch or in the next, is asked other questions.
+A training row depends on (seed, epoch, position) only: workers, other machines and resumed runs read the same rows. A row that
+comes again, in the same epoch or the next, is asked other questions.
 
-A picture that cannot be read is named in the log, once in each process, and the next readable row of its corpus takes its place.
-Reads are counted in memory that the data loader's workers share, each in a place of its own, so the limit holds for all workers
-together. Processes of a distributed run count each for itself.
+An image that cannot be read is logged, once per process, and the next readable row of its corpus takes its place. The counts lie in
+memory that the data loader's workers share, so the limit holds for all workers together. Each process of a distributed run counts
+for itself.
 """
 
 import logging
@@ -30,19 +30,19 @@ from aullava.training.data.sampling import Plan
 
 _LOG = logging.getLogger(__name__)
 
-FIRST_READS = 1000  # fewer are counted as so many, so that a few bad pictures early on do not stop a run
+FIRST_READS = 1000  # the limit is applied to at least this many, so that a few bad images early on do not stop a run
 _PLACES = 257  # the main process and up to 256 workers
 
 
 @dataclass(frozen=True)
 class Asking:
-    """What is asked: a mix, and relative shares of the scales among the turns, or none to take them as they come."""
+    """What is asked: a mix, and relative shares of the scales among the turns; empty: the mix decides."""
 
     mix: ChatMix
     format_shares: Mapping[str, float]
 
     def turns(self, row: Mapping[str, object], key: str) -> list[Turn]:
-        """The turns of a row of the builder; another key gives others."""
+        """The turns about a row of the builder; another key gives other turns."""
         if not self.format_shares:
             return turns_of(row, self.mix, key)
         coded = tuple(
@@ -65,12 +65,12 @@ def _can_ask(coded: tuple[tuple[str, tuple[str, ...]], ...], mix: ChatMix) -> bo
     return can_ask(dict(coded), mix)
 
 
-class PictureCount:
-    """Pictures read, and those of them that were unreadable, by corpus, over all workers of this process.
+class ImageCount:
+    """Images read and unreadable, by corpus, over all workers of this process.
 
     Args:
         names: the corpora. rows: rows of each.
-        limit: the share of a corpus's pictures that may be unreadable, 0 to 1.
+        limit: fraction of a corpus's images that may be unreadable, 0 to 1.
     """
 
     def __init__(self, names: Sequence[str], rows: Sequence[int], limit: float):
@@ -79,30 +79,30 @@ class PictureCount:
         self._named: set[str] = set()
 
     def total(self) -> dict[str, tuple[int, int]]:
-        """Corpus -> pictures read, and unreadable ones among them; one that is met again counts again."""
+        """Corpus -> images read, and how many of them were unreadable; an image counts each time it is read."""
         return {name: tuple(pair) for name, pair in zip(self.names, self._counts_PC2.sum(0).tolist(), strict=True)}
 
     def good(self, corpus: int) -> None:
-        """Count a picture that was read."""
+        """Count an image that was read."""
         self._counts_PC2[self._place(), corpus, 0] += 1
 
     def bad(self, corpus: int, row: str, error: ImageReadError) -> None:
-        """Count and name one that could not be read.
+        """Count and log an image that could not be read.
 
         Raises:
-            CorpusError: those are now more than the limit allows.
+            CorpusError: there are now more than the limit allows.
         """
         self._counts_PC2[self._place(), corpus] += 1
         reads, unreadable = self._counts_PC2[:, corpus].sum(0).tolist()
         name = self.names[corpus]
         if unreadable > self.limit * max(reads, min(FIRST_READS, self.rows[corpus])):
             raise CorpusError(
-                f"{unreadable} of {reads} pictures read of {name} ({self.rows[corpus]} rows) are unreadable, the last one that of "
+                f"{unreadable} of {reads} images read of {name} ({self.rows[corpus]} rows) are unreadable, most recently "
                 f"row {row} ({error}); max_bad_images is {self.limit:g}. Get fresh copies of the files, or raise max_bad_images"
             )
         if row not in self._named:
             self._named.add(row)
-            _LOG.warning("row %s is passed over, %d of %d read of %s so far: %s", row, unreadable, reads, name, error)
+            _LOG.warning("row %s is skipped (%d of %d read of %s so far): %s", row, unreadable, reads, name, error)
 
     def _place(self) -> int:
         worker = get_worker_info()
@@ -110,14 +110,14 @@ class PictureCount:
 
 
 class Reading:
-    """Positions become training rows: `images` (one RGB picture), `turns` (a list of `turns.Turn`), `row` (its name).
+    """Positions become training rows: `images` (one RGB image), `turns` (a list of `turns.Turn`), `row` (its name).
 
     Args:
-        rows: the builder's rows of each corpus, pictures not decoded (`undecoded`).
-        plan: which of them an epoch draws.
+        rows: the builder's rows of each corpus, images not decoded (`undecoded`).
+        plan: which rows an epoch draws.
         asking: what is asked.
-        pictures: counts what is read.
-        epoch: () int64 in shared memory, the epoch that the trainer is in; None: always the first.
+        images: counts what is read.
+        epoch: () int64 in shared memory, the trainer's epoch; None: always the first.
     """
 
     def __init__(
@@ -125,10 +125,10 @@ class Reading:
         rows: Sequence[Dataset],
         plan: Plan,
         asking: Asking,
-        pictures: PictureCount,
+        images: ImageCount,
         epoch: torch.Tensor | None = None,
     ):
-        self.rows, self.plan, self.asking, self.pictures, self._epoch = tuple(rows), plan, asking, pictures, epoch
+        self.rows, self.plan, self.asking, self.images, self._epoch = tuple(rows), plan, asking, images, epoch
         self._drawn: tuple[int, np.ndarray] | None = None
 
     def __deepcopy__(self, memo) -> "Reading":
@@ -146,36 +146,36 @@ class Reading:
         """The training row at a position of the epoch.
 
         Raises:
-            CorpusError: too many pictures of the corpus are unreadable.
+            CorpusError: too many images of the corpus are unreadable.
         """
         corpus, first, visit = self._draws()[position]
         rows = self.rows[corpus]
         for step in range(len(rows)):
             row = rows[int(first + step) % len(rows)]
             try:
-                picture = read_picture(row)
+                image = read_image(row)
             except ImageReadError as error:
-                self.pictures.bad(corpus, row_key(row), error)
+                self.images.bad(corpus, row_key(row), error)
                 continue
-            self.pictures.good(corpus)
+            self.images.good(corpus)
             turns = self.asking.turns(row, self._key(row, visit))
-            return {"images": [picture], "turns": turns, "row": row_key(row)}
+            return {"images": [image], "turns": turns, "row": row_key(row)}
         raise CorpusError(
-            f"not one of {len(rows)} pictures of {self.pictures.names[corpus]} can be read: is it all there?"
+            f"not one of {len(rows)} images of {self.images.names[corpus]} can be read: is the corpus complete?"
         )
 
     def turns(self, position: int) -> list[Turn]:
-        """The turns at a position; its picture is not decoded."""
+        """The turns at a position; its image is not decoded."""
         corpus, number, visit = self._draws()[position]
         row = self.rows[corpus][int(number)]
         return self.asking.turns(row, self._key(row, visit))
 
     def corpus_at(self, position: int) -> int:
-        """Which corpus a position is drawn from."""
+        """Index of the corpus that a position is drawn from."""
         return int(self._draws()[position, 0])
 
     def times_drawn(self) -> list[np.ndarray]:
-        """One array (N,) a corpus: how often the epoch draws each of its rows."""
+        """For each corpus an array (N,): how often the epoch draws each row."""
         draws = self._draws()
         numbers = (draws[draws[:, 0] == corpus, 1] for corpus in range(len(self.rows)))
         return [np.bincount(drawn, minlength=len(rows)) for drawn, rows in zip(numbers, self.rows, strict=True)]
@@ -192,12 +192,12 @@ class Reading:
 
 
 def undecoded(rows: Dataset) -> Dataset:
-    """The builder's rows with their pictures as paths or bytes, so that one that is damaged does not fail the row."""
+    """The builder's rows with images as paths or bytes, so that a damaged image does not fail the row."""
     return rows.cast_column("image", ImageFeature(decode=False))
 
 
-def read_picture(row: Mapping[str, object]) -> Image.Image:
-    """The picture of an undecoded row.
+def read_image(row: Mapping[str, object]) -> Image.Image:
+    """The image of an undecoded row.
 
     Raises:
         ImageReadError: it cannot be read.

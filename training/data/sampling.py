@@ -1,16 +1,16 @@
-"""Which rows of which corpus an epoch shows: weights, balance of units, and draws that anyone can repeat.
+"""Which rows of which corpus an epoch draws: weights, balance of units, and repeatable draws.
 
 Conventions
     active      occurrence 1, intensity 2 or more, continuous 0.3 or more: what is derived as occurrence 1 (derive.py). A value
                 that is not coded is neither active nor inactive.
-    balance     repeat factors after Gupta, Dollar and Girshick (LVIS, 2019), who repeat pictures of rare categories. A unit that
-                is active in a share f of the rows that code it has the factor max(1, (0.5 / f) ** b), at most 20; a row has the
+    balance     repeat factors after Gupta, Dollar and Girshick (LVIS, 2019), who repeat images of rare categories. A unit that
+                is active in a fraction f of the rows that code it has the factor max(1, (0.5 / f) ** b), at most 20. A row has the
                 largest factor of its active units, 1 if it has none. b is 0 (off) to 1; the paper's is 0.5. Rates are those of the
                 corpus's training rows, each scale by itself.
-    draws       systematic, rows of equal weight side by side: a row whose share of the draws is e comes floor(e) or ceil(e) times,
-                and so do all rows of one weight together. Neighbours among them are frames of one sequence, so the rows drawn
-                are spread over people and time.
-    repeatable  An epoch's draws follow from (seed, epoch) and the rows.
+    draws       systematic, with rows of equal weight side by side: a row whose expected count is e is drawn floor(e) or ceil(e)
+                times, and so are all rows of one weight together. Neighbours among them are frames of one sequence, so the rows
+                drawn are spread over subjects and time.
+    repeatable  An epoch's draws depend on (seed, epoch) and the rows only.
 """
 
 from collections.abc import Sequence
@@ -37,14 +37,14 @@ class UnitStates:
     coded_NK: np.ndarray
 
     def rates(self, weights_N: np.ndarray | None = None) -> np.ndarray:
-        """(K,) share of the coded rows in which a unit is active, rows counted by weight; NaN where none is coded."""
+        """(K,) weighted fraction of the coded rows in which a unit is active; NaN where none is coded."""
         weights_N = np.ones(len(self.active_NK)) if weights_N is None else weights_N
         coded_K, active_K = weights_N @ self.coded_NK, weights_N @ self.active_NK
         return np.divide(active_K, coded_K, out=np.full(len(self.columns), np.nan), where=coded_K > 0)
 
 
 def unit_states(rows: Dataset) -> UnitStates:
-    """Which units are active and which are coded in the builder's rows; no picture is read."""
+    """Which units are active and which are coded in the builder's rows. Reads no image."""
     columns = [column for column in rows.column_names if column in known_columns()]
     limits_K = np.array([_ACTIVE_FROM[known_columns()[column][0]] for column in columns]) - _ROUNDING
     active, coded = [], []
@@ -56,14 +56,14 @@ def unit_states(rows: Dataset) -> UnitStates:
 
 
 def row_weights(states: UnitStates, balance: float) -> np.ndarray:
-    """(N,) how often each row is drawn relative to one without a rare unit, 1 to 20. balance: 0 to 1."""
+    """(N,) how often each row is drawn relative to a row without rare units, 1 to 20. balance: 0 to 1."""
     rates_K = np.nan_to_num(states.rates(), nan=1.0)
     factors_K = (_COMMON / np.clip(rates_K, 1e-9, None)) ** balance
     return np.max(np.where(states.active_NK, np.clip(factors_K, 1.0, _HIGHEST_FACTOR), 1.0), axis=1)
 
 
 def counts_of_shares(total: int, shares: Sequence[float]) -> list[int]:
-    """Whole numbers that add up to the total in these relative shares: largest remainders, the first of equal ones."""
+    """Integers that add up to the total, in these proportions: largest remainder method, ties to the first."""
     exact_C = total * np.asarray(shares, float) / np.sum(shares)
     counts_C = np.floor(exact_C).astype(int)
     order = np.argsort(counts_C - exact_C, kind="stable")
@@ -81,29 +81,31 @@ def draw_rows(weights_N: np.ndarray, count: int, generator: np.random.Generator)
     )  # the last sum may round to a little below the count
 
 
-def even_rows(people: Sequence[str], total: int, generator: np.random.Generator) -> np.ndarray:
-    """Row numbers, ascending: at most `total`, as equally many of each person as there are, spread over the person's rows.
+def even_rows(subjects: Sequence[str], total: int, generator: np.random.Generator) -> np.ndarray:
+    """Row numbers, ascending: at most `total`, as equal as possible between subjects, spread over the rows of each.
 
-    people: the person of each row.
+    subjects: the subject of each row.
     """
-    names, person_N = np.unique(np.asarray(people), return_inverse=True)
-    rows_P = np.split(np.argsort(person_N, kind="stable"), np.cumsum(np.bincount(person_N))[:-1])
+    names, subject_N = np.unique(np.asarray(subjects), return_inverse=True)
+    rows_S = np.split(np.argsort(subject_N, kind="stable"), np.cumsum(np.bincount(subject_N))[:-1])
     order = generator.permutation(len(names)).tolist()
     chosen, left = [], total
-    for place, person in enumerate(sorted(order, key=lambda person: len(rows_P[person]))):
-        count = min(len(rows_P[person]), left // (len(order) - place))  # who has few leaves the rest to the others
-        chosen.append(rows_P[person][draw_rows(np.ones(len(rows_P[person])), count, generator)])
+    for place, subject in enumerate(sorted(order, key=lambda subject: len(rows_S[subject]))):
+        count = min(
+            len(rows_S[subject]), left // (len(order) - place)
+        )  # a subject with few rows leaves its share to the others
+        chosen.append(rows_S[subject][draw_rows(np.ones(len(rows_S[subject])), count, generator)])
         left -= count
     return np.sort(np.concatenate(chosen))
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What an epoch draws.
+    """What each epoch draws.
 
     Args:
-        weights: one array (N,) a corpus, how often its rows are drawn relative to each other.
-        counts: rows of each corpus in an epoch.
+        weights: for each corpus an array (N,), how often its rows are drawn relative to each other.
+        counts: rows per epoch of each corpus.
         seed: of the draws.
     """
 
@@ -112,7 +114,7 @@ class Plan:
     seed: int
 
     def draws(self, epoch: int) -> np.ndarray:
-        """(R, 3): corpus, row in it, and how often the row came before in this epoch, of every position."""
+        """(R, 3) for every position: corpus, row in it, and how often the row came before in this epoch."""
         parts = []
         for corpus, (weights_N, count) in enumerate(zip(self.weights, self.counts, strict=True)):
             rows = draw_rows(weights_N, count, np.random.default_rng([self.seed, epoch, corpus + 1]))

@@ -1,11 +1,11 @@
-"""One chat turn becomes tokens, and labels where its answer is.
+"""One chat turn becomes tokens, and labels for its answer.
 
-In a share of the turns the values are left out of the answer that the model sees, "AU1= AU2=", and stay its labels: there each
-value is read off where it would stand, without knowing the others. One model so learns to read value by value and all at once.
+At the mask rate, values are masked: left out of the answer in the input, "AU1= AU2=", and kept as labels, so that each value is
+predicted at its place without the others. One model so learns to read values one after the other and all at once.
 
-Most tokens of an answer repeat the names of the units. A model has them after a few steps, and from then on they only dilute
-the loss, so a literal token carries its label in a fixed small share of its occurrences (chosen by answer and place, hence
-repeatable); a value token and the end token always do. In a description every token does: there nothing is fixed.
+Most tokens of an answer are its template: unit names that the model knows after a few steps, and that only dilute the loss from
+then on. So only a fraction of the template tokens carry labels (chosen by answer and place, hence repeatable). Value tokens and the
+end token always do. A description has no template: all of its tokens do.
 """
 
 import zlib
@@ -37,7 +37,7 @@ _PROBED = {scale: Protocol("custom", ("AU1", "AU2", "AU12"), scale) for scale in
 class TurnTokens:
     """The tokens of question and answer, one label each (the token itself, or IGNORED), and where the values' labels are.
 
-    slots: one (place in `labels`, unit in UNITS, scale in SCALES, value in `value_strings`) for each value, by number.
+    slots: (column in `labels`, index into UNITS, SCALES and `value_strings`) of each value.
     """
 
     ids: list[int]
@@ -45,7 +45,7 @@ class TurnTokens:
     slots: list[tuple[int, int, int, int]]
 
 
-def tokenise_turn(tokenizer, prompt: str, turn: Turn, literal_share: float, hidden: bool) -> TurnTokens:
+def tokenise_turn(tokenizer, prompt: str, turn: Turn, template_loss_fraction: float, masked: bool) -> TurnTokens:
     """Tokens and labels of one turn.
 
     Question and answer are tokenised as one text, as they stand when the model is read; where a token would reach over the
@@ -55,25 +55,25 @@ def tokenise_turn(tokenizer, prompt: str, turn: Turn, literal_share: float, hidd
         tokenizer: a fast tokenizer.
         prompt: the rendered question, image tokens included, up to where the answer begins.
         turn: what was asked and found.
-        literal_share: share, 0 to 1, of the fixed text's tokens that are learnt.
-        hidden: leave the values out of the input; they are then labels of the token behind them, so that each is learnt
-            where it would stand: the loss compares the prediction at one token with the label of the next. Of a value of
-            several tokens the first is learnt.
+        template_loss_fraction: fraction, 0 to 1, of the template tokens that carry labels.
+        masked: leave the values out of the input. Each is then the label of the token after it, so that it is predicted where it
+            would stand: the loss compares the prediction at one token with the label of the next. Of a value of several tokens
+            the first is the label.
     """
     answer, units, scale = turn.answer, turn.protocol.units, turn.protocol.scale
     if turn.kind == DESCRIPTION:
         return _tokenise_words(tokenizer, prompt, answer)
-    said = [format_value(turn.values[code], scale) for code in units]
-    asked, runs = _cut(tokenizer, prompt, turn.protocol, said)
+    strings = [format_value(turn.values[code], scale) for code in units]
+    asked, runs = _cut(tokenizer, prompt, turn.protocol, strings)
     ids, labels, slots, waiting = list(asked), [IGNORED] * len(asked), [], None
     salt, place = zlib.crc32(answer.encode()), 0
     for number, tokens in enumerate(runs):
-        if number % 2:  # a value; before and behind it stand literals
+        if number % 2:  # a value, between two pieces of template
             unit = number // 2
-            # Of a hidden value the label waits for the token behind it, which takes its column.
-            value = value_strings(scale).index(said[unit])
+            # The label of a masked value waits for the next token, and takes its column.
+            value = value_strings(scale).index(strings[unit])
             slots.append((len(ids), UNITS.index(units[unit]), SCALES.index(scale), value))
-            if hidden:
+            if masked:
                 waiting = tokens[0]
             else:
                 ids += tokens
@@ -81,16 +81,18 @@ def tokenise_turn(tokenizer, prompt: str, turn: Turn, literal_share: float, hidd
             continue
         for token in tokens:
             learnt = token if waiting is None else waiting
-            keep = waiting is not None or token == tokenizer.eos_token_id or kept(salt, place, literal_share)
+            keep = (
+                waiting is not None or token == tokenizer.eos_token_id or sampled(salt, place, template_loss_fraction)
+            )
             ids.append(token)
             labels.append(learnt if keep else IGNORED)
             waiting, place = None, place + 1
     return TurnTokens(ids, labels, slots)
 
 
-def kept(salt: int, place: int, share: float) -> bool:
-    """Whether this place is among the `share` that is taken; the same salt and place always give the same answer."""
-    return zlib.crc32(f"{salt}-{place}".encode()) / 2**32 < share
+def sampled(salt: int, place: int, rate: float) -> bool:
+    """True at this rate; the same salt and place always give the same result."""
+    return zlib.crc32(f"{salt}-{place}".encode()) / 2**32 < rate
 
 
 def _tokenise_words(tokenizer, prompt: str, answer: str) -> TurnTokens:
@@ -101,12 +103,12 @@ def _tokenise_words(tokenizer, prompt: str, answer: str) -> TurnTokens:
     return TurnTokens(ids, [token if keep else IGNORED for token, keep in zip(ids, learnt, strict=True)], [])
 
 
-def _cut(tokenizer, prompt: str, protocol: Protocol, said: list[str]) -> tuple[Sequence[int], list[Sequence[int]]]:
-    """The prompt's tokens, and the answer's as literal, value, literal, value, ..., closing."""
+def _cut(tokenizer, prompt: str, protocol: Protocol, strings: list[str]) -> tuple[Sequence[int], list[Sequence[int]]]:
+    """The prompt's tokens, and the answer's as template, value, template, value, ..., closing."""
     if _is_read_as_written(tokenizer, protocol.scale):
         parts = [
             part
-            for (literal, _), value in zip(answer_pieces(protocol), said, strict=True)
+            for (literal, _), value in zip(answer_pieces(protocol), strings, strict=True)
             for part in (literal, value)
         ]
         text = "".join((prompt, *parts, tokenizer.eos_token))
@@ -116,11 +118,11 @@ def _cut(tokenizer, prompt: str, protocol: Protocol, said: list[str]) -> tuple[S
         for token, (start, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True):
             run = bisect_right(ends, start)
             if end > ends[run]:
-                break  # a token that reaches over a border
+                break  # a token that crosses a border
             runs[run].append(token)
         else:
             return runs[0], runs[1:]
-    return tokenizer(prompt, add_special_tokens=False)["input_ids"], answer_runs(tokenizer, prompt, protocol, said)
+    return tokenizer(prompt, add_special_tokens=False)["input_ids"], answer_runs(tokenizer, prompt, protocol, strings)
 
 
 @lru_cache(maxsize=64)

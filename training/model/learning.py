@@ -1,11 +1,11 @@
-"""What learns: parts of the model that are set free or frozen, or LoRA adapters beside frozen weights.
+"""What is trained: parts of the model, or LoRA adapters beside frozen weights.
 
-Adapters sit on every linear layer of the language model, and of the vision tower on request; the head and the embeddings stay as
-they are. The projector is small and learns whole. Source: Hu et al., LoRA, 2021 (arXiv 2106.09685); peft does the work.
+Adapters go on every linear layer of the language model, and on request of the vision tower; head and embeddings stay frozen. The
+projector is small and is trained whole. Source: Hu et al., LoRA, 2021 (arXiv 2106.09685); peft does the work.
 
-Nothing of the tower learns that no gradient reaches. LLaVA reads an inner layer of its tower: what comes behind that layer, CLIP's
-last one for instance, is loaded and saved, but the answer does not depend on it. Counted as learning it would make the table wrong,
-and cost memory.
+Unused parameters of the tower are always frozen. LLaVA reads an inner layer of its tower: what comes after that layer, such as
+CLIP's last one, is loaded and saved, but does not affect the answer. Counted as trainable it would falsify the table and cost
+memory.
 """
 
 import re
@@ -24,11 +24,11 @@ from aullava.training.arguments import ModelArguments
 def set_to_learn(
     model: AULlavaForConditionalGeneration, arguments: ModelArguments
 ) -> AULlavaForConditionalGeneration | PeftModel:
-    """Freeze what the arguments say and what no gradient reaches, or add adapters; what learns becomes float32."""
+    """Freeze what the arguments say and what is unused, or add adapters. Trainable parameters become float32."""
     patches = getattr(getattr(model.model.vision_tower, "embeddings", None), "patch_embeddings", None)
     if hasattr(patches, "projection"):
-        # Activation checkpointing asks for gradients of a tower's first output, which of Swin's and Hiera's patches is a tuple:
-        # show it the convolution inside.
+        # Activation checkpointing asks for gradients of a tower's first output. Swin's and Hiera's patch layers return a tuple:
+        # point it to the convolution inside.
         model.model.vision_tower.get_input_embeddings = lambda: patches.projection
     if arguments.lora_r:
         return add_adapters(model, arguments)
@@ -40,9 +40,9 @@ def set_to_learn(
     for flag, modules in parts.items():
         for module in modules:
             module.requires_grad_(not getattr(arguments, flag))
-    unreached = unreached_parameters(model.config)
+    unused = unused_parameters(model.config)
     for name, parameter in model.named_parameters():
-        if name in unreached:
+        if name in unused:
             parameter.requires_grad_(False)
         dtype = torch.float32 if parameter.requires_grad else getattr(torch, arguments.frozen_dtype)
         parameter.data = parameter.data.to(dtype)
@@ -50,9 +50,9 @@ def set_to_learn(
 
 
 def add_adapters(model: AULlavaForConditionalGeneration, arguments: ModelArguments) -> PeftModel:
-    """The model with random adapters (seed: model_seed) that change nothing yet; only they and the projector learn.
+    """The model with random adapters (seed: model_seed) that change nothing yet; only they and the projector are trained.
 
-    What learns is float32 whatever the base is, except where the trainer's sharding wants one precision for all.
+    Trainable parameters are float32 whatever the base is, except where sharding needs one precision for all.
     """
     set_seed(arguments.model_seed)
     one_precision = is_deepspeed_zero3_enabled()
@@ -65,23 +65,23 @@ def add_adapters(model: AULlavaForConditionalGeneration, arguments: ModelArgumen
 
 
 def lora_config(model: AULlavaForConditionalGeneration, arguments: ModelArguments) -> LoraConfig:
-    """What peft is told: which layers of this very model get adapters. A layer that no gradient reaches gets none."""
+    """Which layers of this model get adapters, for peft. An unused layer gets none."""
     patterns = [_linear_layers(model, "model.language_model")]
     if arguments.lora_tower:
         patterns.append(_linear_layers(model, "model.vision_tower"))
-    unreached = {name.rpartition(".")[0] for name in unreached_parameters(model.config)}
+    unused = {name.rpartition(".")[0] for name in unused_parameters(model.config)}
     return LoraConfig(
         r=arguments.lora_r,
         lora_alpha=arguments.lora_alpha or 2 * arguments.lora_r,
         lora_dropout=arguments.lora_dropout,
         target_modules="|".join(patterns),
-        exclude_modules=_any_of(unreached) if arguments.lora_tower and unreached else None,
+        exclude_modules=_any_of(unused) if arguments.lora_tower and unused else None,
         modules_to_save=None if arguments.freeze_projector else ["multi_modal_projector"],
     )
 
 
 def _linear_layers(model: nn.Module, part: str) -> str:
-    """A pattern of the linear layers' names in a part of the model; they are told by the last piece of the name."""
+    """A pattern that matches the linear layers of a part of the model by the last piece of their names."""
     layers = model.get_submodule(part).named_modules()
     leaves = {name.rpartition(".")[2] for name, layer in layers if isinstance(layer, nn.Linear)}
     return rf".*\b{re.escape(part.rpartition('.')[2])}\..*\b{_any_of(leaves)}"
@@ -92,13 +92,13 @@ def _any_of(names: set[str]) -> str:
 
 
 def empty_model(config: AULlavaConfig) -> AULlavaForConditionalGeneration:
-    """The model without weights, as float32 whatever the configuration says: its tensors have a shape and no content."""
+    """The model on the meta device, in float32 whatever the configuration says: its tensors have a shape and no content."""
     with torch.device("meta"):
         return AULlavaForConditionalGeneration(config).to(torch.float32)
 
 
-def unreached_parameters(config: AULlavaConfig) -> set[str]:
-    """Names of the tower's parameters that the image features do not depend on, found by a backward pass without numbers."""
+def unused_parameters(config: AULlavaConfig) -> set[str]:
+    """Names of the tower's parameters that the image features do not depend on, found by a backward pass on the meta device."""
     model = empty_model(config)
     side = config.vision_config.image_size
     features = model.get_image_features(pixel_values=torch.zeros(1, 3, side, side, device="meta")).pooler_output

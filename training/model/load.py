@@ -1,6 +1,6 @@
-"""The model that a run starts from: any checkpoint of LLaVA's architecture, from a folder or the Hub, or random weights.
+"""The model that a run starts from: any LLaVA checkpoint, from a folder or the Hub, or random weights.
 
-What can be told from the configuration and the processor is told before a weight is read.
+Whatever configuration and processor can tell is checked before weights are loaded.
 """
 
 from pathlib import Path
@@ -22,10 +22,11 @@ from aullava.training.model.scratch import ScratchArguments, build_from_scratch
 def load_for_training(
     arguments: ModelArguments, sizes: ScratchArguments
 ) -> tuple[AULlavaForConditionalGeneration | PeftModel, AULlavaProcessor]:
-    """Model and its processor. What learns is float32, what is frozen `frozen_dtype`; with LoRA the model is peft's.
+    """Model and processor. Trainable weights are float32, frozen ones `frozen_dtype`; with LoRA it is a peft model.
 
     Raises:
-        ValueError: the base cannot be used (`load_base`), the tower does not fit, or packed turns would not be kept apart.
+        ValueError: the base cannot be used (`load_base`), the tower does not fit, or the attention kernel does not keep packed
+            turns apart.
     """
     dtype = getattr(torch, arguments.frozen_dtype)
     if arguments.from_scratch:
@@ -49,17 +50,17 @@ def load_for_training(
 
 
 def base_config(checkpoint: str) -> AULlavaConfig:
-    """The configuration of a base, which is all that is read of it.
+    """The configuration of a base checkpoint, of which nothing else is read.
 
     Args:
         checkpoint: folder or Hub id.
 
     Raises:
-        ValueError: there is none, it is no LLaVA, or a LLaVA that this project's classes refuse.
+        ValueError: there is none, it is not a LLaVA, or one that this project's classes do not accept.
     """
     if Path(checkpoint, "adapter_config.json").is_file():
         raise ValueError(
-            f"checkpoint={checkpoint!r} holds LoRA adapters and no whole model: merge them first with "
+            f"checkpoint={checkpoint!r} holds LoRA adapters, not a whole model: merge them first with "
             f"python -m aullava.training.run.saving {checkpoint} OUT"
         )
     try:
@@ -67,15 +68,15 @@ def base_config(checkpoint: str) -> AULlavaConfig:
     except (OSError, ValueError) as error:
         raise ValueError(
             f"checkpoint={checkpoint!r} cannot be opened: expected a folder with a config.json, or the Hub id of a model that is "
-            f"in the cache or can be reached ({_first_line(error)})"
+            f"cached or can be downloaded ({_first_line(error)})"
         ) from error
     if (kind := found.get("model_type")) != "llava":
         raise ValueError(
-            f"checkpoint={checkpoint!r} is {f'a {kind} model' if kind else 'no model, as far as its config.json says'}: expected "
-            "one of LLaVA's architecture, whose config.json has model_type llava, such as llava-hf/llava-1.5-7b-hf"
+            f"checkpoint={checkpoint!r} is {f'a {kind} model' if kind else 'not a model, by its config.json'}: expected "
+            "a LLaVA, whose config.json has model_type llava, such as llava-hf/llava-1.5-7b-hf"
         )
     if "image_seq_length" not in found:
-        # Older files leave it out, and the library's default fits one tower only.
+        # Older files lack it, and the library's default fits one tower only.
         found["image_seq_length"] = image_token_count(LlavaConfig.from_dict(found)) or LlavaConfig().image_seq_length
     try:
         return AULlavaConfig.from_dict(found)
@@ -84,37 +85,37 @@ def base_config(checkpoint: str) -> AULlavaConfig:
 
 
 def base_processor(checkpoint: str, config: AULlavaConfig, layout: str) -> AULlavaProcessor:
-    """The processor of a base, ready to ask in this layout.
+    """The processor of a base checkpoint, for this prompt layout.
 
-    A tokenizer that begins every text with a token of its own (Llama's) would not do so behind a chat template, because the text
-    of a template is tokenised as it is. The template gets that token here, so that the model sees what it is used to.
+    A tokenizer that begins every text with a token of its own (Llama's) does not do so with a chat template, whose text is
+    tokenised as it is. So the template gets that token here, and the model sees what it was trained on.
 
     Raises:
-        ValueError: files are missing, there is no chat template, it cannot write this layout, the tokenizer is no fast one, or
-            the processor and the model do not agree on the number of image tokens.
+        ValueError: files are missing, there is no chat template, it cannot write this layout, the tokenizer is not a fast one, or
+            processor and model disagree on the number of image tokens.
     """
     try:
         processor = AULlavaProcessor.from_pretrained(checkpoint)
     except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"checkpoint={checkpoint!r} has no whole processor: {_first_line(error)}") from error
+        raise ValueError(f"checkpoint={checkpoint!r} has no complete processor: {_first_line(error)}") from error
     words = processor.tokenizer
     if not processor.chat_template:
         raise ValueError(f"checkpoint={checkpoint!r} has no chat template: add a chat_template.jinja to it")
     if not words.is_fast or words.eos_token is None:
-        lacking = "no token that ends an answer" if words.is_fast else "no fast tokenizer (tokenizer.json)"
+        lacking = "no end token" if words.is_fast else "no fast tokenizer (tokenizer.json)"
         raise ValueError(f"checkpoint={checkpoint!r} has {lacking}: expected both")
     if words.pad_token is None:
-        words.pad_token = words.eos_token  # padding is masked and never learnt
+        words.pad_token = words.eos_token  # padding is masked and has no labels
     prompt = processor.prompt("question", layout)
     if words("question")["input_ids"][0] == words.bos_token_id and not prompt.startswith(words.bos_token):
         processor.chat_template = "{{ bos_token }}" + processor.chat_template
     side = config.vision_config.image_size
-    picture = torch.zeros(1, 3, side, side)
-    tokens = processor.replace_image_token({"pixel_values": picture}, 0).count(processor.image_token)
+    image = torch.zeros(1, 3, side, side)
+    tokens = processor.replace_image_token({"pixel_values": image}, 0).count(processor.image_token)
     if tokens != config.image_seq_length:
         raise ValueError(
-            f"checkpoint={checkpoint!r}: its processor writes {tokens} image tokens for a picture of {side} px, its model puts out "
-            f"{config.image_seq_length}: mend patch_size, num_additional_image_tokens or vision_feature_select_strategy of the "
+            f"checkpoint={checkpoint!r}: its processor writes {tokens} image tokens for an image of {side} px, its model gives "
+            f"{config.image_seq_length}: correct patch_size, num_additional_image_tokens or vision_feature_select_strategy of the "
             "processor"
         )
     return processor
@@ -127,26 +128,24 @@ def load_base(
     attention: str | None = None,
     in_4bit: bool = False,
 ) -> tuple[AULlavaForConditionalGeneration, AULlavaProcessor]:
-    """Model and processor of a base, whole and unchanged.
+    """Model and processor of a base checkpoint, unchanged.
 
     Args:
         checkpoint: folder or Hub id.
-        dtype: precision of the weights; with in_4bit that of the others and of the computation.
-        layout: "image_first" or "instruction_first", which its chat template must be able to write.
-        attention: kernel, as transformers names it; default its choice.
-        in_4bit: keep the language model's layers in 4 bits.
+        dtype: precision of the weights; with in_4bit, of the other weights and of the computation.
+        layout: "image_first" or "instruction_first", which its chat template must support.
+        attention: kernel, by transformers' name; default: transformers chooses.
+        in_4bit: load the language model's layers in 4 bits.
 
     Raises:
-        ValueError: as `base_config` and `base_processor`, bitsandbytes is not installed, or weights and model do not fit.
+        ValueError: as `base_config` and `base_processor`, bitsandbytes is not installed, or weights and configuration do not match.
     """
     config = base_config(checkpoint)
     processor = base_processor(checkpoint, config, layout)
     quantization = {}
     if in_4bit:
         if not is_bitsandbytes_available():
-            raise ValueError(
-                "load_in_4bit=True needs the library bitsandbytes: pip install bitsandbytes, or leave it out"
-            )
+            raise ValueError("load_in_4bit=True needs bitsandbytes: pip install bitsandbytes, or leave it out")
         quantization["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
@@ -164,9 +163,9 @@ def load_base(
     )
     if unknown := sorted(info["unexpected_keys"]):
         raise ValueError(
-            f"checkpoint={checkpoint!r} holds {len(unknown)} tensors that its config.json has no place for: "
+            f"checkpoint={checkpoint!r} holds {len(unknown)} tensors that do not belong to its config.json: "
             f"{', '.join(unknown[:4])}"
-            f"{' ...' if len(unknown) > 4 else ''}; check that both belong together"
+            f"{' ...' if len(unknown) > 4 else ''}; check that both are of one model"
         )
     return model, processor
 
@@ -187,16 +186,16 @@ def _copy_weights(source: torch.nn.Module, target: torch.nn.Module, name: str) -
         key = differing[0]
         raise ValueError(
             f"the tower in {name} does not fit the model in {len(differing)} tensors: {key} is {found.get(key)} there and "
-            f"{expected.get(key)} here. Warm it up with the same scratch sizes"
+            f"{expected.get(key)} here. Train it with the same sizes"
         )
     target.load_state_dict(source.state_dict())
 
 
 def name_layers(model: torch.nn.Module) -> None:
-    """Take layers that the model does not hold out of the list of layers whose weights FSDP gathers together.
+    """Remove layers that the model does not have from the list of layers that FSDP wraps.
 
-    CLIP and SigLIP list those of their text models, too. LLaVA has only their towers, and FSDP refuses a list in which it finds a
-    layer that is not there.
+    CLIP and SigLIP also list those of their text models. LLaVA has only their towers, and FSDP refuses a list with a layer that is
+    not there.
     """
     held = {type(module).__name__ for module in model.modules()}
     model._no_split_modules = sorted(held.intersection(model._no_split_modules))

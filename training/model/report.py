@@ -1,17 +1,18 @@
-"""What trains, and the memory that it takes: what can be said of a run's model before a weight is read.
+"""Trainable parameters and memory of a run's model, before weights are loaded.
 
-Memory on a device, estimated from a model without weights:
+Memory per device, estimated from a model without weights:
     weights      bytes of every parameter in its precision; in 4 bits 4.127 bits each (Dettmers et al., QLoRA, 2023, section 3);
                  and, without gradient checkpointing, the 16-bit copies that autocast makes of float32 weights
-    gradients    bytes of every learning parameter
-    optimizer    two moments in float32 of every learning parameter with AdamW, in 8 bits two bytes, none with SGD and Adafactor
-    activations  what autograd keeps of one forward pass, counted on tensors without content in the precision of the
-                 computation, pictures x turns as in a batch; attention probabilities only where the kernel keeps them.
+    gradients    bytes of every trainable parameter
+    optimizer    two float32 moments of every trainable parameter with AdamW, two bytes in its 8-bit forms, none with SGD and
+                 Adafactor
+    activations  what autograd keeps of one forward pass, counted on the meta device in the precision of the
+                 computation; attention probabilities only where the kernel keeps them.
                  With gradient checkpointing: the input of every layer, and what one layer keeps
 Sharded over N devices (FSDP, ZeRO-3), the first three are divided by N.
 
-accelerate's estimate-memory knows neither adapters, nor frozen parts, nor activations, so it does not serve here.
-Left out: the loss over the vocabulary, which TRL computes in small chunks; layers that are gathered whole where weights are
+accelerate's estimate-memory takes no account of adapters, frozen parts or activations, so it does not serve here.
+Not counted: the loss over the vocabulary, which TRL computes in small chunks; layers that are gathered whole where weights are
 sharded; buffers of communication (DDP's copy of the gradients); temporary tensors of kernels; fragmentation; the libraries
 themselves, about 1 GB on a GPU. Leave a fifth of the device free.
 """
@@ -44,15 +45,15 @@ _MOMENT_BYTES = {"adamw_8bit": 2, "adamw_bnb_8bit": 2, "paged_adamw_8bit": 2, "s
 
 
 def part_of(name: str) -> str:
-    """The part of the model that a parameter belongs to, by its name. peft keeps the projector a second time, as it was."""
+    """The part of the model that a parameter belongs to, by name. peft also keeps the projector's original."""
     part = next((label for piece, label in _PARTS if piece in name), "other")
     if ".lora_" in name:
         return f"{part.partition(':')[0]}: adapters"
-    return f"{part}: as it was" if ".original_module." in name else part
+    return f"{part}: original" if ".original_module." in name else part
 
 
 def count_parameters(model: nn.Module) -> dict[str, tuple[int, int]]:
-    """Part -> (learning, frozen) numbers of parameters; every parameter is counted once."""
+    """Part -> (trainable, frozen) numbers of parameters; every parameter is counted once."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for name, parameter in model.named_parameters():
         packed = getattr(parameter, "quant_state", None)  # bitsandbytes stores two 4-bit weights in a byte
@@ -62,10 +63,10 @@ def count_parameters(model: nn.Module) -> dict[str, tuple[int, int]]:
 
 
 def what_trains(model: nn.Module) -> Table:
-    """A table of `count_parameters` with its sums."""
+    """`count_parameters` as a table, with totals."""
     table = Table(title="What trains", title_justify="left")
     table.add_column("part")
-    table.add_column("learning", justify="right")
+    table.add_column("trainable", justify="right")
     table.add_column("frozen", justify="right")
     counts = count_parameters(model)
     for part, (learning, frozen) in counts.items():
@@ -82,17 +83,17 @@ def describe_model(
     turns: int = 1,
     text_tokens: int = 200,
 ) -> Group:
-    """What would train and the memory that it would take, for --dry_run: of a base only its config.json is read.
+    """Trainable parameters and memory, for --dry_run. Of a base checkpoint only config.json is read.
 
     Args:
-        turns: turns a picture.
+        turns: turns per image.
         text_tokens: tokens of a turn's question and answer.
 
     Returns:
-        Something rich prints.
+        Tables for rich to print.
 
     Raises:
-        ValueError: the base's configuration cannot be had or used (load.py).
+        ValueError: the base's configuration is missing or cannot be used (load.py).
     """
     if arguments.from_scratch:
         config = build_config(sizes, build_tokenizer(sizes.vocabulary_size))
@@ -100,13 +101,13 @@ def describe_model(
         config = base_config(arguments.checkpoint)
     model = set_to_learn(empty_model(config).to(getattr(torch, arguments.frozen_dtype)), arguments)
     trains = what_trains(model)
-    pictures = training.per_device_train_batch_size
-    rows, turns_a_row = (pictures, turns) if arguments.packed else (pictures * turns, 1)
+    images = training.per_device_train_batch_size
+    rows, turns_a_row = (images, turns) if arguments.packed else (images * turns, 1)
     tokens = config.image_seq_length + turns_a_row * text_tokens
     memory = estimate_memory(model, training, rows, tokens, arguments.load_in_4bit)
 
     table = Table(title_justify="left")
-    table.title = f"Estimated memory a device, GiB\nbatch of {rows} x {tokens} tokens, {training.optim.value}"
+    table.title = f"Estimated memory per device, GiB\nbatch of {rows} x {tokens} tokens, {training.optim.value}"
     table.add_column("part")
     columns = []
     for devices in sorted({*_SHARDS, training.world_size}):
@@ -122,12 +123,12 @@ def describe_model(
 def estimate_memory(
     model: nn.Module, training: TrainingArguments, rows: int, tokens: int, in_4bit: bool = False
 ) -> dict[str, float]:
-    """Bytes of weights, gradients, optimizer and activations on one device; the head of this file says how they are counted.
+    """Bytes of weights, gradients, optimizer and activations on one device; the top of this file says how they are counted.
 
     Args:
-        model: on the meta device, with what learns set to learn. Its precision is changed: use it for nothing else.
+        model: on the meta device, after `set_to_learn`. Its precision is changed: do not use it afterwards.
         training: optim, bf16, fp16, gradient_checkpointing.
-        rows: sequences in a device's batch.
+        rows: sequences per device and batch.
         tokens: tokens of a sequence, image tokens included.
         in_4bit: the language model's linear layers are loaded in 4 bits.
     """
@@ -150,11 +151,11 @@ def estimate_memory(
 
 
 def activation_bytes(model: nn.Module, rows: int, tokens: int) -> int:
-    """Bytes that autograd keeps of one forward pass without checkpointing, weights themselves and the head left out.
+    """Bytes that autograd keeps of one forward pass without checkpointing, except weights and the head.
 
     Args:
         model: on any device; on the meta device nothing is computed.
-        rows: sequences in the batch, with one picture each.
+        rows: sequences in the batch, with one image each.
         tokens: tokens of a sequence, image tokens included.
     """
     config = model.config

@@ -1,4 +1,4 @@
-"""A small LLaVA with random weights, its configuration and its processor: what `--from_scratch` starts from.
+"""A small LLaVA with random weights, its configuration and its processor, for `--from_scratch`.
 
 The tower is a stock Swin: hierarchical, and stock LLaVA takes its last hidden states unmodified. The projector is the
 stock two-matrix one with a linear activation: the paper's one linear map.
@@ -28,17 +28,17 @@ MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 class ScratchArguments:
     """Sizes of a model built from scratch."""
 
-    image_size: int = field(default=96, metadata={"help": "Side of the square input picture, in pixels."})
+    image_size: int = field(default=96, metadata={"help": "Side of the square input image, in pixels."})
     tower_width: int = field(
-        default=48, metadata={"help": "Channels of the Swin tower's first stage; doubled each stage."}
+        default=48, metadata={"help": "Channels of the Swin tower's first stage; each stage doubles them."}
     )
     tower_depths: list[int] = field(
         default_factory=lambda: [1, 2, 3],
-        metadata={"help": "Blocks of each Swin stage; every stage but the first halves the grid."},
+        metadata={"help": "Blocks of each Swin stage; every stage after the first halves the grid."},
     )
     language_width: int = field(default=192, metadata={"help": "Hidden size of the language model."})
     language_layers: int = field(default=3, metadata={"help": "Layers of the language model."})
-    vocabulary_size: int = field(default=1536, metadata={"help": "Upper bound of the tokenizer's vocabulary."})
+    vocabulary_size: int = field(default=1536, metadata={"help": "Largest size of the tokenizer's vocabulary."})
 
 
 PATCH = 4  # pixels a side of a first-stage token
@@ -55,7 +55,7 @@ def build_config(sizes: ScratchArguments, tokenizer: PreTrainedTokenizerFast) ->
         num_heads=[max(1, sizes.tower_width * 2**stage // 24) for stage in range(stages)],
         window_size=6,
         drop_path_rate=0.0,
-        use_absolute_embeddings=True,  # an eye is left or right by its place alone
+        use_absolute_embeddings=True,  # only its position tells a left eye from a right one
     )
     text = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -84,12 +84,12 @@ def build_config(sizes: ScratchArguments, tokenizer: PreTrainedTokenizerFast) ->
 
 
 def token_side(sizes: ScratchArguments) -> int:
-    """Pixels a side of the picture that one image token covers."""
+    """Side of the square that one image token covers, in pixels."""
     return PATCH * 2 ** (len(sizes.tower_depths) - 1)
 
 
 def tower_output_width(sizes: ScratchArguments) -> int:
-    """Channels of an image token: the first stage's, doubled at every further stage."""
+    """Channels of an image token: the first stage's, doubled by every further stage."""
     return sizes.tower_width * 2 ** (len(sizes.tower_depths) - 1)
 
 
@@ -119,12 +119,12 @@ def build_processor(sizes: ScratchArguments, tokenizer: PreTrainedTokenizerFast)
 def build_from_scratch(
     sizes: ScratchArguments | None = None, seed: int = 0
 ) -> tuple[AULlavaForConditionalGeneration, AULlavaProcessor]:
-    """Model (float32, random weights that the seed fixes) and processor."""
+    """Model (float32, random weights, by the seed) and processor."""
     sizes = sizes or ScratchArguments()
     tokenizer = build_tokenizer(sizes.vocabulary_size)
     set_seed(seed)
     model = AULlavaForConditionalGeneration(build_config(sizes, tokenizer))
-    # The library starts the place embeddings at zero, where they are slow to matter beside patches of unit scale.
+    # The library starts position embeddings at zero, where they take long to matter beside patches of unit scale.
     torch.nn.init.normal_(model.model.vision_tower.embeddings.position_embeddings, std=0.5)
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id

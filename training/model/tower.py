@@ -1,6 +1,6 @@
-"""Warming the vision tower up: it first learns to regress the strengths of drawn actions, then the language model joins.
+"""Pretraining of the vision tower: it learns to regress the strengths of drawn actions before the language model joins.
 
-On a warmed-up tower the language model reads most action units after minutes (LOG.md). The heads are thrown away: the
+With a pretrained tower the language model reads most action units after minutes (LOG.md). The regression head is thrown away: the
 checkpoint keeps the tower alone.
 
     python -m aullava.training.model.tower --config configs/tiny_1_tower.yaml
@@ -25,10 +25,10 @@ from aullava.training.run.resume import checkpoint_to_resume
 
 
 class ActionRegressor(nn.Module):
-    """Tower, and one linear map from all of its tokens to two logits an action: strength and presence.
+    """Tower, and one linear map from all of its tokens to two logits per action: strength and presence.
 
-    Every place of the face has weights of its own. Pooling the tokens first, or attending to them, hid a single action's few
-    tokens among the others: such heads stood still for hundreds of steps (LOG.md).
+    Every position has weights of its own. Pooling the tokens, or attending to them, hid the few tokens of an action among the
+    others: such heads did not improve for hundreds of steps (LOG.md).
     """
 
     def __init__(self, tower: nn.Module, tokens: int, width: int, actions: int):
@@ -58,14 +58,16 @@ class ActionRegressor(nn.Module):
 
 
 class TowerTrainer(WholeCheckpoints, Trainer):
-    """transformers' own, with checkpoints that are whole or not there."""
+    """transformers' own, with checkpoints that are complete or absent."""
 
 
 @dataclass
 class TowerArguments:
-    """What the warm-up adds to the sizes, the faces and transformers' own training arguments."""
+    """What pretraining adds to the sizes, the faces and transformers' own training arguments."""
 
-    validation_faces: int = field(default=500, metadata={"help": "Drawn faces of validation identities to score on."})
+    validation_faces: int = field(
+        default=500, metadata={"help": "Drawn faces of validation identities to evaluate on."}
+    )
     model_seed: int = field(default=0, metadata={"help": "Seed of the random weights."})
 
 
@@ -96,8 +98,8 @@ def presence_f1(prediction) -> dict[str, float]:
     """Macro F1 of presence over the actions that occur in the rows, and the mean absolute error of strength."""
     strength_BA, presence_BA = torch.as_tensor(prediction.predictions).float().sigmoid().unbind(1)
     target_BA = torch.as_tensor(prediction.label_ids)
-    said, true = presence_BA >= 0.5, target_BA >= PRESENT_FROM
-    hits, wrong = (said & true).sum(0), (said != true).sum(0)
+    predicted, true = presence_BA >= 0.5, target_BA >= PRESENT_FROM
+    hits, wrong = (predicted & true).sum(0), (predicted != true).sum(0)
     occurs = true.any(0)
     f1 = (2 * hits / (2 * hits + wrong))[occurs]
     scores = {"macro_f1": f1.mean().item(), "mae": (strength_BA - target_BA).abs().mean().item()}
@@ -110,8 +112,8 @@ def main() -> None:
     arguments, sizes, drawing, training = parser.parse_args_and_config()
     if drawing.draw_size != sizes.image_size:
         raise ValueError(
-            f"draw_size is {drawing.draw_size}, image_size is {sizes.image_size}: the tower sees faces as they are drawn, so give "
-            "both the same"
+            f"draw_size is {drawing.draw_size}, image_size is {sizes.image_size}: the tower sees faces at the "
+            "size they are drawn, so set both to the same"
         )
     training.remove_unused_columns = False
     training.label_names = ["labels"]

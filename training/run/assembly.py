@@ -1,4 +1,4 @@
-"""The trainer of a run, put together from its parts."""
+"""Puts the trainer of a run together."""
 
 from functools import partial
 
@@ -19,10 +19,10 @@ from aullava.training.run.validation import Validation
 
 
 class RunTrainer(WholeCheckpoints, OwnCard, AUTrainer):
-    """AUTrainer whose checkpoints are whole or not there, with a card of our own beside them."""
+    """AUTrainer with checkpoints that are complete or absent, and our own model card beside them."""
 
     def _run_epoch(self, *args, **kwargs) -> None:
-        """The trainer looks at max_steps only behind a step: a finished run that is started again would train one more."""
+        """The trainer checks max_steps only after a step: a finished run that is started again would train one more."""
         if self.state.global_step < self.state.max_steps:
             super()._run_epoch(*args, **kwargs)
 
@@ -30,22 +30,22 @@ class RunTrainer(WholeCheckpoints, OwnCard, AUTrainer):
 def make_trainer(
     run: Run, source: Source, model: AULlavaForConditionalGeneration | PeftModel, processor: AULlavaProcessor
 ) -> RunTrainer:
-    """Model, rows and settings joined. The model's configuration says from here on how it is asked.
+    """Join model, rows and settings, and record in the model's configuration how it is to be asked.
 
     Raises:
-        ValueError: the trainer's own checks.
+        ValueError: from the trainer's own checks.
     """
     base, training, losses = run.base, run.training, run.losses
-    # What the checkpoint will be asked, and how, is what it was trained on.
+    # A checkpoint is asked in the form that it was trained on.
     model.config.question_form, model.config.prompt_layout = source.question_form, base.prompt_layout
     model.config.face_margin = source.face_margin
-    model.config.calibration = {}  # it was fitted to the weights that the run starts from
-    # Rows are made when they are read and collated by our own collator: the trainer must neither prune nor prepare them.
+    model.config.calibration = {}  # that of the base was fitted to other weights
+    # Rows are made as they are read, and our own collator takes them: the trainer must neither prune nor prepare them.
     training.remove_unused_columns = False
     training.dataset_kwargs = {"skip_prepare_dataset": True}
     training.max_length = None
     if training.ddp_find_unused_parameters is None:
-        training.ddp_find_unused_parameters = False  # what no gradient reaches is frozen
+        training.ddp_find_unused_parameters = False  # unused parameters are frozen
     name_layers(model)
     callbacks = [source.epoch]
     if run.options.early_stopping_patience:
@@ -60,7 +60,9 @@ def make_trainer(
     trainer = RunTrainer(
         model,
         training,
-        TurnCollator(processor, base.literal_share, base.hidden_share, base.prompt_layout, base.packed, extras=True),
+        TurnCollator(
+            processor, base.template_loss_fraction, base.mask_rate, base.prompt_layout, base.packed, extras=True
+        ),
         source.train,
         source.validation,
         processing_class=processor,

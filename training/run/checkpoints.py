@@ -1,8 +1,8 @@
-"""Checkpoints that are whole or not there.
+"""Checkpoints that are complete or absent.
 
-One is written below `_unfinished/`, gets a record of its files with their sizes, and is renamed to its place when every process
-is done. A run that is killed while saving leaves no `checkpoint-N` behind, and one that was damaged later, by a full disk under
-a copy or by a kill in the middle of its removal, is told by the record. Sizes are compared, not contents.
+A checkpoint is written below `_unfinished/`, gets a record of its files with their sizes, and is renamed into place when every
+process is done. A run killed while saving leaves no `checkpoint-N` behind. The record reveals later damage, by a full disk during a
+copy or by a kill during removal. Sizes are compared, not contents.
 """
 
 import json
@@ -17,7 +17,7 @@ UNFINISHED = "_unfinished"  # the Hub leaves out what begins with _
 
 
 class WholeCheckpoints:
-    """To the left of a transformers Trainer: its checkpoints appear complete, and older ones go only then.
+    """Mixin before a transformers Trainer: a checkpoint appears complete, and older ones are removed only then.
 
     All processes must see the same output_dir, unless each node saves its own (save_on_each_node).
     """
@@ -39,7 +39,9 @@ class WholeCheckpoints:
                 self.state.best_model_checkpoint = str(place)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
-                self.state.save_to_json(str(unfinished / "trainer_state.json"))  # again, with the best one's own place
+                self.state.save_to_json(
+                    str(unfinished / "trainer_state.json")
+                )  # again, with the final path of the best one
                 record(unfinished)
                 _put(unfinished, place)
                 shutil.rmtree(unfinished.parent)
@@ -48,8 +50,8 @@ class WholeCheckpoints:
                 shutil.rmtree(unfinished.parent, ignore_errors=True)
             free = shutil.disk_usage(output).free // 2**20 if output.is_dir() else 0
             raise RuntimeError(
-                f"{place} could not be written ({error}); {free} MiB are free there. Earlier checkpoints are whole: make room and "
-                "start again, the run goes on from the last one"
+                f"{place} could not be written ({error}); {free} MiB are free there. Earlier checkpoints are intact: free some "
+                "space and start again, the run resumes from the last one"
             ) from error
         finally:
             self._saving = False
@@ -60,11 +62,11 @@ class WholeCheckpoints:
             super()._push_from_checkpoint(str(place))
 
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
-        """Nothing: the trainer would push what is not yet whole. `_save_checkpoint` pushes."""
+        """Nothing: the trainer would push an incomplete checkpoint. `_save_checkpoint` pushes."""
 
 
 def record(folder: Path) -> None:
-    """Write the record of a complete checkpoint, once its files have reached the disk."""
+    """Write the record of a complete checkpoint, after its files have reached the disk."""
     sizes = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         with open(path, "rb") as file:
@@ -79,13 +81,13 @@ def record(folder: Path) -> None:
 
 
 def damage(folder: Path) -> str | None:
-    """What is missing in a checkpoint, in words, or None where it is whole."""
+    """What is wrong with a checkpoint, in words, or None if it is complete."""
     try:
         sizes = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return f"it has no {RECORD}, which is written last"
     except ValueError:
-        return f"its {RECORD} is cut short"
+        return f"its {RECORD} is truncated"
     for name, size in sizes.items():
         path = folder / name
         if not path.is_file():
@@ -96,16 +98,16 @@ def damage(folder: Path) -> str | None:
 
 
 def checkpoints(output: Path) -> list[Path]:
-    """The folders `checkpoint-N` of a run, latest step first, whole or not."""
+    """The folders `checkpoint-N` of a run, latest step first, complete or not."""
     found = [path for path in output.glob("checkpoint-*") if path.is_dir() and path.name[11:].isdecimal()]
     return sorted(found, key=lambda path: int(path.name[11:]), reverse=True)
 
 
 def tidy(output: Path) -> None:
-    """Remove what a killed run left unfinished, set damaged checkpoints aside, and tell of both."""
+    """Remove unfinished checkpoints of a killed run, set damaged ones aside, and print both."""
     left = output / UNFINISHED
     if left.is_dir():
-        print(f"removed {', '.join(sorted(path.name for path in left.iterdir()))} of {left}: saving was cut short")
+        print(f"removed {', '.join(sorted(path.name for path in left.iterdir()))} of {left}: saving was interrupted")
         shutil.rmtree(left)
     for folder in checkpoints(output):
         if (reason := damage(folder)) is not None:
@@ -116,7 +118,7 @@ def tidy(output: Path) -> None:
 
 
 def _put(unfinished: Path, place: Path) -> None:
-    """Rename a checkpoint to its place; one that lay there goes the way of what is unfinished."""
+    """Rename a checkpoint into place; an older one there is removed with what is unfinished."""
     if place.exists():
         os.rename(place, unfinished.with_name(f"old-{place.name}"))
     os.rename(unfinished, place)

@@ -1,18 +1,18 @@
-"""Losses on the value tokens of an answer, in place of the plain cross-entropy there. Literal text keeps it.
+"""Losses on the value tokens of an answer. Template tokens always have cross-entropy.
 
-A loss is a function of the value tokens of a batch, the arguments and the counts of values in the training turns; LOSSES names
-those there are. Another one is an entry there: it finds logits, labels and hidden states in `ValueTokens`.
+A loss is a function of the value tokens of a batch, the arguments and the counts of values in the training turns; LOSSES lists
+them. A new loss is a new entry: it finds logits, labels and hidden states in `ValueTokens`.
 
 Suffixes: S value tokens, C those of one scale, V vocabulary, D width of the language model, K values of a scale, U units of
 turn_tokens.UNITS.
 
 Conventions
-    cross_entropy      minus the log-probability in the whole vocabulary. A run with it leaves the arithmetic to TRL.
+    cross_entropy      minus the log-probability in the whole vocabulary. TRL computes it.
     inverse_frequency  value_loss_weight * w * cross-entropy. w of (unit, scale, value) is N / (K n), clipped to value_loss_clip,
                        then scaled to mean 1 over the value tokens of the unit. n: how often the unit has the value, N: how often
-                       it is asked; n is one more than counted, so that a value never met has a weight.
-    reduction          none: one loss a value token. The trainer sums them with the literals' and divides by the number of labels.
-    not counted        a scale that no counted turn asks keeps cross-entropy, a unit that none asks has weight 1.
+                       it is asked; n is one more than counted, so that an unseen value has a weight.
+    reduction          none: one loss a value token. The trainer adds those of the template and divides by the number of labels.
+    not counted        a scale that no counted turn asks about keeps cross-entropy; such a unit has weight 1.
 """
 
 import random
@@ -37,7 +37,7 @@ class ValueTokens:
         logits_SV: what predicts each token.
         labels_S: the tokens.
         hidden_SD: the states that the language model's head made the logits from, with gradients.
-        unit_S, scale_S, value_S: whose value it is and which, as indices into UNITS, SCALES and `value_strings(scale)`.
+        unit_S, scale_S, value_S: unit, scale and value, as indices into UNITS, SCALES and `value_strings(scale)`.
     """
 
     logits_SV: torch.Tensor
@@ -56,7 +56,7 @@ def plain_loss(tokens: ValueTokens, arguments: "LossArguments", counts: Mapping[
 def inverse_frequency_loss(
     tokens: ValueTokens, arguments: "LossArguments", counts: Mapping[str, torch.Tensor]
 ) -> torch.Tensor:
-    """(S,) cross-entropy by the inverse frequency of the value, on the scales that are named."""
+    """(S,) cross-entropy weighted by the inverse frequency of the value, on the chosen scales."""
     losses_S = plain_loss(tokens, arguments, counts)
     for number, scale in enumerate(SCALES):
         if scale not in arguments.value_loss_scales or scale not in counts:
@@ -74,16 +74,16 @@ LOSSES: dict[str, Loss] = {"cross_entropy": plain_loss, "inverse_frequency": inv
 
 @dataclass
 class LossArguments:
-    """Which loss the values get (losses.py has the formulas)."""
+    """Loss on value tokens (losses.py has the formulas)."""
 
     value_loss: str = field(default="cross_entropy", metadata={"help": f"Loss on value tokens: {', '.join(LOSSES)}."})
     value_loss_scales: list[str] = field(
-        default_factory=lambda: list(SCALES), metadata={"help": "Scales that get it; the others keep cross-entropy."}
+        default_factory=lambda: list(SCALES), metadata={"help": "Scales it applies to; the others keep cross-entropy."}
     )
     value_loss_weight: float = field(default=1.0, metadata={"help": "Factor of the loss. Above 0."})
     value_loss_clip: float = field(default=10.0, metadata={"help": "Largest weight of a value. 1 or more."})
-    value_loss_rows: int = field(default=1000, metadata={"help": "Training rows that values are counted in."})
-    value_loss_seed: int = field(default=0, metadata={"help": "Seed of their choice."})
+    value_loss_rows: int = field(default=1000, metadata={"help": "Training rows in which values are counted."})
+    value_loss_seed: int = field(default=0, metadata={"help": "Seed of their selection."})
 
     def __post_init__(self):
         if self.value_loss not in LOSSES:
@@ -104,13 +104,13 @@ class LossArguments:
 
 
 def sampled_turns(rows: Sequence[Mapping], count: int, seed: int) -> Iterator[Turn]:
-    """The turns of `count` training rows drawn without replacement, or of all if there are fewer."""
+    """The turns of `count` training rows sampled without replacement, or of all if there are fewer."""
     for position in random.Random(seed).sample(range(len(rows)), min(count, len(rows))):
         yield from rows[position]["turns"]
 
 
 def count_values(turns: Iterable[Turn]) -> dict[str, torch.Tensor]:
-    """How often each unit has each value: scale -> (U, K), for the scales that occur. Descriptions count nothing."""
+    """How often each unit has each value: scale -> (U, K), for the scales that occur. Descriptions do not count."""
     counts: dict[str, torch.Tensor] = {}
     for turn in turns:
         if turn.kind == DESCRIPTION:

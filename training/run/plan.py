@@ -1,4 +1,4 @@
-"""What a run would do, before a weight is read: what `--dry_run` prints."""
+"""What `--dry_run` prints: what a run would do, before weights are loaded."""
 
 from rich.console import Console
 
@@ -11,26 +11,26 @@ from aullava.training.model.tokenizer import build_tokenizer
 from aullava.training.run.settings import Run
 from aullava.training.run.sources import Source
 
-_SAMPLED = 50  # pictures whose turns are measured
+_SAMPLED = 50  # images whose turns are measured
 
 
 def print_plan(run: Run, source: Source, console: Console | None = None) -> None:
-    """Print rows, turns, tokens and steps, what would train, and the memory that it would take.
+    """Print rows, turns, tokens, steps, trainable parameters and memory.
 
     Raises:
-        ValueError: the base's configuration or processor cannot be had or used (model/load.py).
+        ValueError: the base's configuration or processor is missing or cannot be used (model/load.py).
     """
     console, base = console or Console(), run.base
     if base.from_scratch:
         processor = build_processor(run.sizes, build_tokenizer(run.sizes.vocabulary_size))
     else:
         processor = base_processor(base.checkpoint, base_config(base.checkpoint), base.prompt_layout)
-    collator = TurnCollator(processor, base.literal_share, base.hidden_share, base.prompt_layout, base.packed)
+    collator = TurnCollator(processor, base.template_loss_fraction, base.mask_rate, base.prompt_layout, base.packed)
     if source.mixed is not None:
         console.print(sampling_tables(source.mixed))
     console.print(length_table(source.train, collator, run.training))
-    # The longest turn of a sample, without its picture: each turn in a row of its own.
-    one_by_one = TurnCollator(processor, base.literal_share, layout=base.prompt_layout)
+    # The longest turn of a sample, without image tokens: unpacked, so that each turn is a row.
+    one_by_one = TurnCollator(processor, base.template_loss_fraction, layout=base.prompt_layout)
     batch = one_by_one([source.train[place] for place in range(min(_SAMPLED, len(source.train)))])
     words_BL = (batch["attention_mask"] == 1) & (batch["input_ids"] != processor.image_token_id)
     longest = int(words_BL.sum(1).max())

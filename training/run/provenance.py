@@ -1,21 +1,21 @@
-"""Where a checkpoint comes from, written beside its weights: training.json, and config.yaml, which trains it again.
+"""Where a checkpoint comes from, beside its weights: training.json, and config.yaml, which trains it again.
 
 training.json
-    format          1; goes up when a key changes its meaning.
-    command         what one process was started with.
-    processes       how many there were. distributed: how they shared the model ("NO", "MULTI_CPU", "FSDP", ...).
-    code            version of the package; in a clone the commit, "unknown" elsewhere, and whether files differ from it.
-    versions        library -> version, of those that are installed.
-    seeds           every setting that is a seed.
+    format          1; increased when the meaning of a key changes.
+    command         command line of one process.
+    processes       their number. distributed: how they shared the model ("NO", "MULTI_CPU", "FSDP", ...).
+    code            version of the package; in a clone the commit ("unknown" elsewhere) and whether files differ from it.
+    versions        library -> version, of installed libraries.
+    seeds           all settings that are seeds.
     data            the data manifest.
-    weights         `step` of the weights beside the file; `of` so many steps; `chosen`: "last", or "best" by `metric`.
-    evaluation      what was evaluated at that step, {} if nothing was.
-    history         what the trainer logged. A figure that is not defined is null.
-    settings        every setting, as in config.yaml.
+    weights         `step` of the weights beside the file, `of` how many; `chosen`: "last", or "best" by `metric`.
+    evaluation      results of the evaluation at that step, {} without one.
+    history         what the trainer logged; null where undefined.
+    settings        all settings, as in config.yaml.
 
 Conventions
-    places      A path in the working folder is written relative to it; of any other absolute path the last name is kept.
-    secrets     A setting or flag that is named like a secret is left out, and what looks like one is masked.
+    paths       A path in the working folder is written relative to it; of any other absolute path only the last name is kept.
+    secrets     Settings and flags named like secrets are left out; values that look like secrets are masked.
 """
 
 import dataclasses
@@ -52,7 +52,7 @@ LIBRARIES = (
     "bitsandbytes",
     "deepspeed",
 )
-MASK = "MASKED"  # a word that no shell would read otherwise
+MASK = "MASKED"  # a word without special meaning to a shell
 _SECRET_NAME = re.compile(
     r"(?:^|[_-])(?:(?:hub|auth|access|api)[_-]token|token|secret|password|passwd|(?:api|access)[_-]?key)$", re.I
 )
@@ -70,21 +70,21 @@ def write_provenance(
     distributed: str = "NO",
     command: Sequence[str] | None = None,
 ) -> dict[str, object]:
-    """Write training.json and config.yaml; each appears whole.
+    """Write training.json and config.yaml; each appears complete.
 
     Args:
         folder: where the weights lie.
         parts: the dataclasses that the command line filled, one of them the trainer's arguments.
-        state: the trainer's, after training or in its course.
-        manifest: of the data: JSON, whatever its keys.
+        state: the trainer's, during or after training.
+        manifest: of the data, for JSON.
         distributed: `accelerator.distributed_type.name`.
-        command: program and arguments; default: this process's.
+        command: program and arguments; default: those of this process.
 
     Returns:
         The contents of training.json.
 
     Raises:
-        ValueError: two parts have a setting of the same name, or none is the trainer's arguments.
+        ValueError: two parts share the name of a setting, or none is the trainer's arguments.
     """
     settings = settings_of(parts)
     record = {
@@ -105,23 +105,21 @@ def write_provenance(
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     replace_file(folder / "training.json", lambda path: path.write_text(text, encoding="utf-8"))
     config = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=120)
-    head = "# Every setting of the run that made these weights: train_sft.py --config config.yaml. Folders may lie elsewhere now.\n"
+    head = "# All settings of the run that made these weights: train_sft.py --config config.yaml. Folders may have moved since.\n"
     replace_file(folder / "config.yaml", lambda path: path.write_text(head + config, encoding="utf-8"))
     return record
 
 
 def settings_of(parts: Sequence[object]) -> dict[str, object]:
-    """Every setting of the dataclasses by name, as YAML and JSON hold it, but for secrets and for what is None by default.
+    """All settings of the dataclasses by name, for YAML and JSON, without secrets and without those that are None by default.
 
     Raises:
-        ValueError: two of them have a setting of the same name.
+        ValueError: two of them share the name of a setting.
     """
     settings: dict[str, object] = {}
     for part in parts:
         values = part.to_dict() if isinstance(part, TrainingArguments) else dataclasses.asdict(part)
-        values |= {
-            name: getattr(part, name) for name in values if name.endswith("_token")
-        }  # to_dict has a mask for each
+        values |= {name: getattr(part, name) for name in values if name.endswith("_token")}  # to_dict masks them
         fields = [field for field in dataclasses.fields(part) if field.init]
         if twice := sorted(settings.keys() & {field.name for field in fields}):
             raise ValueError(f"{twice[0]} is a setting of {type(part).__name__} and of another part: rename one")
@@ -137,17 +135,17 @@ def drawn_manifest(arguments: DrawnFaceArguments, validation_faces: int) -> dict
     """The data manifest of a run on drawn faces, in the form of `data.MixedData.manifest`."""
     splits = {"train": (arguments.first_face, arguments.faces), "validation": (0, validation_faces)}
     per_person = arguments.frames_per_identity
-    people = {
+    subjects = {
         split: (first + rows - 1) // per_person - first // per_person + 1 for split, (first, rows) in splits.items()
     }
-    counts = {split: {"rows": rows, "subjects": people[split]} for split, (_, rows) in splits.items()}
+    counts = {split: {"rows": rows, "subjects": subjects[split]} for split, (_, rows) in splits.items()}
     return {
         "corpora": [{"corpus": "procedural", "options": dataclasses.asdict(arguments), "fold": None, "splits": counts}]
     }
 
 
 def shown_command(command: Sequence[str]) -> str:
-    """The command line, quoted for a shell, without secrets and places of this machine."""
+    """The command line, quoted for a shell, without secrets and paths of this machine."""
     program, *arguments = command
     shown, hide = ["python", portable(program)], False
     for argument in arguments:
@@ -159,7 +157,7 @@ def shown_command(command: Sequence[str]) -> str:
 
 
 def portable(text: str) -> str:
-    """Text without secrets, and without absolute paths; see the conventions above."""
+    """Text without secrets and absolute paths; see the conventions above."""
     text = _SECRET_VALUE.sub(MASK, text)
     flag, equals, value = text.partition("=")
     if Path(text).is_absolute() and "\n" not in text:  # a path may hold spaces
@@ -182,7 +180,7 @@ def _is_secret(name: str, value: object) -> bool:
 
 
 def _clean(value: object) -> object:
-    """As JSON holds it, strings made portable."""
+    """As JSON can hold it, with portable strings."""
     if isinstance(value, str):
         return portable(value)
     if isinstance(value, Mapping):
@@ -227,7 +225,7 @@ def _weights(state: TrainerState, arguments: TrainingArguments) -> dict[str, obj
 
 
 def _evaluation(history: Sequence[Mapping[str, object]], step: int) -> dict[str, object]:
-    """What evaluations at a step logged, the last word on each figure, without timings."""
+    """The last value of each figure that evaluations at a step logged, without timings."""
     return {
         name.removeprefix("eval_"): value
         for entry in history

@@ -1,8 +1,8 @@
-"""Going on with an interrupted run, and refusing to go on with another one.
+"""Resuming an interrupted run, and refusing to resume another one.
 
-A run leaves its settings in output_dir/settings.json. Its checkpoints are resumed only by a run of equal settings: a changed
-learning rate or face would otherwise continue the old weights without a word. Where data and caches lie, how they are read and
-what is measured on the way may change; what the data are is compared by their manifest.
+A run writes its settings to output_dir/settings.json. Only a run with equal settings resumes its checkpoints: otherwise a changed
+learning rate or face would silently continue the old weights. Where data and caches lie, how they are read and what is evaluated
+may change; the data themselves are compared by their manifest.
 """
 
 import json
@@ -16,7 +16,7 @@ from aullava.common.settings import refuse_other_settings, write_settings
 from aullava.training.arguments import current_names
 from aullava.training.run.checkpoints import checkpoints, damage, tidy
 
-# What decides the weights among the trainer's own arguments; the others say where to write, how often, on what.
+# The trainer's own arguments that affect the weights; the others say where and how often to write, and on what hardware.
 _DECIDING = (
     "seed",
     "data_seed",
@@ -46,13 +46,13 @@ _DECIDING = (
     "fp16",
 )
 
-_WISHES = ("", "true", "none", "false")  # of resume_from_checkpoint; anything else is a folder
+_WISHES = ("", "true", "none", "false")  # values of resume_from_checkpoint; anything else is a folder
 
-# What does not, among the arguments of our own dataclasses.
+# The arguments of our own dataclasses that do not.
 FREE = frozenset(
     {
-        "data_dirs",  # a corpus may move; the manifest knows it by its content
-        "corpus_options",  # likewise: some are places
+        "data_dirs",  # a corpus may move: the manifest identifies it by content
+        "corpus_options",  # likewise: some are paths
         "cache_dir",
         "build_processes",
         "max_bad_images",
@@ -69,19 +69,19 @@ FREE = frozenset(
 
 
 def checkpoint_to_resume(training: TrainingArguments, *arguments, manifest: dict | None = None) -> str | None:
-    """The checkpoint that this run goes on from, or None for a new one; which it is, is printed.
+    """The checkpoint that this run resumes from, or None for a new run. Prints which one.
 
-    `training.resume_from_checkpoint` says which: nothing, the last whole one in output_dir if there is one; "true", likewise, but
-    there must be one; "none" or "false", a new run, and there must be none; else the folder of one. What a killed run left half
-    written is never taken: it is removed or set aside, with a message.
+    `training.resume_from_checkpoint` says which. Nothing: the last complete one in output_dir, if any. "true": likewise, but there
+    must be one. "none" or "false": a new run, and there must be none. Else: the folder of one. Incomplete checkpoints of a killed
+    run are never used: they are removed or set aside, with a message.
 
     Args:
         training: the trainer's arguments.
-        arguments: the other dataclasses that decide the weights.
-        manifest: of the corpora (data.MixedData.manifest); None where there are none.
+        arguments: the other dataclasses that affect the weights.
+        manifest: of the corpora (data.MixedData.manifest); None without corpora.
 
     Raises:
-        ValueError: the checkpoint belongs to a run with other settings, is damaged, or contradicts what was asked.
+        ValueError: the checkpoint belongs to a run with other settings, is damaged, or contradicts the request.
     """
     chosen = [None]
     if training.process_index == 0:
@@ -93,16 +93,17 @@ def checkpoint_to_resume(training: TrainingArguments, *arguments, manifest: dict
             settings[f"{corpus['corpus']}: options"] = corpus["options"]
         chosen = [_choose(training, settings)]
         write_settings(Path(training.output_dir, "settings.json"), settings)
-    broadcast_object_list(chosen)  # one process looks: the others would see folders come and go
+    broadcast_object_list(chosen)  # only one process looks: the others would see folders appear and vanish
     if chosen[0] is not None and not Path(chosen[0]).is_dir():
         raise ValueError(
-            f"process {training.process_index} does not see {chosen[0]}, process 0 does: output_dir must lie where all nodes see it"
+            f"process {training.process_index} does not see {chosen[0]}, but process 0 does: "
+            "output_dir must be on a disk shared by all nodes"
         )
     return chosen[0]
 
 
 def _choose(training: TrainingArguments, settings: dict) -> str | None:
-    """The checkpoint that is asked for, checked; None for a new run. What was cut short in output_dir is cleared away."""
+    """The requested checkpoint, checked; None for a new run. Cleans up after an interrupted save."""
     asked, output = training.resume_from_checkpoint, Path(training.output_dir)
     wish = "" if asked is None else str(asked).lower()
     named = None if wish in _WISHES else Path(asked)
@@ -111,16 +112,17 @@ def _choose(training: TrainingArguments, settings: dict) -> str | None:
             raise ValueError(f"resume_from_checkpoint is {named}: there is no such folder")
         if named.parent.resolve() != output.resolve() and checkpoints(output):
             raise ValueError(
-                f"resume_from_checkpoint is {named}, but output_dir {output} holds checkpoints of its own: name another output_dir"
+                f"resume_from_checkpoint is {named}, but output_dir {output} holds checkpoints of its own: choose "
+                "another output_dir"
             )
         if (reason := damage(named)) is not None:
-            raise ValueError(f"resume_from_checkpoint is {named}, which is not whole: {reason}")
-    if named is not None or checkpoints(output):  # before anything of another run is touched
+            raise ValueError(f"resume_from_checkpoint is {named}, which is not complete: {reason}")
+    if named is not None or checkpoints(output):  # before anything of another run is changed
         refuse_other_settings(
             (output if named is None else named.parent) / "settings.json",
             settings,
             "checkpoints of a run",
-            "name another output_dir, or delete this one",
+            "choose another output_dir, or delete this one",
             FREE,
             current_names,
         )
@@ -129,19 +131,17 @@ def _choose(training: TrainingArguments, settings: dict) -> str | None:
     last = next(iter(checkpoints(output)), None) if named is None else named
     problem = None
     if last is None and wish == "true":
-        problem = f"resume_from_checkpoint is {asked}, but output_dir {output} holds no whole checkpoint"
+        problem = f"resume_from_checkpoint is {asked}, but output_dir {output} holds no complete checkpoint"
     elif last is not None and wish in ("none", "false"):
         problem = (
-            f"resume_from_checkpoint is {asked}, but output_dir {output} holds {last.name}: name another output_dir"
+            f"resume_from_checkpoint is {asked}, but output_dir {output} holds {last.name}: choose another output_dir"
         )
     elif last is not None and training.save_only_model:
-        problem = (
-            f"save_only_model is set, so {last} holds no optimizer to go on with: name another output_dir, or unset it"
-        )
+        problem = f"save_only_model is set, so {last} has no optimizer state to resume from: choose another output_dir, or unset it"
     if problem is not None:
         raise ValueError(problem)
     if last is None:
         return None
     state = json.loads((last / "trainer_state.json").read_text(encoding="utf-8"))
-    print(f"going on from {last}: step {state['global_step']} of {state['max_steps']}")
+    print(f"resuming from {last}: step {state['global_step']} of {state['max_steps']}")
     return str(last)

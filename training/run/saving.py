@@ -1,4 +1,4 @@
-"""What a run leaves: a whole checkpoint, or the adapters that it learnt.
+"""What a run writes at the end: a full checkpoint, or its adapters.
 
 python -m aullava.training.run.saving ADAPTERS OUT    merges adapters into their base, as --merge_lora does at the end of a run
 """
@@ -28,12 +28,12 @@ def save_result(
     arguments: ModelArguments,
     weights: dict[str, torch.Tensor] | None = None,
 ) -> list[Path]:
-    """Write what a run learnt into its folder, by one process.
+    """Write the result of a run into its folder, from one process.
 
     Args:
-        folder: the run's; gets `model`, a whole checkpoint, or with LoRA `adapters`, and `model` only with merge_lora.
+        folder: the run's; gets `model`, a full checkpoint, or with LoRA `adapters`, and `model` only with merge_lora.
         arguments: saved_dtype, merge_lora.
-        weights: the model's state, where its parameters are spread over several devices; default what the model holds.
+        weights: the model's state, where its parameters are sharded; default: the model's own.
 
     Returns:
         The folders written.
@@ -50,13 +50,13 @@ def save_result(
 def save_adapters(
     model: PeftModel, processor: AULlavaProcessor, folder: str | Path, weights: dict[str, torch.Tensor] | None = None
 ) -> Path:
-    """Write adapters and projector, the name of their base, the processor, and how the model is asked (MODEL_CONFIG).
+    """Write adapters and projector, the name of their base, the processor, and the model's configuration (MODEL_CONFIG).
 
-    `PeftModel.from_pretrained(base, folder)` gives the model again.
+    `PeftModel.from_pretrained(base, folder)` restores the model.
     """
     partial = _partial(folder)
     model.save_pretrained(partial, state_dict=weights)
-    (partial / "README.md").unlink(missing_ok=True)  # peft's card is an empty form
+    (partial / "README.md").unlink(missing_ok=True)  # peft's card is an empty template
     processor.save_pretrained(partial)
     model.get_base_model().config.to_json_file(partial / MODEL_CONFIG)
     return _finished(partial, folder)
@@ -65,16 +65,16 @@ def save_adapters(
 def merge_adapters(
     adapters: str | Path, folder: str | Path, dtype: str = "bfloat16", checkpoint: str | None = None
 ) -> Path:
-    """Add adapters to the weights of their base, in float32, and write the whole checkpoint.
+    """Merge adapters into their base, in float32, and write the full checkpoint.
 
     Args:
         adapters: a folder of `save_adapters`.
         folder: where to write.
         dtype: precision of the saved weights.
-        checkpoint: the base, where it is no longer where the adapters say.
+        checkpoint: the base, if it is no longer where the adapters say.
 
     Raises:
-        ValueError: no such folder, or the base cannot be used.
+        ValueError: not a folder of adapters, or the base cannot be used.
     """
     adapters = Path(adapters)
     if missing := [
@@ -82,9 +82,7 @@ def merge_adapters(
         for name in ("adapter_config.json", MODEL_CONFIG, "adapter_model.safetensors")
         if not (adapters / name).is_file()
     ]:
-        raise ValueError(
-            f"{adapters} has no {missing[0]}: expected a folder of adapters that train_sft.py has written"
-        )
+        raise ValueError(f"{adapters} has no {missing[0]}: expected a folder of adapters that train_sft.py wrote")
     checkpoint = checkpoint or PeftConfig.from_pretrained(adapters).base_model_name_or_path
     how = json.loads((adapters / MODEL_CONFIG).read_text())
     model, _ = load_base(checkpoint, layout=how["prompt_layout"])
@@ -102,14 +100,14 @@ def save_checkpoint(
     dtype: str,
     weights: dict[str, torch.Tensor] | None = None,
 ) -> Path:
-    """Write weights, configuration and processor, and nothing of the training; the folder appears only when complete.
+    """Write weights, configuration and processor, without training state; the folder appears complete.
 
-    The files of transformers' decision API are among them, except where it could not read this checkpoint, which is said.
+    With them go the files of transformers' decision API, unless it could not read this checkpoint, which is printed.
 
     Args:
         dtype: precision of the saved weights. The configuration keeps the model's own, so that a small file is still loaded
-            and computed in float32 on a CPU.
-        weights: the state to write; default the model's.
+            and run in float32 on a CPU.
+        weights: the state to write; default: the model's.
     """
     partial = _partial(folder)
     precision = getattr(torch, dtype)
@@ -120,7 +118,7 @@ def save_checkpoint(
         for name, text in decision_files(processor, model.config).items():
             (partial / name).write_text(text, encoding="utf-8")
     except ValueError as error:
-        print(f"the checkpoint comes without the files of the decision API: {error}")
+        print(f"the checkpoint has no files for the decision API: {error}")
     return _finished(partial, folder)
 
 
@@ -137,11 +135,11 @@ def _finished(partial: Path, folder: str | Path) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Merge adapters into their base and write the whole checkpoint.")
+    parser = argparse.ArgumentParser(description="Merge adapters into their base and write the full checkpoint.")
     parser.add_argument("adapters", type=Path, help="folder that train_sft.py wrote with --lora_r")
     parser.add_argument("out", type=Path, help="folder to write")
     parser.add_argument("--dtype", choices=SAVED_DTYPES, default="bfloat16", help="precision of the saved weights")
-    parser.add_argument("--checkpoint", help="the base, where it is no longer where the adapters say")
+    parser.add_argument("--checkpoint", help="the base, if it is no longer where the adapters say")
     given = parser.parse_args()
     print(f"checkpoint written to {merge_adapters(given.adapters, given.out, given.dtype, given.checkpoint)}")
 

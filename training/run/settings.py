@@ -1,4 +1,4 @@
-"""The settings of a run: parsed from the command line and a YAML file, checked against each other, by this version's names."""
+"""The settings of a run, parsed from the command line and a YAML file and checked against each other."""
 
 import sys
 from collections.abc import Sequence
@@ -37,14 +37,14 @@ class Run(NamedTuple):
 
 
 class _Parser(TrlParser):
-    """TRL's, with a YAML file that may hold earlier names."""
+    """TRL's, but the YAML file may use names of the version before."""
 
     def set_defaults_with_config(self, **settings) -> list[str]:
         return super().set_defaults_with_config(**current_names(settings, warn=True))
 
 
 def parse_run(arguments: Sequence[str] | None = None) -> Run:
-    """The settings that the command line gives (default: this process's). --config FILE sets defaults, flags win.
+    """The settings that the command line gives (default: this process's). --config FILE sets defaults, flags override it.
 
     Raises:
         ValueError: an unknown key in the file, a value that is not allowed, or settings that contradict each other.
@@ -56,7 +56,7 @@ def parse_run(arguments: Sequence[str] | None = None) -> Run:
 
 
 def _current_flags(arguments: Sequence[str]) -> list[str]:
-    """The command line by the names of this version."""
+    """The command line, with the names of this version."""
     flags, skip = [], False
     for argument in arguments:
         flag, equals, value = argument.partition("=")

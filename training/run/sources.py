@@ -1,4 +1,4 @@
-"""Where a run's rows come from: corpora on disk, or faces that are drawn as they are read."""
+"""Where a run's rows come from: corpora on disk, or faces drawn as they are read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,22 +13,22 @@ from aullava.training.run.provenance import drawn_manifest
 from aullava.training.run.settings import Run
 from aullava.training.run.validation import ReadingArguments, ValidationRows, corpus_rows, drawn_rows, score_readings
 
-_LOSSES = ("loss", "entropy", "mean_token_accuracy")  # what SFTTrainer logs of the validation rows
+_LOSSES = ("loss", "entropy", "mean_token_accuracy")  # what SFTTrainer logs on the validation rows
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Rows of one run.
+    """The data of one run.
 
     Args:
-        train: training rows, changed as the augmentation says.
-        validation: training rows of other people, for the loss; None if nobody validates.
-        read: faces of those people with labels, to be read during training; None for none.
-        manifest: what the data are, as JSON holds it.
+        train: training rows, augmented.
+        validation: rows of other subjects, for the loss; None without validation subjects.
+        read: labelled faces of those subjects, to be read during training; None for none.
+        manifest: what the data are, for JSON.
         question_form: "short" or "full": the form that most rows ask.
         face_margin: how faces are framed, as the configuration's; None: as the detector frames them.
-        turns: turns about a picture, at most.
-        epoch: tells the rows which epoch the trainer is in; belongs among its callbacks.
+        turns: most turns per image.
+        epoch: tells the rows which epoch the trainer is in; one of its callbacks.
         mixed: the corpora behind it; None for drawn faces.
     """
 
@@ -44,11 +44,11 @@ class Source:
 
 
 def open_source(run: Run) -> Source:
-    """Corpora where some are named, else drawn faces.
+    """Corpora if there are any, else drawn faces.
 
     Raises:
-        ValueError: evaluation is asked for (eval_strategy), but nobody validates, or it does not give metric_for_best_model.
-            CorpusError, LeakError: see data.py.
+        ValueError: eval_strategy is set without validation subjects, or evaluation does not compute metric_for_best_model.
+            CorpusError, LeakError: see data/mix.py.
     """
     training, readings, epoch = run.training, run.readings, EpochOfRun()
     if training.eval_strategy == "no":
@@ -61,15 +61,15 @@ def open_source(run: Run) -> Source:
     if training.eval_strategy != "no":
         if source.validation is None:
             raise ValueError(
-                f"eval_strategy is {training.eval_strategy.value!r}, but nobody validates: set validation_share above 0, name "
-                "folds with validation people, or set eval_strategy to no"
+                f"eval_strategy is {training.eval_strategy.value!r}, but there are no validation subjects: set validation_share "
+                "above 0, choose folds with validation subjects, or set eval_strategy to no"
             )
-        # At once: the trainer looks for the metric in its first evaluation, hours later.
+        # Checked here because the trainer looks for the metric only in its first evaluation, hours later.
         scores = () if source.read is None else score_readings(source.read.truth, source.read.truth)
         metric, known = training.metric_for_best_model, [*_LOSSES, *scores]
         if metric is not None and metric.removeprefix("eval_") not in known:
             raise ValueError(
-                f"metric_for_best_model is {metric!r}, which evaluation does not give with these read_rows and read_protocols: "
+                f"metric_for_best_model is {metric!r}, which evaluation does not compute with these read_rows and read_protocols: "
                 f"expected one of {', '.join(known)}"
             )
     return replace(source, train=augmented_rows(source.train, run.augmentation, epoch))

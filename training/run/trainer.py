@@ -1,7 +1,7 @@
-"""TRL's SFTTrainer with what action units need beside it: losses on values, a guard, speed in turns, scores of readings.
+"""TRL's SFTTrainer with what action units need: losses on values, a guard, throughput in turns, scores of readings.
 
-Nothing of the trainer's own arithmetic is repeated here. It sums minus the log-probabilities of the labels and divides by their
-number, over accumulation steps and devices; an own value loss stands in for minus the log-probability of its token.
+The trainer's own arithmetic is not repeated here. It sums minus the log-probabilities of the labels and divides by their number,
+over accumulation steps and devices; a value loss replaces minus the log-probability of its token.
 """
 
 import json
@@ -24,21 +24,21 @@ from aullava.training.data.turn_tokens import IGNORED
 from aullava.training.run.losses import ValueTokens
 
 BAD_BATCH = "bad_batch.json"
-_EXTRAS = ("slots", "rows", "turns")  # what the collator adds for the trainer alone
+_EXTRAS = ("slots", "rows", "turns")  # what the collator adds for the trainer, and the model does not take
 
 
 class BadLossError(RuntimeError):
-    """The loss of a training batch is no number or has exploded."""
+    """The loss of a training batch is not finite or has exploded."""
 
 
 class LossGuard:
-    """Tells an ordinary training loss from a broken one.
+    """Detects a training loss that is broken.
 
     Args:
-        ratio: how many times the running median, or 1 nat where that is lower, a loss may reach; 0: any number may come.
-            The mean loss of an untrained model is the logarithm of the vocabulary, some 6 to 12 nats.
-        warm_up: batches before the ratio is applied.
-        window: batches that the median is taken over.
+        ratio: largest loss, as a multiple of the running median, or of 1 nat where that is lower; 0: any finite loss.
+            The mean loss of an untrained model is the logarithm of the vocabulary size, some 6 to 12 nats.
+        warm_up: batches before the ratio applies.
+        window: batches in the median.
     """
 
     def __init__(self, ratio: float = 10.0, warm_up: int = 20, window: int = 100):
@@ -47,13 +47,13 @@ class LossGuard:
 
     @property
     def limit(self) -> float:
-        """What the next loss may reach."""
+        """Largest loss allowed next."""
         if not self.ratio or len(self._losses) < self.warm_up:
             return math.inf
         return self.ratio * max(median(self._losses), 1.0)
 
     def passes(self, losses: list[float]) -> bool:
-        """Whether the losses of a step, one a process, are all fine; they then count for the median."""
+        """Whether the losses of a step, one per process, are all fine. If so, they enter the median."""
         if not all(math.isfinite(loss) and loss <= self.limit for loss in losses):
             return False
         self._losses.append(sum(losses) / len(losses))
@@ -64,8 +64,8 @@ class AUTrainer(SFTTrainer):
     """SFTTrainer for the batches of TurnCollator.
 
     Args:
-        value_loss: gives the (S,) losses of value tokens (losses.py) while training; default cross-entropy. Evaluation always takes
-            cross-entropy, so that eval_loss compares runs with different losses.
+        value_loss: gives the (S,) losses of value tokens (losses.py) while training; default: cross-entropy. Evaluation always uses
+            cross-entropy, so that eval_loss is comparable between runs.
         validation: called at every evaluation with the unwrapped model and the accelerator; gives scores by name (validation.py).
         max_loss_ratio: as `LossGuard`. The batches must then come with extras for their rows to be named.
         args, kwargs: as SFTTrainer.
@@ -94,7 +94,9 @@ class AUTrainer(SFTTrainer):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         if self.value_loss is not None:
             if slots is None:
-                raise ValueError("the batch has no slots, which value_loss needs: make the collator with extras=True")
+                raise ValueError(
+                    "the batch has no slots, which value_loss needs: create the collator with extras=True"
+                )
             head = self.accelerator.unwrap_model(self.model).get_output_embeddings()
             model = partial(score_labels, model, head, self.value_loss, slots)
         tokens_before = self._total_train_tokens
@@ -126,7 +128,7 @@ class AUTrainer(SFTTrainer):
             return super().evaluate(*args, **kwargs)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Training logs get `turns_per_second` and `tokens_per_second` since the last log, evaluating and saving left out, and
+        """Training logs get `turns_per_second` and `tokens_per_second` since the last log, without evaluation and saving, and
         `num_turns` since the run began."""
         if "loss" in logs and self._turns:
             seconds = time.perf_counter() - self._since
@@ -157,7 +159,7 @@ class AUTrainer(SFTTrainer):
         return loss * torch.as_tensor(num_items_in_batch) / (labels_BL[:, 1:] != IGNORED).sum().clamp(min=1)
 
     def _stop(self, losses: list[float], rows: list[str]) -> None:
-        """Write the rows of the batch down and raise, in every process alike."""
+        """Write the rows of the batch to a file and raise, in every process."""
         step, rows = self.state.global_step + 1, gather_object([rows])
         path = Path(self.args.output_dir, BAD_BATCH)
         if self.is_world_process_zero():
@@ -169,8 +171,8 @@ class AUTrainer(SFTTrainer):
         shown = ", ".join(f"{loss:.4g}" for loss in losses)
         expected = f"at most {self._guard.limit:.4g}" if math.isfinite(self._guard.limit) else "a finite number"
         raise BadLossError(
-            f"the loss of step {step} is {shown}: expected {expected}. The batch's rows are in {path}; look at them, lower "
-            "learning_rate, use bf16 instead of fp16, or go on from an earlier checkpoint"
+            f"the loss of step {step} is {shown}: expected {expected}. The rows of the batch are in {path}: check them, lower "
+            "learning_rate, use bf16 instead of fp16, or resume from an earlier checkpoint"
         )
 
 
@@ -195,7 +197,8 @@ def score_labels(
     labels_BL = inputs.pop("labels")[:, 1:]
     learnt_BL = labels_BL != IGNORED
     columns_C = learnt_BL.any(0).nonzero().squeeze(1)
-    # Only a wrapped model gathers its weights (DDP, FSDP), and it hands out no state of the last layer alone.
+    # The wrapped model must be called (DDP, FSDP gather weights), and it returns hidden states of all layers or none: so they are
+    # taken at the input of the head, for the kept columns only.
     seen = []
     hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     try:
@@ -206,7 +209,7 @@ def score_labels(
     logits_NV, labels_N = logits_BCV[at_label_BC].float(), labels_BL[learnt_BL]
     log_probs_NV = logits_NV.log_softmax(-1)
     log_probs_N = log_probs_NV.gather(1, labels_N[:, None]).squeeze(1)
-    number_BL = learnt_BL.flatten().cumsum(0).view_as(learnt_BL) - 1  # which label stands where
+    number_BL = learnt_BL.flatten().cumsum(0).view_as(learnt_BL) - 1  # index of the label at each place
     at_S = number_BL[slots_S5[:, 0], slots_S5[:, 1] - 1]
     hidden_SD = seen[-1][at_label_BC][at_S]
     losses_S = value_loss(ValueTokens(logits_NV[at_S], labels_N[at_S], hidden_SD, *slots_S5[:, 2:].unbind(1)))
@@ -222,14 +225,14 @@ def score_labels(
 
 
 def _placed(found_N: torch.Tensor, learnt_BL: torch.Tensor) -> torch.Tensor:
-    """One number a label where the labels stand, zero elsewhere."""
+    """One number per label at the labels' places, zero elsewhere."""
     return found_N.new_zeros(learnt_BL.shape).masked_scatter(learnt_BL, found_N)
 
 
 def count_tokens(attention_mask: torch.Tensor) -> torch.Tensor:
-    """() how many tokens are no padding.
+    """() number of tokens without padding.
 
     Args:
-        attention_mask: (B, L), or (B, 1, L, L) of packed rows, where padding alone does not look at itself.
+        attention_mask: (B, L), or (B, 1, L, L) of packed rows, where only padding does not attend to itself.
     """
     return (attention_mask.diagonal(dim1=-2, dim2=-1) if attention_mask.ndim == 4 else attention_mask).sum()

@@ -75,8 +75,8 @@ def said(row: dict) -> list[str]:
     return [turn.answer for turn in row["turns"]]
 
 
-def training_row(picture: Image.Image, *turns) -> dict:
-    return {"images": [picture], "turns": list(turns), "row": "procedural/0"}
+def training_row(image: Image.Image, *turns) -> dict:
+    return {"images": [image], "turns": list(turns), "row": "procedural/0"}
 
 
 def other_side(action: str) -> str:
@@ -89,23 +89,23 @@ def other_side(action: str) -> str:
 def test_nothing_is_changed_unless_asked_for():
     rows = drawn_faces(DrawnFaceArguments(faces=2, draw_size=48))
     assert augmented_rows(rows, AugmentationArguments(), EpochOfRun()) is rows
-    picture = augment(FACE, AugmentationArguments(), random.Random(0))
-    np.testing.assert_array_equal(np.asarray(picture), np.asarray(FACE))
+    image = augment(FACE, AugmentationArguments(), random.Random(0))
+    np.testing.assert_array_equal(np.asarray(image), np.asarray(FACE))
 
 
 @pytest.mark.parametrize("name", ALONE)
-def test_each_effect_changes_pictures_in_its_share_and_keeps_their_form(name):
+def test_each_effect_changes_images_in_its_share_and_keeps_their_form(name):
     strength = ALONE[name]
     share = 0.4
     shares = {name: share} if name == "augment_gray" else {name: strength, "augment_share": share}
     arguments = AugmentationArguments(**shares)
     assert arguments.active
     made = [augment(FACE, arguments, random.Random(seed)) for seed in range(150)]
-    changed = [np.asarray(picture) for picture in made if picture.tobytes() != FACE.tobytes()]
-    assert {(picture.size, picture.mode) for picture in made} == {((64, 64), "RGB")}
+    changed = [np.asarray(image) for image in made if image.tobytes() != FACE.tobytes()]
+    assert {(image.size, image.mode) for image in made} == {((64, 64), "RGB")}
     assert len(changed) / len(made) == pytest.approx(share, abs=0.13)
     if name != "augment_gray":
-        assert len({picture.tobytes() for picture in changed}) > 20  # of hues there are 26
+        assert len({image.tobytes() for image in changed}) > 20  # of hues there are 26
     else:
         assert np.ptp(changed[0], axis=2).max() == 0
 
@@ -165,8 +165,8 @@ def test_the_crop_stays_in_its_limits_and_reflects_past_the_border(monkeypatch):
     grey = Image.new("RGB", (40, 30), (90, 120, 150))
     arguments = AugmentationArguments(augment_share=1.0, augment_crop=0.1)
     for seed in range(200):
-        picture = np.asarray(augment(grey, arguments, random.Random(seed)))
-        assert (picture == (90, 120, 150)).all()  # no black border
+        image = np.asarray(augment(grey, arguments, random.Random(seed)))
+        assert (image == (90, 120, 150)).all()  # no black border
     factors, rights, downs = (np.array([box[place] for box in boxes]) for place in (1, 2, 3))
     assert 1 / 1.1 <= factors.min() < 0.93 and 1.07 < factors.max() <= 1.1
     for shifts in (rights, downs):
@@ -185,10 +185,10 @@ def test_mouth_corners_keep_their_place_to_the_eyes():
     for (x, y), colour in zip(points_N2, colours, strict=True):
         ImageDraw.Draw(marked).ellipse((x - 8, y - 8, x + 8, y + 8), fill=colour)
 
-    def relative(picture: Image.Image) -> np.ndarray:
+    def relative(image: Image.Image) -> np.ndarray:
         found = []
         for colour in colours:
-            near_HW = np.abs(np.asarray(picture, float) - colour).sum(2) < 120
+            near_HW = np.abs(np.asarray(image, float) - colour).sum(2) < 120
             assert near_HW.sum() > 20
             found.append(np.argwhere(near_HW).mean(0)[::-1])
         z = [complex(*point) for point in found]
@@ -208,7 +208,7 @@ def test_mouth_corners_keep_their_place_to_the_eyes():
 
 
 def test_feafas_sides_swap_as_the_face_does():
-    """The mirrored picture of an asymmetric face carries the values of the face drawn with its sides exchanged."""
+    """The mirrored image of an asymmetric face carries the values of the face drawn with its sides exchanged."""
     who = Identity.sample(np.random.default_rng(1))
     scene = replace(Scene.neutral(), light=(0.0, -0.6, 1.0))
     face, twin = (
@@ -224,8 +224,8 @@ def test_feafas_sides_swap_as_the_face_does():
     flipped = flip_row(row)
     read = parse(said(flipped)[0], protocol)
     assert read.status == "ok" and read.values == pytest.approx(twin.values(protocol))
-    picture = np.asarray(flipped["images"][0], float)
-    to_twin, to_face = (np.abs(picture - other.image_HWC).mean() for other in (twin, face))
+    image = np.asarray(flipped["images"][0], float)
+    to_twin, to_face = (np.abs(image - other.image_HWC).mean() for other in (twin, face))
     assert to_twin < 0.4 * to_face
     assert flipped["turns"][0].protocol == row["turns"][0].protocol
     assert flipped["turns"][0].question == row["turns"][0].question
@@ -258,7 +258,7 @@ def test_a_side_asked_alone_becomes_the_other_one():
     assert "AU52 head turn right" in turn.question and "AU51" not in turn.question
 
 
-def test_descriptions_that_name_a_side_keep_their_picture():
+def test_descriptions_that_name_a_side_keep_their_image():
     plain = make_description({"AU12": 1}, Protocol("custom", ("AU12",), "occurrence"))
     sided = make_description({"AU12": 1}, Protocol("custom", ("AU12",), "occurrence"), sides="R12")
     head = make_description({"AU51": 1, "AU1": 0}, Protocol("custom", ("AU1", "AU51"), "occurrence"), wording=3)
@@ -305,24 +305,24 @@ def test_a_row_changes_with_epoch_and_place_and_with_nothing_else():
 
 
 class Seen(nn.Module):
-    """A model that learns next to nothing and remembers which pictures it was given."""
+    """A model that learns next to nothing and remembers which images it was given."""
 
     def __init__(self):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(()))
-        self.pictures: list[int] = []
+        self.images: list[int] = []
 
-    def forward(self, picture):
-        self.pictures += picture.tolist()
+    def forward(self, image):
+        self.images += image.tolist()
         return {"loss": self.weight**2}
 
 
 def collate(rows: list[dict]) -> dict[str, torch.Tensor]:
-    return {"picture": torch.tensor([zlib.crc32(row["images"][0].tobytes()) for row in rows])}
+    return {"image": torch.tensor([zlib.crc32(row["images"][0].tobytes()) for row in rows])}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_run_sees_the_pictures_of_an_uninterrupted_one(tmp_path, workers):
+def test_a_resumed_run_sees_the_images_of_an_uninterrupted_one(tmp_path, workers):
     def run(folder, resume=None):
         epoch, model = EpochOfRun(), Seen()
         arguments = TrainingArguments(
@@ -339,8 +339,8 @@ def test_a_resumed_run_sees_the_pictures_of_an_uninterrupted_one(tmp_path, worke
         )
         rows = augmented_rows(face_rows(), STRONG, epoch)
         Trainer(model, arguments, data_collator=collate, train_dataset=rows, callbacks=[epoch]).train(resume)
-        return model.pictures
+        return model.images
 
     whole = run(tmp_path / "run")
-    assert len(set(whole)) == len(whole) == 18  # every picture anew in every epoch
+    assert len(set(whole)) == len(whole) == 18  # every image anew in every epoch
     assert run(tmp_path / "run", str(tmp_path / "run" / "checkpoint-4")) == whole[8:]

@@ -1,4 +1,4 @@
-"""Batches of turns: what carries a label, padding, and turns that share a picture."""
+"""Batches of turns: what carries a label, padding, and turns that share an image."""
 
 from dataclasses import replace
 
@@ -25,43 +25,43 @@ def processor():
 
 def row(name: str, value: float) -> dict:
     protocol = PROTOCOLS[name]
-    picture = Image.fromarray(np.full((96, 96, 3), 40 * (1 + len(name)), np.uint8))
-    return picture_row(picture, make_turn(dict.fromkeys(protocol.units, value), protocol, "short"))
+    image = Image.fromarray(np.full((96, 96, 3), 40 * (1 + len(name)), np.uint8))
+    return picture_row(image, make_turn(dict.fromkeys(protocol.units, value), protocol, "short"))
 
 
-def picture_row(picture: Image.Image, *turns) -> dict:
-    return {"images": [picture], "turns": list(turns), "row": "a/b"}
+def picture_row(image: Image.Image, *turns) -> dict:
+    return {"images": [image], "turns": list(turns), "row": "a/b"}
 
 
 def test_values_and_the_end_carry_labels(processor):
-    batch = TurnCollator(processor, literal_share=0.0)([row("disfa", 3), row("feafa", 0.25)])
+    batch = TurnCollator(processor, template_loss_fraction=0.0)([row("disfa", 3), row("feafa", 0.25)])
     decode = processor.tokenizer.decode
     said = [[decode([token]) for token in labels if token != IGNORED] for labels in batch["labels"].tolist()]
     assert said == [["3"] * 12 + ["</s>"], ["0.25"] * 24 + ["</s>"]]
 
 
-def test_with_every_literal_the_labels_are_the_answer(processor):
+def test_with_every_template_token_the_labels_are_the_answer(processor):
     rows = [row("disfa", 3), row("bp4d", 1)]
-    batch = TurnCollator(processor, literal_share=1.0)(rows)
+    batch = TurnCollator(processor, template_loss_fraction=1.0)(rows)
     for labels, entry in zip(batch["labels"].tolist(), rows, strict=True):
         answer = entry["turns"][0].answer
         assert processor.tokenizer.decode([token for token in labels if token != IGNORED]) == answer + "</s>"
 
 
-def test_literals_carry_labels_in_their_share_and_repeatably(processor):
+def test_template_tokens_carry_labels_in_their_share_and_repeatably(processor):
     rows = [row("feafa", value / 100) for value in range(100)]
-    collator = TurnCollator(processor, literal_share=0.2)
+    collator = TurnCollator(processor, template_loss_fraction=0.2)
     labels = collator(rows)["labels"]
     literals = (labels != IGNORED).sum().item() - 100 * 25
     assert literals / (100 * 24) == pytest.approx(0.2, abs=0.04)
     assert torch.equal(labels, collator(rows)["labels"])
 
 
-def test_hidden_values_are_labels_where_they_would_stand(processor):
+def test_masked_values_are_labels_where_they_would_stand(processor):
     decode = processor.tokenizer.decode
     rows = [row("disfa", 3), row("feafa", 0.25), row("bp4d", 1)]
-    shown = TurnCollator(processor, literal_share=0.0)(rows)
-    hidden = TurnCollator(processor, literal_share=0.0, hidden_share=1.0)(rows)
+    shown = TurnCollator(processor, template_loss_fraction=0.0)(rows)
+    hidden = TurnCollator(processor, template_loss_fraction=0.0, mask_rate=1.0)(rows)
     for index, value, entry in ((0, "3", rows[0]), (1, "0.25", rows[1]), (2, "1", rows[2])):
         answer = entry["turns"][0].answer
         pairs = zip(hidden["input_ids"][index].tolist(), hidden["labels"][index].tolist()[1:], strict=False)
@@ -78,21 +78,21 @@ def test_hidden_values_are_labels_where_they_would_stand(processor):
 
 def test_the_instruction_may_come_first(processor):
     rows = [row("bp4d", 1)]
-    batch = TurnCollator(processor, hidden_share=1.0, layout="instruction_first")(rows)
+    batch = TurnCollator(processor, mask_rate=1.0, layout="instruction_first")(rows)
     protocol = PROTOCOLS["bp4d"]
     text = make_turn(dict.fromkeys(protocol.units, 1), protocol, "short").question
     asked = processor.encode(rows[0]["images"], text, "instruction_first")["input_ids"]
     assert torch.equal(batch["input_ids"][:, : asked.shape[1]], asked)
-    usual = TurnCollator(processor, hidden_share=1.0)(rows)["input_ids"]
+    usual = TurnCollator(processor, mask_rate=1.0)(rows)["input_ids"]
     assert usual.shape == batch["input_ids"].shape and not torch.equal(usual, batch["input_ids"])
 
 
-def test_values_are_hidden_in_their_share_of_the_pictures(processor):
+def test_values_are_masked_in_their_share_of_the_images(processor):
     protocol = PROTOCOLS["bp4d"]
     turn = make_turn(dict.fromkeys(protocol.units, 0), protocol, "short")
     noise = np.random.default_rng(0).integers(0, 256, (200, 96, 96, 3), np.uint8)
     rows = [picture_row(Image.fromarray(image), turn) for image in noise]
-    collator = TurnCollator(processor, hidden_share=0.3)
+    collator = TurnCollator(processor, mask_rate=0.3)
     lengths = collator(rows)["attention_mask"].sum(1)
     assert (lengths == lengths.min()).float().mean().item() == pytest.approx(0.3, abs=0.08)
     assert torch.equal(lengths, collator(rows)["attention_mask"].sum(1))
@@ -127,7 +127,7 @@ def test_the_prompt_is_the_one_that_inference_asks(processor):
 
 @pytest.fixture(scope="module")
 def drawn_rows():
-    """Four pictures with one to four turns, in short and full questions, and one description."""
+    """Four images with one to four turns, in short and full questions, and one description."""
     faces = drawn_faces(DrawnFaceArguments(faces=4, draw_size=48, turns_per_face=4, custom_share=0.3, full_share=0.3))
     rows = [row | {"turns": row["turns"][: number + 1]} for number, row in enumerate(faces)]
     rows[1]["turns"].append(make_description({"AU4": 1}, Protocol("custom", ("AU4",), "occurrence")))
@@ -192,10 +192,10 @@ def test_slots_say_where_the_values_are_learnt(drawn_rows, name, hidden, packed)
 
 def test_a_description_is_learnt_whole(processor, drawn_rows):
     described = drawn_rows[1] | {"turns": drawn_rows[1]["turns"][-1:]}
-    labels = TurnCollator(processor, literal_share=0.0)([described])["labels"][0]
+    labels = TurnCollator(processor, template_loss_fraction=0.0)([described])["labels"][0]
     assert processor.tokenizer.decode(labels[labels != IGNORED]) == described["turns"][0].answer + "</s>"
 
 
-def test_turns_cannot_share_a_picture_that_comes_last(processor):
+def test_turns_cannot_share_a_image_that_comes_last(processor):
     with pytest.raises(ValueError, match="packed=True with layout='instruction_first'"):
         TurnCollator(processor, layout="instruction_first", packed=True)

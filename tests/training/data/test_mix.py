@@ -1,4 +1,4 @@
-"""Corpora on disk become training rows: true, mixed as asked, repeatable, nobody on both sides, bad pictures passed over."""
+"""Corpora on disk become training rows: true, mixed as asked, repeatable, nobody on both sides, bad images passed over."""
 
 import copy
 import io
@@ -73,8 +73,8 @@ def values_by_row(*datasets):
 
 def check_rows(rows, truth):
     for row in rows:
-        [picture] = row["images"]
-        assert isinstance(picture, Image.Image) and picture.mode == "RGB"
+        [image] = row["images"]
+        assert isinstance(image, Image.Image) and image.mode == "RGB"
         for turn, (_, answer) in zip(row["turns"], said(row), strict=True):
             if turn.kind != "description":
                 assert answer == render(as_protocol(truth[row["row"]], turn.protocol), turn.protocol)
@@ -89,21 +89,19 @@ def test_rows_are_true_and_each_comes_once(places):
     assert {len(row["turns"]) for row in rows} == {3}
     assert {name for name, *_ in (row["row"].split("/") for row in rows)} == {"bp4d", "feafa"}
     assert data.counts["bp4d"]["train"]["rows"] + data.counts["feafa"]["train"]["rows"] == len(rows)
-    assert data.reading.pictures.total() == {
-        name: (data.counts[name]["train"]["rows"], 0) for name in ("bp4d", "feafa")
-    }
+    assert data.reading.images.total() == {name: (data.counts[name]["train"]["rows"], 0) for name in ("bp4d", "feafa")}
 
 
 def test_nobody_validates_who_trains_or_is_tested(places):
     data = mixed(places, "bp4d", folds=["fold1"], validation_share=0.3)
     [corpus] = data.corpora
     train, validation = people_of(corpus.train), people_of(data.validation_labels["bp4d"])
-    assert train and validation and corpus.test_people
-    assert not (train & validation or train & corpus.test_people or validation & corpus.test_people)
-    assert train | validation | corpus.test_people == {("bp4d", subject) for subject in PEOPLE}
+    assert train and validation and corpus.test_subjects
+    assert not (train & validation or train & corpus.test_subjects or validation & corpus.test_subjects)
+    assert train | validation | corpus.test_subjects == {("bp4d", subject) for subject in PEOPLE}
 
 
-def test_validation_is_each_row_once_and_even_over_people(places):
+def test_validation_is_each_row_once_and_even_over_subjects(places):
     data = mixed(places, "bp4d", "feafa", validation_share=0.5, validation_rows=30)
     labels = data.validation_labels
     truth = values_by_row(*labels.values())
@@ -114,11 +112,11 @@ def test_validation_is_each_row_once_and_even_over_people(places):
     for (corpus, _), count in per_person.items():
         assert count == (6 if corpus == "feafa" else max(per_person.values())) or count >= max(per_person.values()) - 1
     assert data.counts["feafa"]["validation"]["rows"] == len(labels["feafa"])
-    assert labels["bp4d"][0]["image"].size == (32, 32)  # pictures are decoded there
+    assert labels["bp4d"][0]["image"].size == (32, 32)  # images are decoded there
     assert mixed(places, "bp4d", validation_share=0.0).validation is None
 
 
-def test_the_owners_validation_people_are_taken(places):
+def test_the_owners_validation_subjects_are_taken(places):
     aff_wild2.make(places / "aff_wild2")
     data = mixed(places, "aff_wild2", validation_share=0.5)  # which nobody is taken from
     assert data.counts == mixed(places, "aff_wild2", validation_share=0.0).counts
@@ -236,14 +234,14 @@ def test_balance_lifts_rare_units(places):
     assert lifted[rarest] > 1.1 * natural[rarest]
 
 
-def test_people_of_two_corpora_are_kept_apart(places):
+def test_subjects_of_two_corpora_are_kept_apart(places):
     given = {"corpus_options": {"feafa_plus": {"part": "A"}}}
     with pytest.raises(LeakError, match=r"feafa_plus, exclude_subjects=.*corpus_options"):
         mixed(places, "feafa", "feafa_plus", folds=["fold1", "-"], **given)
     data = mixed(places, "feafa", "feafa_plus", folds=["fold1", "fold1"], **given)
     train, tested = (
-        {s for corpus in data.corpora for _, s in people}
-        for people in (set().union(*(people_of(c.train) for c in data.corpora)), data.corpora[0].test_people)
+        {s for corpus in data.corpora for _, s in subjects}
+        for subjects in (set().union(*(people_of(c.train) for c in data.corpora)), data.corpora[0].test_subjects)
     )
     assert train and tested and not train & tested
 
@@ -258,24 +256,24 @@ def test_a_person_who_trains_in_one_corpus_does_not_validate_in_another(places):
 
 @pytest.fixture
 def corruptible(places, tmp_path):
-    """A BP4D of 160 pictures, built, and a function that spoils some of them afterwards."""
+    """A BP4D of 160 images, built, and a function that spoils some of them afterwards."""
     bp4d.make(tmp_path / "bp4d", frames=40, subjects=("F001", "F003"))
-    pictures = sorted((tmp_path / "bp4d").rglob("*.jpg"))
+    images = sorted((tmp_path / "bp4d").rglob("*.jpg"))
     mixed(tmp_path, "bp4d", validation_share=0.0)
 
     def spoil(*numbers):
         for number in numbers:
-            state = pictures[number].stat()
-            whole = pictures[number].read_bytes()
-            pictures[number].write_bytes(whole[:200] + b"\0" * (len(whole) - 200))
-            shutil.os.utime(pictures[number], ns=(state.st_atime_ns, state.st_mtime_ns))
+            state = images[number].stat()
+            whole = images[number].read_bytes()
+            images[number].write_bytes(whole[:200] + b"\0" * (len(whole) - 200))
+            shutil.os.utime(images[number], ns=(state.st_atime_ns, state.st_mtime_ns))
         return tmp_path
 
     return spoil
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_bad_picture_is_passed_over_counted_and_named(corruptible, caplog, workers):
+def test_a_bad_image_is_skipped_counted_and_named(corruptible, caplog, workers):
     place = corruptible(3)
     data = mixed(place, "bp4d", validation_share=0.0)
     with caplog.at_level(logging.WARNING):
@@ -289,24 +287,24 @@ def test_a_bad_picture_is_passed_over_counted_and_named(corruptible, caplog, wor
     assert missing.rpartition("/")[0] == twice.rpartition("/")[0]
     assert int(missing.split("/")[-1]) + 1 == int(twice.split("/")[-1])
     check_rows(rows, values_by_row(data.corpora[0].train))
-    assert data.reading.pictures.total() == {"bp4d": (161, 1)}  # workers' reads arrive here
+    assert data.reading.images.total() == {"bp4d": (161, 1)}  # workers' reads arrive here
     if not workers:
-        assert f"row {missing} is passed over, 1 of" in caplog.text
+        assert f"row {missing} is skipped (1 of" in caplog.text
     assert as_text(rows) == as_text(mixed(place, "bp4d", validation_share=0.0).train)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_too_many_bad_pictures_stop_the_run(corruptible, workers):
+def test_too_many_bad_images_stop_the_run(corruptible, workers):
     place = corruptible(3, 90)  # 2 of 160 are more than 1%; no worker needs to meet both
     data = mixed(place, "bp4d", validation_share=0.0)
     loader = DataLoader(data.train, batch_size=8, num_workers=workers, collate_fn=list)
-    with pytest.raises(CorpusError, match=r"2 of \d+ pictures read of bp4d \(160 rows\).*max_bad_images is 0.01"):
+    with pytest.raises(CorpusError, match=r"2 of \d+ images read of bp4d \(160 rows\).*max_bad_images is 0.01"):
         list(loader)
     tolerant = mixed(place, "bp4d", validation_share=0.0, max_bad_images=0.02)
     assert len(list(tolerant.train)) == 160
 
 
-def test_bad_validation_pictures_are_left_out_before_the_run(corruptible, caplog):
+def test_bad_validation_images_are_left_out_before_the_run(corruptible, caplog):
     place = corruptible(3, 90)
     data = mixed(place, "bp4d", validation_share=0.5, max_bad_images=0.05)
     assert len(list(data.validation)) == data.counts["bp4d"]["validation"]["rows"] == 79
@@ -315,38 +313,40 @@ def test_bad_validation_pictures_are_left_out_before_the_run(corruptible, caplog
         mixed(place, "bp4d", validation_share=0.5, max_bad_images=0.0)
 
 
-def test_pictures_found_damaged_by_the_builder_count_too(places, tmp_path):
+def test_images_found_damaged_by_the_builder_count_too(places, tmp_path):
     bp4d.make(tmp_path / "bp4d", frames=10, subjects=("F001", "F003"))
-    picture = min((tmp_path / "bp4d").rglob("*.jpg"))
-    picture.write_bytes(picture.read_bytes()[:-20])
-    with pytest.raises(CorpusError, match="1 pictures of bp4d are unreadable and 39 are not; max_bad_images is 0.01"):
+    image = min((tmp_path / "bp4d").rglob("*.jpg"))
+    image.write_bytes(image.read_bytes()[:-20])
+    with pytest.raises(CorpusError, match="1 images of bp4d are unreadable and 39 are not; max_bad_images is 0.01"):
         mixed(tmp_path, "bp4d")
     assert len(mixed(tmp_path, "bp4d", max_bad_images=0.025, validation_share=0.0).train) == 39
 
 
-def test_no_readable_picture_at_all_says_so(corruptible):
+def test_no_readable_image_at_all_says_so(corruptible):
     data = mixed(corruptible(*range(160)), "bp4d", validation_share=0.0, max_bad_images=1.0)
-    with pytest.raises(CorpusError, match="not one of 160 pictures of bp4d can be read"):
+    with pytest.raises(CorpusError, match="not one of 160 images of bp4d can be read"):
         data.train[0]
 
 
-def test_pictures_of_unknown_people_are_warned_of(places, caplog):
+def test_images_of_unknown_subjects_are_warned_of(places, caplog):
     emotionet.make(places / "emotionet")
     mixed(places, "emotionet")
-    assert "emotionet does not tell people apart" in caplog.text
+    assert "emotionet does not identify subjects" in caplog.text
     caplog.clear()
     mixed(places, "feafa")
-    assert "people apart" not in caplog.text
+    assert "subjects apart" not in caplog.text
 
 
 def test_what_is_missing_is_said(places, tmp_path):
     with pytest.raises(LayoutError, match="no such folder; expected the folder of"):
         mixed(places, "disfa")
-    with pytest.raises(CorpusError, match="bp4d has nothing that .*format_shares=.*continuous.* ask: no row of"):
+    with pytest.raises(
+        CorpusError, match="bp4d has nothing to ask about with .*format_shares=.*continuous.*: no row of"
+    ):
         mixed(places, "bp4d", format_shares={"continuous": 1})
     with pytest.raises(CorpusError, match="bp4d, validation_share=0.1: 1 training subject"):
         mixed(places, "bp4d", corpus_options={"bp4d": {"exclude_subjects": list(PEOPLE[1:])}})
-    with pytest.raises(CorpusError, match="would give no row to an epoch"):
+    with pytest.raises(CorpusError, match="would have no row in an epoch"):
         mixed(places, "bp4d", "feafa", corpus_weights=[1, 1000], epoch_rows=20)
     with pytest.raises(ValueError, match="corpora is empty"):
         training_rows(DataArguments())
@@ -412,7 +412,7 @@ def test_a_dry_run_says_what_there_is(places, packed):
         for row in data.train
     )
     [an_epoch] = re.findall(r"tokens +│ +[\d.,]+ │ +([\d,]+) │", text)
-    assert int(an_epoch.replace(",", "")) == tokens  # 50 pictures are all in the sample
+    assert int(an_epoch.replace(",", "")) == tokens  # 50 images are all in the sample
     assert re.search(r"steps of 4 x 2 x 2 │ +│ +4 │ +8 │", text)
 
 

@@ -88,12 +88,12 @@ def test_what_is_left_over_goes_where_most_was_cut_off():
 
 
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=60), st.integers(1, 70), st.integers(0, 9))
-def test_even_rows_are_even_over_people(people, total, seed):
-    rows = even_rows(people, total, np.random.default_rng(seed))
-    assert len(set(rows.tolist())) == len(rows) == min(total, len(people))
-    taken = {who: sum(people[row] == who for row in rows) for who in people}
+def test_even_rows_are_even_over_subjects(subjects, total, seed):
+    rows = even_rows(subjects, total, np.random.default_rng(seed))
+    assert len(set(rows.tolist())) == len(rows) == min(total, len(subjects))
+    taken = {who: sum(subjects[row] == who for row in rows) for who in subjects}
     most = max(taken.values())
-    assert all(count >= most - 1 or count == people.count(who) for who, count in taken.items())
+    assert all(count >= most - 1 or count == subjects.count(who) for who, count in taken.items())
 
 
 def test_even_rows_are_spread_over_a_person():

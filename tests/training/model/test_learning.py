@@ -137,7 +137,7 @@ def test_the_command_merges_onto_a_base_that_has_moved(bases, tmp_path, monkeypa
 def test_adapters_are_no_base_and_a_base_is_no_adapters(bases, tmp_path):
     model, processor, _ = adapted(bases["swin"])
     folder = save_adapters(model, processor, tmp_path / "adapters")
-    with pytest.raises(ValueError, match="holds LoRA adapters and no whole model: merge them first"):
+    with pytest.raises(ValueError, match="holds LoRA adapters, not a whole model: merge them first"):
         base_config(str(folder))
     with pytest.raises(ValueError, match="has no adapter_config.json"):
         merge_adapters(bases["swin"], tmp_path / "out")

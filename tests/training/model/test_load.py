@@ -34,7 +34,7 @@ from aullava.training.model.scratch import ScratchArguments
 
 from tiny import CLIP_PATCH, CLIP_SIDE, TOKENIZERS, TOWERS, tiny_config, tiny_model, tiny_processor
 
-# What llava-1.5 writes: all pictures first, a space behind every text, nothing at the end of an answer.
+# What llava-1.5 writes: all images first, a space behind every text, nothing at the end of an answer.
 LLAVA_TEMPLATE = (
     "{% for message in messages %}{{ message['role'].upper() + ': ' }}"
     "{% for part in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
@@ -162,7 +162,7 @@ def test_what_is_learnt_stands_where_it_is_read(saved, name):
     model, processor = load_base(str(saved["llava-1.5", True]))
     protocol = PROTOCOLS[name]
     turn = make_turn(dict.fromkeys(protocol.units, 1), protocol, "short")
-    batch = TurnCollator(processor, literal_share=0.0)([{"images": [PICTURE], "turns": [turn], "row": "a"}])
+    batch = TurnCollator(processor, template_loss_fraction=0.0)([{"images": [PICTURE], "turns": [turn], "row": "a"}])
     prompt = processor.prompt(question(protocol, "short"))
     plan = compile_plan(processor.tokenizer, prompt, protocol)
     said = "1.00" if name == "feafa" else "1"
@@ -198,7 +198,7 @@ def test_missing_bases_are_named():
 @pytest.mark.parametrize("other", [BertConfig(), Qwen2Config(), LlavaNextConfig()], ids=lambda c: c.model_type)
 def test_what_is_no_llava_is_refused_by_its_config_alone(tmp_path, other):
     other.save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match=f"is a {other.model_type} model: expected one of LLaVA's") as error:
+    with pytest.raises(ValueError, match=f"is a {other.model_type} model: expected a LLaVA") as error:
         load_base(str(tmp_path))
     assert "\n" not in str(error.value)
 
@@ -215,14 +215,14 @@ def test_a_base_without_processor_or_chat_template_is_refused(base):
     (base / "processor_config.json").unlink()
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (base / name).unlink()
-    with pytest.raises(ValueError, match="has no whole processor"):
+    with pytest.raises(ValueError, match="has no complete processor"):
         load_base(str(base))
 
 
-def test_a_processor_of_another_picture_size_is_refused(base):
+def test_a_processor_of_another_image_size_is_refused(base):
     path = base / "processor_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"patch_size": 16}))
-    with pytest.raises(ValueError, match="writes 4 image tokens for a picture of 32 px, its model puts out 16"):
+    with pytest.raises(ValueError, match="writes 4 image tokens for an image of 32 px, its model gives 16"):
         load_base(str(base))
 
 
@@ -235,7 +235,10 @@ def test_a_template_that_cannot_write_the_layout_is_refused(base):
 @pytest.mark.parametrize(
     "damage, said",
     [
-        (lambda w: w | {"model.language_model.extra.weight": torch.zeros(2)}, "1 tensors that its config.json has no"),
+        (
+            lambda w: w | {"model.language_model.extra.weight": torch.zeros(2)},
+            "1 tensors that do not belong to its config.json",
+        ),
         (lambda w: {k: v for k, v in w.items() if "lm_head" not in k}, "no weights for 1 parameters"),
     ],
     ids=["unexpected", "missing"],
@@ -267,7 +270,7 @@ def test_4_bit_without_its_library_is_refused(base):
 
     if is_bitsandbytes_available():
         pytest.skip("bitsandbytes is installed here")
-    with pytest.raises(ValueError, match="load_in_4bit=True needs the library bitsandbytes"):
+    with pytest.raises(ValueError, match="load_in_4bit=True needs bitsandbytes"):
         load_for_training(ModelArguments(checkpoint=str(base), lora_r=2, load_in_4bit=True), ScratchArguments())
 
 

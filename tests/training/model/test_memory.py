@@ -5,7 +5,7 @@ import torch
 from trl import SFTConfig
 
 from aullava.training.arguments import ModelArguments
-from aullava.training.model.learning import empty_model, set_to_learn, unreached_parameters
+from aullava.training.model.learning import empty_model, set_to_learn, unused_parameters
 from aullava.training.model.report import activation_bytes, estimate_memory
 
 from tiny import TOWERS, reseed, tiny_config, tiny_model
@@ -109,10 +109,10 @@ def test_a_configuration_in_half_precision_is_estimated_in_the_precision_of_the_
 
 
 @pytest.mark.parametrize("tower", TOWERS)
-def test_the_unreached_parameters_are_those_without_a_gradient(tower):
+def test_the_unused_parameters_are_those_without_a_gradient(tower):
     model, processor = tiny_model(tower)
     reseed(model, 1)
     inputs = processor.encode([torch.zeros(40, 40, 3, dtype=torch.uint8).numpy()], "which?")
     model(**inputs, labels=inputs["input_ids"]).loss.backward()
     without = {name for name, parameter in model.named_parameters() if parameter.grad is None}
-    assert unreached_parameters(model.config) == without != set()
+    assert unused_parameters(model.config) == without != set()

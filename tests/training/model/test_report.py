@@ -67,7 +67,7 @@ def test_two_steps_move_what_the_table_counts_and_nothing_else(bases, tmp_path, 
     trainer = SFTTrainer(
         model=model,
         args=settings(tmp_path),
-        data_collator=TurnCollator(processor, literal_share=0.5),
+        data_collator=TurnCollator(processor, template_loss_fraction=0.5),
         train_dataset=drawn_faces(FACES),
         processing_class=processor,
     )

@@ -36,7 +36,7 @@ def test_regressor_learns_a_few_faces():
     assert (strengths - targets).abs().mean().item() < 0.5 * (targets - targets.mean(0)).abs().mean().item()
 
 
-def test_pictures_are_normalised_as_the_processor_does():
+def test_images_are_normalised_as_the_processor_does():
     generator = np.random.default_rng(0)
     images = [generator.integers(0, 256, (96, 96, 3), dtype=np.uint8) for _ in range(2)]
     batch = collate_strengths([{"image_HWC": image, "strengths": [0.0] * len(ACTIONS)} for image in images])

@@ -254,7 +254,7 @@ def test_killed_in_a_step_and_then_while_saving_it_ends_where_an_uninterrupted_r
     kill(killed)
 
     killed = start(tmp_path / "killed")
-    step = int(read_until(killed, "going on from").split("step ")[1].split()[0])
+    step = int(read_until(killed, "resuming from").split("step ")[1].split()[0])
     assert step in (2, 4)
     half = output / UNFINISHED / f"checkpoint-{step + 2}"
     half.mkdir(parents=True)

@@ -21,7 +21,7 @@ SMALL = {
     "faces": 16,  # two steps an epoch
     "turns_per_face": 3,
     "packed": True,
-    "hidden_share": 0.3,
+    "mask_rate": 0.3,
     "validation_faces": 3,  # odd: one process has more to do
     "per_device_train_batch_size": 2,
     "per_device_eval_batch_size": 1,

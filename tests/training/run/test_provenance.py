@@ -34,7 +34,7 @@ KINDS = (ModelArguments, DrawnFaceArguments, AugmentationArguments, DataArgument
 
 def parts(tmp_path, **training):
     return (
-        ModelArguments(from_scratch=True, hidden_share=0.3),
+        ModelArguments(from_scratch=True, mask_rate=0.3),
         DrawnFaceArguments(faces=10, first_face=2, protocols=["disfa"]),
         AugmentationArguments(augment_flip=0.25, augment_jpeg=60),
         SFTConfig(output_dir=str(tmp_path / "run"), use_cpu=True, bf16=False, report_to="none", **training),

@@ -53,7 +53,7 @@ def left(tmp_path) -> Path:
     ("harm", "told"),
     [
         (lambda folder: (folder / RECORD).unlink(), "whole.json, which is written last"),
-        (lambda folder: (folder / RECORD).write_text('{"a": '), "cut short"),
+        (lambda folder: (folder / RECORD).write_text('{"a": '), "truncated"),
         (lambda folder: (folder / "optimizer.pt").unlink(), "lacks optimizer.pt"),
         (lambda folder: os.truncate(folder / "model.safetensors", 99), "model.safetensors has 99 bytes of"),
     ],
@@ -93,6 +93,19 @@ def test_a_folder_of_another_run_is_refused_and_left_as_it_is(left):
         choose(left)
 
 
+def test_a_run_of_the_version_before_is_resumed(left):
+    model = ModelArguments(from_scratch=True, mask_rate=0.3)
+    choose(left.parent / "now", FACES, model)
+    now = json.loads((left.parent / "now" / "settings.json").read_text())
+    before = {"hidden_share": now.pop("mask_rate"), "value_loss_margin": 0.05} | now
+    before["literal_share"] = before.pop("template_loss_fraction")
+    (left / "settings.json").write_text(json.dumps(before))
+    assert "mask_rate" not in before
+    with pytest.raises(ValueError, match="mask_rate was 0.3, is 0.2"):
+        choose(left, FACES, replace(model, mask_rate=0.2))
+    assert choose(left, FACES, model) == str(left / "checkpoint-4")
+
+
 def test_the_number_of_processes_is_a_setting(left, monkeypatch):
     monkeypatch.setattr(SFTConfig, "world_size", property(lambda self: 2))
     with pytest.raises(ValueError, match="world_size was 1, is 2"):
@@ -124,20 +137,20 @@ def test_a_checkpoint_may_be_named(left, tmp_path):
     with pytest.raises(ValueError, match="holds checkpoints of its own"):
         choose(other, resume_from_checkpoint=named)
     os.truncate(left / "checkpoint-2" / "scheduler.pt", 1)
-    with pytest.raises(ValueError, match="which is not whole: scheduler.pt has 1 bytes"):
+    with pytest.raises(ValueError, match="which is not complete: scheduler.pt has 1 bytes"):
         choose(left, resume_from_checkpoint=named)
 
 
 def test_true_wants_a_checkpoint_and_none_wants_no_checkpoint(left, tmp_path):
     assert choose(left, resume_from_checkpoint="true") == str(left / "checkpoint-4")
-    with pytest.raises(ValueError, match="holds no whole checkpoint"):
+    with pytest.raises(ValueError, match="holds no complete checkpoint"):
         choose(tmp_path / "empty", resume_from_checkpoint="true")
     assert choose(tmp_path / "empty", resume_from_checkpoint="none") is None
     with pytest.raises(ValueError, match="resume_from_checkpoint is none, but output_dir .* holds checkpoint-4"):
         choose(left, resume_from_checkpoint="none")
 
 
-def test_weights_alone_are_not_gone_on_with(left):
+def test_weights_alone_are_not_resumed(left):
     with pytest.raises(ValueError, match="save_only_model is set"):
         choose(left, save_only_model=True)
 

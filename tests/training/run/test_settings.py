@@ -24,10 +24,22 @@ def test_parts_are_checked_against_each_other():
         parse_run([*PLAIN, "--value_loss", "inverse_frequency", "--loss_type", "dft"])
 
 
+@pytest.mark.parametrize(("name", "now"), RENAMED.items())
+def test_names_of_the_version_before_still_work_and_say_so(tmp_path, name, now):
+    for given in (in_file(tmp_path, **{name: 0.25}), [f"--{name}", "0.25"], [f"--{name}=0.25"]):
+        with pytest.warns(FutureWarning, match=f"{name} is now called {now}"):
+            assert getattr(parse_run([*given, *PLAIN]).base, now) == 0.25
+    flag = [f"--{now}", "0.75"]
+    with pytest.warns(FutureWarning, match=name):
+        assert getattr(parse_run([*in_file(tmp_path, **{name: 0.25}), *flag, *PLAIN]).base, now) == 0.75
+    with pytest.raises(ValueError, match=f"{name} and {now} are the same setting"):
+        parse_run([*in_file(tmp_path, **{name: 0.25, now: 0.5}), *PLAIN])
+
+
 @pytest.mark.parametrize("name", REMOVED)
 def test_removed_settings_do_nothing_and_say_so(tmp_path, name):
     for given in (in_file(tmp_path, **{name: 0.0}), [f"--{name}", "0.5"], [f"--{name}=0.5"]):
-        with pytest.warns(FutureWarning, match=f"{name} was removed"):
+        with pytest.warns(FutureWarning, match=f"{name} was removed and has no effect"):
             run = parse_run([*given, *PLAIN])
         assert run[:-1] == parse_run(PLAIN)[:-1]
 

@@ -166,13 +166,13 @@ def test_evaluation_always_takes_cross_entropy(tmp_path, rows, counts):
 def test_tokens_are_counted_without_padding_and_pairs(tmp_path, rows):
     apart = make(tmp_path, rows).data_collator(rows)
     packed = make(tmp_path, rows, packed=True).data_collator(rows)
-    pictures, turns = len(rows), 2 * len(rows)
+    images, turns = len(rows), 2 * len(rows)
     shared = (packed["position_ids"][0] == 0).nonzero()  # the prefix begins once
     assert len(shared) >= 1
     prefix = apart["input_ids"][0].tolist()
     image = max(place for place, token in enumerate(prefix) if token == prefix[prefix.index(3)])
     assert count_tokens(apart["attention_mask"]) == apart["attention_mask"].sum()
-    assert count_tokens(packed["attention_mask"]) == apart["attention_mask"].sum() - (turns - pictures) * (image + 1)
+    assert count_tokens(packed["attention_mask"]) == apart["attention_mask"].sum() - (turns - images) * (image + 1)
     logs, _ = trained(tmp_path, rows, packed=True, per_device_train_batch_size=8)
     assert logs[0]["num_tokens"] == count_tokens(packed["attention_mask"])
 
@@ -188,7 +188,7 @@ def test_speed_is_logged_in_turns_and_tokens(tmp_path, rows):
 
 
 class Poisoned:
-    """A collator that gives the pictures of a batch with a certain row no numbers."""
+    """A collator that gives the images of a batch with a certain row no numbers."""
 
     def __init__(self, collate, row: str):
         self.collate, self.row = collate, row

@@ -67,7 +67,7 @@ def test_a_drawn_face_is_scored_by_its_own_values():
     rows = drawn_rows(DRAWING, 5, PROTOCOL_NAMES)
     for index in range(5):
         face = DRAWING.face("validation", index)
-        assert np.array_equal(rows.picture(index), face.image_HWC)
+        assert np.array_equal(rows.image(index), face.image_HWC)
         for name in PROTOCOL_NAMES:
             assert rows.truth[name][index].tolist() == [face.values(PROTOCOLS[name])[c] for c in PROTOCOLS[name].units]
 
@@ -83,7 +83,7 @@ def test_rows_of_a_corpus_are_spread_and_values_derived(tmp_path):
     places = np.linspace(0, 23, 7).round().astype(int)
     for index, place in enumerate(places):
         row = (levels if place < 12 else blind)[int(place) % 12]
-        assert np.array_equal(np.asarray(rows.picture(index)), np.asarray(row["image"]))
+        assert np.array_equal(np.asarray(rows.image(index)), np.asarray(row["image"]))
         expected = [
             2.0 if place >= 12 and c == coded[0] else row[c]
             for c in map(PROTOCOLS["disfa"].column, PROTOCOLS["disfa"].units)
@@ -100,7 +100,7 @@ def test_it_scores_what_recognize_reads(mode):
     found = Validation(rows, processor, mode, batch_size=2)(model, Accelerator(cpu=True))
     said = {}
     for name in PROTOCOL_NAMES:
-        readings = model.recognize([rows.picture(n) for n in range(5)], processor, name, mode)
+        readings = model.recognize([rows.image(n) for n in range(5)], processor, name, mode)
         said[name] = np.array([[reading.values[code] for code in PROTOCOLS[name].units] for reading in readings])
     assert found == pytest.approx(score_readings(rows.truth, said), nan_ok=True)
     assert {"macro_f1", "icc", "mae_intensity", "mae_continuous", "bp4d_macro_f1", "disfa_icc"} <= set(found)
@@ -114,8 +114,8 @@ def test_a_row_is_read_only_for_what_it_codes():
     }
     asked = []
     original = model.recognize_many
-    model.recognize_many = lambda pictures, processor, names, *rest: (
-        asked.append((names, shown := list(pictures))) or original(shown, processor, names, *rest)
+    model.recognize_many = lambda images, processor, names, *rest: (
+        asked.append((names, shown := list(images))) or original(shown, processor, names, *rest)
     )
     scores = Validation(ValidationRows(truth, FACES.__getitem__), processor)(model, Accelerator(cpu=True))
     assert [(names, len(shown)) for names, shown in asked] == [(("AU1,AU2",), 1), (("AU1,AU2", "disfa"), 1)]
