@@ -13,17 +13,12 @@ training.json
     history         what the trainer logged; null where undefined.
     settings        all settings, as in config.yaml.
 
-Conventions
-    paths       A path in the working folder is written relative to it; of any other absolute path only the last name is kept.
-    secrets     Settings and flags named like secrets are left out; values that look like secrets are masked.
+Neither holds secrets or paths of this machine (common/scrub.py).
 """
 
 import dataclasses
 import json
-import math
 import platform
-import re
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -32,6 +27,7 @@ from pathlib import Path
 import yaml
 from transformers import TrainerState, TrainingArguments
 
+from aullava.common.scrub import is_secret, portable_command, portable_value
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
 from aullava.dataset_builder.export.manifest import code_version
 from aullava.media.files import replace_file
@@ -52,14 +48,6 @@ LIBRARIES = (
     "bitsandbytes",
     "deepspeed",
 )
-MASK = "MASKED"  # a word without special meaning to a shell
-_SECRET_NAME = re.compile(
-    r"(?:^|[_-])(?:(?:hub|auth|access|api)[_-]token|token|secret|password|passwd|(?:api|access)[_-]?key)$", re.I
-)
-_SECRET_VALUE = re.compile(
-    r"\b(?:hf|sk|ghp|gho|github_pat|glpat|xox[abp])[_-][A-Za-z0-9_-]{16,}|\bAKIA[A-Z0-9]{16}\b|(?<=://)[^/\s@]+(?=@)"
-)
-_ABSOLUTE = re.compile(r"(?<![\w.:/~<-])/(?:[^\s/'\",;:=)\]}]+/)*[^\s/'\",;:=)\]}]+/?")
 
 
 def write_provenance(
@@ -86,18 +74,28 @@ def write_provenance(
     Raises:
         ValueError: two parts share the name of a setting, or none is the trainer's arguments.
     """
-    settings = settings_of(parts)
+    settings, found = settings_of(parts), [part for part in parts if isinstance(part, TrainingArguments)]
+    if len(found) != 1:
+        kinds = ", ".join(type(part).__name__ for part in parts)
+        raise ValueError(f"parts are {kinds}: expected the trainer's arguments once among them")
+    [training] = found
+    best = bool(training.load_best_model_at_end and state.best_global_step)
     record = {
         "format": FORMAT,
-        "command": shown_command(sys.argv if command is None else command),
-        "processes": _trainer_arguments(parts).world_size,
+        "command": portable_command(sys.argv if command is None else command),
+        "processes": training.world_size,
         "distributed": distributed,
         "code": {"commit": "unknown"} | code_version(),
         "versions": {"python": platform.python_version()} | _versions(),
         "seeds": {name: value for name, value in settings.items() if name.split("_")[-1] == "seed"},
-        "data": _clean(manifest),
-        "weights": _weights(state, _trainer_arguments(parts)),
-        "history": _clean(state.log_history),
+        "data": portable_value(manifest),
+        "weights": {
+            "step": state.best_global_step if best else state.global_step,
+            "of": state.max_steps,
+            "chosen": "best" if best else "last",
+            "metric": training.metric_for_best_model if best else None,
+        },
+        "history": portable_value(state.log_history),
         "settings": settings,
     }
     record["evaluation"] = _evaluation(record["history"], record["weights"]["step"])
@@ -126,9 +124,9 @@ def settings_of(parts: Sequence[object]) -> dict[str, object]:
         settings |= {
             field.name: values[field.name]
             for field in fields
-            if not (values[field.name] is None is field.default or _is_secret(field.name, values[field.name]))
+            if not (values[field.name] is None is field.default or is_secret(field.name, values[field.name]))
         }
-    return _clean(settings)
+    return portable_value(settings)
 
 
 def drawn_manifest(arguments: DrawnFaceArguments, validation_faces: int) -> dict[str, object]:
@@ -144,66 +142,6 @@ def drawn_manifest(arguments: DrawnFaceArguments, validation_faces: int) -> dict
     }
 
 
-def shown_command(command: Sequence[str]) -> str:
-    """The command line, quoted for a shell, without secrets and paths of this machine."""
-    program, *arguments = command
-    shown, hide = ["python", portable(program)], False
-    for argument in arguments:
-        flag, given, _ = argument.partition("=")
-        secret = flag.startswith("--") and _is_secret(flag.lstrip("-"), "given")
-        shown.append(MASK if hide else f"{flag}={MASK}" if secret and given else portable(argument))
-        hide = secret and not given
-    return shlex.join(shown)
-
-
-def portable(text: str) -> str:
-    """Text without secrets and absolute paths; see the conventions above."""
-    text = _SECRET_VALUE.sub(MASK, text)
-    flag, equals, value = text.partition("=")
-    if Path(text).is_absolute() and "\n" not in text:  # a path may hold spaces
-        return _short(text)
-    if equals and Path(value).is_absolute() and "\n" not in value:
-        return f"{flag}={_short(value)}"
-    return _ABSOLUTE.sub(lambda found: _short(found.group()), text)
-
-
-def _short(path: str) -> str:
-    place = Path(path)
-    for given, root in ((place, Path.cwd()), (place.resolve(), Path.cwd().resolve())):
-        if given.is_relative_to(root):
-            return given.relative_to(root).as_posix()
-    return place.name or "/"
-
-
-def _is_secret(name: str, value: object) -> bool:
-    return isinstance(value, str) and bool(_SECRET_NAME.search(name)) and not re.match(r"(?:eos|pad|bos|image)_", name)
-
-
-def _clean(value: object) -> object:
-    """As JSON can hold it, with portable strings."""
-    if isinstance(value, str):
-        return portable(value)
-    if isinstance(value, Mapping):
-        return {
-            portable(str(key)): None if _is_secret(str(key), item) else _clean(item) for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_clean(item) for item in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    return _clean(value.item()) if hasattr(value, "item") else portable(str(value))
-
-
-def _trainer_arguments(parts: Sequence[object]) -> TrainingArguments:
-    found = [part for part in parts if isinstance(part, TrainingArguments)]
-    if len(found) != 1:
-        kinds = ", ".join(type(part).__name__ for part in parts)
-        raise ValueError(f"parts are {kinds}: expected the trainer's arguments once among them")
-    return found[0]
-
-
 def _versions() -> dict[str, str]:
     found = {}
     for name in LIBRARIES:
@@ -212,16 +150,6 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _weights(state: TrainerState, arguments: TrainingArguments) -> dict[str, object]:
-    best = bool(arguments.load_best_model_at_end and state.best_global_step)
-    return {
-        "step": state.best_global_step if best else state.global_step,
-        "of": state.max_steps,
-        "chosen": "best" if best else "last",
-        "metric": arguments.metric_for_best_model if best else None,
-    }
 
 
 def _evaluation(history: Sequence[Mapping[str, object]], step: int) -> dict[str, object]:

@@ -6,7 +6,6 @@ over accumulation steps and devices; a value loss replaces minus the log-probabi
 
 import json
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from accelerate.utils import gather_object
 from trl import SFTTrainer
 from trl.trainer.utils import FusedCausalLMOutput
 
+from aullava.media.files import replace_file
 from aullava.training.data.turn_tokens import IGNORED
 from aullava.training.run.losses import ValueTokens
 
@@ -164,10 +164,8 @@ class AUTrainer(SFTTrainer):
         path = Path(self.args.output_dir, BAD_BATCH)
         if self.is_world_process_zero():
             told = [loss if math.isfinite(loss) else str(loss) for loss in losses]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial_file = path.with_suffix(".partial")
-            partial_file.write_text(json.dumps({"step": step, "loss": told, "rows": rows}, indent=2) + "\n")
-            os.replace(partial_file, path)
+            text = json.dumps({"step": step, "loss": told, "rows": rows}, indent=2) + "\n"
+            replace_file(path, lambda place: place.write_text(text))
         shown = ", ".join(f"{loss:.4g}" for loss in losses)
         expected = f"at most {self._guard.limit:.4g}" if math.isfinite(self._guard.limit) else "a finite number"
         raise BadLossError(
