@@ -69,7 +69,7 @@ class DataArguments:
     balance_units: float = field(
         default=0.0,
         metadata={
-            "help": "How much more often rows with rare units are drawn: 0: not at all, 0.5: by square root, 1: by rate."
+            "help": "How much more often rows with rare units are drawn; 0: not at all, 0.5: by square root, 1: by rate."
         },
     )
     kind_shares: dict | str | None = field(

@@ -14,7 +14,6 @@ Conventions
 A mean over nothing is not logged.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -178,10 +177,8 @@ class Validation:
         readings = model.recognize_many(images, self.processor, names, self.mode, self.batch_size)
         units = [(name, code) for name in names for code in resolve_protocol(name).units]
         values = [[reading[name].values[code] for name, code in units] for reading in readings]
-        values = [
-            [math.nan if value is None else float(value) for value in row] for row in values
-        ]  # None: undetermined
-        values_NU = accelerator.gather(torch.tensor(values, device=accelerator.device)).cpu().numpy()
+        values_NU = torch.tensor(np.array(values, dtype=np.float32), device=accelerator.device)  # None becomes NaN
+        values_NU = accelerator.gather(values_NU).cpu().numpy()
         first = 0
         for name in names:
             width = predicted[name].shape[1]
