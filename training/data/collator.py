@@ -68,6 +68,7 @@ class TurnCollator:
         return batch
 
     def _tokenise(self, row: dict, pixels_CHW: torch.Tensor) -> list[TurnTokens]:
+        # By the pixels, not by the row's name: an augmented image has other values masked in every epoch.
         salt = zlib.crc32(pixels_CHW.numpy().tobytes())
         placeholder = self.processor.replace_image_token({"pixel_values": pixels_CHW[None]}, 0)
         turns = []

@@ -90,7 +90,7 @@ def training_rows(arguments: DataArguments, epoch: torch.Tensor | None = None) -
     if not arguments.corpora:
         raise ValueError("corpora is empty: give corpora, or draw faces with aullava.dataset_builder.drawn_faces")
     corpora = tuple(_load(arguments, place) for place in range(len(arguments.corpora)))
-    _refuse_leaks(corpora)
+    _refuse_leaks(corpora)  # before images are read, which takes long
     rows = [corpus.train for corpus in corpora]
     images = ImageCount(arguments.corpora, [len(part) for part in rows], arguments.max_bad_images)
     asking = Asking(arguments.chat_mix(), arguments.format_shares)
@@ -203,6 +203,7 @@ def _validation_labels(arguments: DataArguments, corpora: tuple[Corpus, ...]) ->
         rows = corpus.validation
         mine = chosen[(chosen >= first) & (chosen < first + len(rows))] - first
         first += len(rows)
+        # The limit is a fraction of the whole corpus, of which these are few rows.
         images = ImageCount([corpus.name], [len(corpus.train) + len(rows)], arguments.max_bad_images)
         readable = []
         for number, row in zip(mine, undecoded(rows.select(mine)), strict=True):

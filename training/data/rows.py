@@ -150,7 +150,7 @@ class Reading:
         """
         corpus, first, visit = self._draws()[position]
         rows = self.rows[corpus]
-        for step in range(len(rows)):
+        for step in range(len(rows)):  # the row itself, then the next ones until an image can be read
             row = rows[int(first + step) % len(rows)]
             try:
                 image = read_image(row)

@@ -86,7 +86,7 @@ def tokenise_turn(tokenizer, prompt: str, turn: Turn, template_loss_fraction: fl
             )
             ids.append(token)
             labels.append(learnt if keep else IGNORED)
-            waiting, place = None, place + 1
+            waiting, place = None, place + 1  # template tokens only: the same ones whether values are masked or not
     return TurnTokens(ids, labels, slots)
 
 

@@ -64,6 +64,7 @@ def inverse_frequency_loss(
         [chosen_C] = (tokens.scale_S == number).nonzero(as_tuple=True)
         weights_UK = value_weights(counts[scale], arguments.value_loss_clip).to(tokens.logits_SV)
         weights_C = weights_UK[tokens.unit_S[chosen_C], tokens.value_S[chosen_C]]
+        # Not in place: autograd needs the cross-entropy as it was.
         losses_S = losses_S.index_copy(0, chosen_C, arguments.value_loss_weight * weights_C * losses_S[chosen_C])
     return losses_S
 
