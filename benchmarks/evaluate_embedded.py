@@ -11,7 +11,7 @@ Conventions
     ..._thresholds    with thresholds on P(present) that validation faces gave.
     format_agreement  as evaluation/agreement.py: bp4d, disfa and feafa on the units that two of them name.
                       ..._lists: BP4D's and DISFA's units asked as plain lists on each scale, `robust` faces.
-    dose_...          as evaluation/controls.py: Spearman of drawn strength and reading, mean and lowest over units and formats.
+    dose_...          as parts/embedded_controls.py: Spearman of drawn strength and reading, mean and lowest over units and formats.
     skin_tone_gap     as evaluation/groups.py, macro F1 of BP4D's units over the ten tones. ..._chance: what arises by chance.
     checkpoint_mb     all files of the checkpoint, 10^6 bytes.
 """
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from parts.embedded_controls import Dose, dose_faces, others, score_dose, shift_losses
 from parts.embedded_readings import Reader, Said, as_reading
 from parts.embedded_scores import (
     ASYMMETRIC,
@@ -54,7 +55,6 @@ from aullava.evaluation.calibrate import (
     without_calibration,
     write_calibrated,
 )
-from aullava.evaluation.controls import Dose, dose_faces, others, score_dose, shift_losses
 from aullava.evaluation.corruption import corruption_losses
 from aullava.evaluation.groups import GroupScores, score_groups
 from aullava.metrics.au_detection.scores import score_detection

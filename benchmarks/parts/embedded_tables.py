@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
+from parts.embedded_controls import SHIFTS
 from parts.embedded_scores import BP4D, DISFA, FEAFA
 from reporting import markdown_table
 
-from aullava.evaluation.controls import SHIFTS
 from aullava.evaluation.corruption import KINDS
 from aullava.evaluation.groups import GroupScores
 

@@ -1,5 +1,6 @@
 """Controls do what their names say: other people's pictures, one unit that grows, views that training never drew."""
 
+import importlib
 from dataclasses import fields
 
 import numpy as np
@@ -11,7 +12,13 @@ from aullava.dataset_builder.corpora.procedural import Scene, sample_face
 from aullava.dataset_builder.corpora.procedural.actions import PARTS
 from aullava.dataset_builder.corpora.procedural.labels import strength_of
 from aullava.dataset_builder.corpora.procedural.scene import MAX_PITCH, MAX_ROLL, MAX_YAW
-from aullava.evaluation.controls import SHIFTS, dose_faces, others, score_dose, shift_losses, shifted
+
+from checkout import ROOT
+
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(ROOT / "benchmarks")
+    controls = importlib.import_module("parts.embedded_controls")
+SHIFTS = controls.SHIFTS
 
 
 @pytest.mark.parametrize("counts", [[1, 1], [1] * 50, [3, 3], [5, 2, 2, 1], [1, 4, 2, 2]])
@@ -19,20 +26,24 @@ def test_every_face_gets_another_persons_face_and_each_is_used_once(counts):
     subject_N = np.repeat([f"s{number}" for number in range(len(counts))], counts)
     for seed in range(5):
         shuffled_N = np.random.default_rng(seed).permutation(subject_N)
-        found = others(shuffled_N.tolist(), seed)
+        found = controls.others(shuffled_N.tolist(), seed)
         assert sorted(found) == list(range(len(subject_N))) and (shuffled_N[found] != shuffled_N).all()
 
 
 def test_one_person_with_most_of_the_faces_is_refused_and_the_seed_decides():
     with pytest.raises(ValueError, match="one person has 3 of 5 faces"):
-        others(list("aaabb"))
+        controls.others(list("aaabb"))
     subjects = [f"s{number}" for number in range(30)]
-    assert others(subjects).tolist() == others(subjects).tolist() != others(subjects, 1).tolist()
+    assert (
+        controls.others(subjects).tolist()
+        == controls.others(subjects).tolist()
+        != controls.others(subjects, 1).tolist()
+    )
 
 
 @pytest.mark.parametrize("code", PARTS)
 def test_one_unit_grows_on_one_person_and_nothing_else_moves(code):
-    [faces] = dose_faces(code, 1, 3, size=32)
+    [faces] = controls.dose_faces(code, 1, 3, size=32)
     assert [strength_of(face.actions, code) for face in faces] == [0, 0.5, 1]
     allowed = {*PARTS[code], "AU25"} if code == "AU27" else {*PARTS[code]}  # a stretched mouth parts the lips
     assert all(not strength for face in faces for name, strength in face.actions.items() if name not in allowed)
@@ -42,14 +53,14 @@ def test_one_unit_grows_on_one_person_and_nothing_else_moves(code):
 
 
 def test_doses_are_of_different_people():
-    rows = dose_faces("AU12", 3, 2, size=32)
+    rows = controls.dose_faces("AU12", 3, 2, size=32)
     assert len({row[0].subject for row in rows}) == 3
 
 
 def test_the_truth_follows_its_own_dose():
-    rows = dose_faces("AU12", 2, 11, size=32)
+    rows = controls.dose_faces("AU12", 2, 11, size=32)
     levels_NS = np.array([[face.values(PROTOCOLS["disfa"])["AU12"] for face in row] for row in rows])
-    found = score_dose(levels_NS)
+    found = controls.score_dose(levels_NS)
     assert found.mean_S[0] == 0 and found.mean_S[-1] == 5
     assert found.spearman == pytest.approx(spearmanr(np.arange(11), levels_NS[0]).statistic) and found.spearman > 0.95
     assert found.rising == pytest.approx(5 / 10)
@@ -60,13 +71,13 @@ def test_rank_correlation_is_scipys_and_a_flat_reading_has_none():
     reading_NS = random.integers(0, 5, (20, 6)).astype(float)
     reading_NS[0] = 2
     expected = [0.0] + [spearmanr(np.arange(6), row).statistic for row in reading_NS[1:]]
-    assert score_dose(reading_NS).spearman == pytest.approx(np.mean(expected))
-    falling = score_dose([[3.0, 2, 1]])
+    assert controls.score_dose(reading_NS).spearman == pytest.approx(np.mean(expected))
+    falling = controls.score_dose([[3.0, 2, 1]])
     assert falling.spearman == pytest.approx(-1) and falling.rising == 0
-    assert score_dose([[0.0, 1, 2], [0, np.nan, 0]]).spearman == pytest.approx(1)
+    assert controls.score_dose([[0.0, 1, 2], [0, np.nan, 0]]).spearman == pytest.approx(1)
     for nothing in ([[np.nan, 1.0]], [[1.0]]):
         with pytest.raises(ValueError, match="expected a face at two steps or more"):
-            score_dose(nothing)
+            controls.score_dose(nothing)
 
 
 @pytest.mark.parametrize("kind", SHIFTS)
@@ -79,7 +90,7 @@ def test_a_shift_leaves_what_training_draws_and_changes_nothing_else(kind):
 
     seen = max(amount(scene) for scene in training)
     for strength in SHIFTS[kind]:
-        scenes = [shifted(training[0], kind, strength, random) for _ in range(20)]
+        scenes = [controls.shifted(training[0], kind, strength, random) for _ in range(20)]
         assert all(amount(scene) > seen for scene in scenes)
         kept = [field.name for field in fields(Scene) if field.name not in names]
         assert all(getattr(scene, name) == getattr(training[0], name) for scene in scenes for name in kept)
@@ -90,7 +101,7 @@ def test_a_shift_leaves_what_training_draws_and_changes_nothing_else(kind):
 
 def test_an_unknown_shift_is_refused():
     with pytest.raises(ValueError, match="shift is 'zoom'"):
-        shifted(Scene.neutral(), "zoom", 1.0, np.random.default_rng(0))
+        controls.shifted(Scene.neutral(), "zoom", 1.0, np.random.default_rng(0))
 
 
 def test_losses_by_shift_are_of_the_same_persons_and_expressions():
@@ -102,7 +113,7 @@ def test_losses_by_shift_are_of_the_same_persons_and_expressions():
         assert [face.identity for face in found] == [face.identity for face in faces]
         return -np.abs(np.array([face.image_HWC for face in found]) - clean).mean()
 
-    losses = shift_losses(score, faces)
+    losses = controls.shift_losses(score, faces)
     assert losses["clean"] == [0] and list(losses)[1:] == list(SHIFTS)
     assert all(len(losses[kind]) == 3 and min(losses[kind]) > 0 for kind in SHIFTS)
     assert all(losses[kind] == sorted(losses[kind]) for kind in ("yaw", "roll", "noise"))
