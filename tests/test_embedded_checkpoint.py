@@ -1,6 +1,6 @@
 """The checkpoint that comes with the package: what it holds, and that it reads drawn faces of identities it never saw.
 
-The full measurement is benchmarks/drawn_faces.py; here a few faces and a floor well below its figures.
+The full measurement is `make evaluate`; here a few faces and a floor well below its figures.
 """
 
 import numpy as np
