@@ -10,7 +10,6 @@ from pathlib import Path
 from huggingface_hub import ModelCard, ModelCardData
 
 from aullava.dataset_builder.corpora.registry import READERS, reader_class
-from aullava.dataset_builder.export.push import SHORTEST_STATEMENT, is_statement
 
 RECORD = "training.json"
 
@@ -28,12 +27,10 @@ def check_terms(checkpoint: Path, public: bool, right: str, base: str | None = N
         ValueError: as said above.
     """
     reason = why_a_statement(checkpoint, base)
-    if public and reason and not is_statement(right):
-        given = f"says only {right!r}" if right.strip() else "is missing"
+    if public and reason and not right.strip():
         raise ValueError(
-            f"--public: {reason}; --i-hold-the-right {given}. Leave --public out for a private repo, or, if you may give these "
-            f"weights to everybody, say why in {SHORTEST_STATEMENT} characters or more: --i-hold-the-right "
-            '"agreement of 2026-01-31 with the owners allows public weights"'
+            f"--public: {reason}; --i-hold-the-right is missing. Leave --public out for a private repo, or, if you may give these "
+            'weights to everybody, say why: --i-hold-the-right "agreement of 2026-01-31 with the owners allows public weights"'
         )
 
 

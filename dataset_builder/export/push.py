@@ -7,13 +7,6 @@ from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.export.folder import CARD, DATA, MANIFEST, OutFolder
 from aullava.media.upload import Pushed, PushRefused, check_name, upload
 
-SHORTEST_STATEMENT, _FEWEST_LETTERS = 20, 12
-
-
-def is_statement(right: str) -> bool:
-    """Whether a text states a right: "yes" states nothing, and neither do thirty dots."""
-    return len(right.strip()) >= SHORTEST_STATEMENT and sum(map(str.isalpha, right)) >= _FEWEST_LETTERS
-
 
 def check_right(reader: CorpusReader, repo: str, right: str) -> None:
     """Refuse what must not be uploaded, before any work is done.
@@ -25,17 +18,15 @@ def check_right(reader: CorpusReader, repo: str, right: str) -> None:
         PushRefused: the name is none, or a licensed corpus comes without a statement.
     """
     check_name(repo, example="my-lab/disfa-rows")
-    if reader.licensed and not is_statement(right):
-        given = f"says only {right!r}" if right.strip() else "is missing"
+    if reader.licensed and not right.strip():
         terms = (
             "its terms are known to you alone"
             if reader.request.startswith("(")
             else "it is given out by its owners by request, and its frames must not be passed on"
         )
         raise PushRefused(
-            f"--push {repo}: {reader.title}: {terms}; --i-hold-the-right {given}. If you may store it there, say why in "
-            f'{SHORTEST_STATEMENT} characters or more: --i-hold-the-right "agreement of 2026-01-31 with the owners allows a '
-            'private copy for our lab"'
+            f"--push {repo}: {reader.title}: {terms}; --i-hold-the-right is missing. If you may store it there, say why: "
+            '--i-hold-the-right "agreement of 2026-01-31 with the owners allows a private copy for our lab"'
         )
 
 

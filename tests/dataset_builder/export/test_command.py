@@ -331,7 +331,7 @@ def test_preview_prints_turns_and_writes_nothing(tree, tmp_path, capsys):
 
 
 def test_a_licensed_corpus_is_not_uploaded_without_a_statement(tree, out, capsys):
-    for right in ([], ["--i-hold-the-right", "yes I do"]):
+    for right in ([], ["--i-hold-the-right", "  "]):
         assert bp4d(tree, out, "--push", "lab/rows", *right) == 2
         said = capsys.readouterr().err
         assert "must not be passed on" in said and "--i-hold-the-right" in said
