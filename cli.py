@@ -6,10 +6,10 @@ Modules that need torch are imported inside the verbs, so that help and usage er
 import argparse
 import io
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from aullava.action_units import SCALES
+from aullava.common.versions import package_version
 from aullava.dataset_builder.corpora.registry import READERS
 from aullava.recognition.arguments import add_flags, named, positive, request_from
 
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="aullava", description="Facial action units from pictures of faces.")
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action="version", version=package_version())
     verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_recognize(verbs)
     _add_release(verbs)
@@ -39,13 +39,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_build(verbs)
     _add_evaluate(verbs)
     return parser
-
-
-def _version() -> str:
-    try:
-        return version("au-llava")
-    except PackageNotFoundError:  # run from a copy that was never installed
-        return "unknown"
 
 
 def _add_recognize(verbs) -> None:

@@ -1,1 +1,1 @@
-"""What every part of the package uses and that is about no part."""
+"""What every other folder may stand on: hashes of files, versions, settings as text, texts without secrets and places."""

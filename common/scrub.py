@@ -3,6 +3,8 @@
 Conventions
     paths       A path in the working folder is written relative to it; of any other absolute path only the last name is kept.
     secrets     Settings and flags named like secrets are left out; values that look like secrets are masked.
+    finding     `find_path` knows the folders that machines have, and is used where a false alarm would stop the user; `shorten_paths`
+                takes any absolute path, since a path too many that is shortened does no harm.
 """
 
 import math
@@ -15,10 +17,29 @@ MASK = "MASKED"  # a word without special meaning to a shell
 _SECRET_NAME = re.compile(
     r"(?:^|[_-])(?:(?:hub|auth|access|api)[_-]token|token|secret|password|passwd|(?:api|access)[_-]?key)$", re.I
 )
-_SECRET_VALUE = re.compile(
-    r"\b(?:hf|sk|ghp|gho|github_pat|glpat|xox[abp])[_-][A-Za-z0-9_-]{16,}|\bAKIA[A-Z0-9]{16}\b|(?<=://)[^/\s@]+(?=@)"
+_TOKEN = r"\b(?:hf|sk|ghp|gho|github_pat|glpat|xox[abp])[_-][A-Za-z0-9_-]{16,}|\bAKIA[A-Z0-9]{16}\b"
+_SECRET = re.compile(rf"{_TOKEN}|-----BEGIN [A-Z ]*PRIVATE KEY-----|://[^/\s@:]+:[^/\s@]+@")
+_SECRET_VALUE = re.compile(rf"{_TOKEN}|(?<=://)[^/\s@]+(?=@)")
+_KNOWN_PATH = re.compile(
+    r"(?<![\w.:/~<-])/(?:home|Users|root|mnt|media|data|tmp|var|scratch|work|workspace|opt|srv|content|kaggle|nfs|gpfs|lustre)/"
+    r"[^\s\"',;:)\]}]+|\b[A-Z]:\\+[^\s\"']+"
 )
 _ABSOLUTE = re.compile(r"(?<![\w.:/~<-])/(?:[^\s/'\",;:=)\]}]+/)*[^\s/'\",;:=)\]}]+/?")
+
+
+def find_secret(text: str) -> str | None:
+    """The first token, private key or password in a link; None without one."""
+    return found.group() if (found := _SECRET.search(text)) else None
+
+
+def find_path(text: str) -> str | None:
+    """The first absolute path of a machine; None without one."""
+    return found.group() if (found := _KNOWN_PATH.search(text)) else None
+
+
+def shorten_paths(text: str) -> str:
+    """The text with the last name of every absolute path that holds no space."""
+    return _ABSOLUTE.sub(lambda found: Path(found.group()).name or "/", text)
 
 
 def portable_command(command: Sequence[str]) -> str:

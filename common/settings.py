@@ -1,7 +1,7 @@
-"""Same settings or refuse: work on disk goes on only under the settings that it was begun with."""
+"""Settings: read from KEY=VALUE texts, and the same or refused where work on disk goes on."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from aullava.media.files import replace_file
@@ -62,3 +62,24 @@ def differences(before: Mapping[str, object], now: Mapping[str, object], prefix:
             yield from differences(old, new, f"{prefix}{name}.")
         elif old != new:
             yield f"{prefix}{name} was {old!r}, is {new!r}"
+
+
+def key_values(texts: Iterable[str], flag: str, expected: str = "KEY=VALUE") -> dict[str, str]:
+    """The texts "KEY=VALUE" as a mapping; a value may hold "=" itself, and may be empty.
+
+    Args:
+        flag: where the texts were given, such as "--option", for messages.
+        expected: what each should look like, for messages.
+
+    Raises:
+        ValueError: a text without "=" or without a key, or a key given twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ValueError(f"{flag} {text!r}: expected {expected}")
+        if key in found:
+            raise ValueError(f"{flag} {key} is given twice: give it once")
+        found[key] = value
+    return found

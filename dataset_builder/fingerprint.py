@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 
+from aullava.common.hashing import file_hash
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.paths import tree_stamp
 
@@ -41,8 +42,7 @@ def _place(reader: CorpusReader, path: Path) -> str:
 @lru_cache(maxsize=1024)
 def _content(path: Path, size: int, changed_ns: int, touched_ns: int) -> bytes:
     """Hash of a file. Remembered, because one table can hold the labels of ten thousand subjects."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    return bytes.fromhex(file_hash(path))
 
 
 @cache

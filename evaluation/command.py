@@ -3,7 +3,6 @@
 FILE_store/ keeps the readings: the same command goes on where it was interrupted, and is done at once when it was not.
 """
 
-import contextlib
 import json
 import logging
 import shlex
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aullava.action_units import PROTOCOLS, resolve_protocol
-from aullava.dataset_builder.corpora.registry import options_of
+from aullava.dataset_builder.export.request import parse_options
 from aullava.dataset_builder.folds import fold_names
 from aullava.evaluation.record import Extras, finite, make_record, score_views
 from aullava.evaluation.report import markdown
@@ -106,7 +105,7 @@ def _task(request: Request) -> Task:
         raise ValueError(
             f"no protocol for {request.corpus}: give --protocol, one of {', '.join(PROTOCOLS)} or a list of units"
         )
-    options = _options(request)
+    options = parse_options(request.corpus, request.options)
     if request.corpus == PROCEDURAL:
         options.setdefault("count", request.limit or 1000)
     elif request.faces != "none":
@@ -152,19 +151,6 @@ def _folds(request: Request) -> tuple[str | None, ...]:
     if len({name.removeprefix("fold") for name in request.folds}) < len(request.folds):
         raise ValueError(f"--folds {','.join(request.folds)}: expected each fold once")
     return request.folds or (None,)
-
-
-def _options(request: Request) -> dict[str, Any]:
-    """KEY=VALUE options as JSON reads them, else as text."""
-    known, found = options_of(request.corpus), {}
-    for given in request.options:
-        key, equals, value = given.partition("=")
-        if not equals or key not in known:
-            raise ValueError(f"--option {given}: expected KEY=VALUE, KEY one of {', '.join(known) or 'none'}")
-        with contextlib.suppress(json.JSONDecodeError):
-            value = json.loads(value)
-        found[key] = value
-    return found
 
 
 def _write(out: Path, record: Mapping[str, Any], outcome: Outcome, scored: list[Scored]) -> list[str]:

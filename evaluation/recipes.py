@@ -19,6 +19,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+from aullava.common.settings import key_values
 from aullava.dataset_builder.corpora.registry import open_corpus
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.folds import fold as frozen_fold
@@ -111,8 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="few-shot: of the order of people (default: %(default)s)")
     args = parser.parse_args(argv)
-    corpora = dict(given.partition("=")[::2] for given in args.corpora)
     try:
+        corpora = key_values(args.corpora, "corpora", "NAME=DIR")
         if args.experiment == "few-shot" and len(corpora) != 1:
             raise CorpusError(f"few-shot of {', '.join(corpora)}: expected one corpus")
         [(name, folder), *_] = corpora.items()

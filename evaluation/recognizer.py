@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from aullava.action_units import Protocol
+from aullava.common.hashing import file_hash
 from aullava.readout_aullava import AUReading
 from aullava.recognition.identity import identify
 from aullava.recognition.load import load_checkpoint
@@ -64,6 +65,5 @@ def hash_of(folder: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted([*folder.glob("*.json"), *folder.glob("*.jinja"), *folder.glob("*.safetensors")]):
         if file.name != "training.json":  # says where the weights come from, and changes nothing
-            with open(file, "rb") as stream:
-                digest.update(file.name.encode() + hashlib.file_digest(stream, "sha256").digest())
+            digest.update(file.name.encode() + bytes.fromhex(file_hash(file)))
     return digest.hexdigest()

@@ -1,19 +1,12 @@
 """Texts that say nothing about the machine they come from: no secret, no place on a disk."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from aullava.common.scrub import find_path, find_secret
+
 _CHECKED = {".md", ".json", ".yaml", ".jinja"}
 _VOCABULARY = ("tokenizer.json", "added_tokens.json")  # pieces of any text there is
-_SECRET = re.compile(
-    r"\b(?:hf|sk|ghp|gho|github_pat|glpat|xox[abp])[_-][A-Za-z0-9_-]{16,}|\bAKIA[A-Z0-9]{16}\b"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----|://[^/\s@:]+:[^/\s@]+@"
-)
-_PLACE = re.compile(
-    r"(?<![\w.:/~<-])/(?:home|Users|root|mnt|media|data|tmp|var|scratch|work|workspace|opt|srv|content|kaggle|nfs|gpfs|lustre)/"
-    r"[^\s\"',;:)\]}]+|\b[A-Z]:\\+[^\s\"']+"
-)
 
 
 def check_texts(folder: Path, names: Iterable[str]) -> None:
@@ -39,11 +32,11 @@ def check_texts(folder: Path, names: Iterable[str]) -> None:
 def check_text(where: str, text: str) -> None:
     """The same for one text; `where` is what it is called in a message."""
     for number, line in enumerate(text.splitlines(), 1):
-        if found := _SECRET.search(line):
+        if secret := find_secret(line):
             raise ValueError(
-                f"{where}, line {number}: {found.group()[:4]}... looks like a secret: take it out, and revoke it"
+                f"{where}, line {number}: {secret[:4]}... looks like a secret: take it out, and revoke it"
             )
-        if found := _PLACE.search(line):
+        if place := find_path(line):
             raise ValueError(
-                f"{where}, line {number}: {found.group()} is a place on a machine: take it out, or write it relative"
+                f"{where}, line {number}: {place} is a place on a machine: take it out, or write it relative"
             )

@@ -8,6 +8,8 @@ from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
 
+from aullava.common.hashing import file_hash
+
 _LOADED = ("*.json", "*.jinja", "*.safetensors")  # what model and processor are loaded from, but for
 _ASIDE = ("training.json", "decision.json", "decision_template.jinja")  # where weights come from; what others ask them
 
@@ -53,7 +55,7 @@ def identify(checkpoint: str | Path, model) -> CheckpointIdentity:
             f"the weights of {checkpoint} are gone: expected *.safetensors where it was loaded from"
         )
     revision = folder.name if folder.parent.name == "snapshots" else None
-    files = {path.name: _sha256(path) for path in sorted(paths)}
+    files = {path.name: file_hash(path) for path in sorted(paths)}
     return CheckpointIdentity(str(checkpoint), revision, files, dict(model.config.calibration), str(model.dtype))
 
 
@@ -68,8 +70,3 @@ def _folder_of(checkpoint: str | Path) -> Path:
         return Path(checkpoint)
     config = try_to_load_from_cache(str(checkpoint), "config.json")
     return Path(config).parent if isinstance(config, str) else Path(checkpoint)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,11 +22,11 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from aullava.action_units import INTENSITY, OCCURRENCE, Protocol, unit
+from aullava.common.versions import library_versions, package_version
 from aullava.media.files import replace_file
 from aullava.recognition.identity import CheckpointIdentity
 from aullava.recognition.outputs import Target
@@ -34,17 +34,6 @@ from aullava.recognition.summary import Summary
 from aullava.recognition.tables import Layout
 
 FORMAT = 1
-LIBRARIES = (
-    "torch",
-    "transformers",
-    "huggingface_hub",
-    "numpy",
-    "pillow",
-    "opencv-python-headless",
-    "av",
-    "pandas",
-    "pyarrow",
-)
 
 
 @dataclass(frozen=True)
@@ -102,8 +91,7 @@ def _describe(run: Circumstances, summary: Summary, finished: datetime) -> dict[
         "intensities": run.layout.intensities,
         "detector": run.detector,
         "device": run.device,
-        "versions": {"aullava": _version("au-llava"), "python": platform.python_version()}
-        | {name: found for name in LIBRARIES if (found := _version(name))},
+        "versions": {"aullava": package_version(), "python": platform.python_version()} | library_versions(),
         "counts": {
             "rows": summary.rows,
             "total": asdict(summary.total),
@@ -124,10 +112,3 @@ def _of_protocol(protocol: Protocol, calibration: Mapping[str, Any]) -> dict[str
     if protocol.scale == INTENSITY:
         described["occurrence_threshold"] = protocol.occurrence_threshold
     return described
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

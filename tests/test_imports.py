@@ -47,16 +47,17 @@ USERS_MAY_HAVE = {"cv2", "pandas"}  # only inside try / except ImportError
 ARROWS = REMOTE | {
     "media": set(),
     "common": {"media"},
-    "dataset_builder": {"action_units", "image_aullava", "media"},
+    "dataset_builder": {"action_units", "common", "image_aullava", "media"},
     "metrics": {"action_units"},
     "training": {*REMOTE, "common", "dataset_builder", "media", "metrics"},
     "train_sft": {"training"},
-    "evaluation": {*REMOTE, "dataset_builder", "media", "metrics", "recognition", "release", "training"},
+    "evaluation": {*REMOTE, "common", "dataset_builder", "media", "metrics", "recognition", "release", "training"},
     "release": {*REMOTE},
-    "hub": {*REMOTE, "dataset_builder", "evaluation", "media", "release", "training"},
-    "recognition": {*REMOTE, "media", "release"},
+    "hub": {*REMOTE, "common", "dataset_builder", "evaluation", "media", "release", "training"},
+    "recognition": {*REMOTE, "common", "media", "release"},
     "space": {
         "action_units",
+        "common",
         "image_aullava",
         "readout_aullava",
         "dataset_builder",
@@ -64,8 +65,8 @@ ARROWS = REMOTE | {
         "recognition",
         "release",
     },
-    "cli": {*REMOTE, "dataset_builder", "evaluation", "hub", "metrics", "recognition", "release", "space"},
-    "demo": {*REMOTE, "dataset_builder", "recognition", "release", "cli"},
+    "cli": {*REMOTE, "common", "dataset_builder", "evaluation", "hub", "metrics", "recognition", "release", "space"},
+    "demo": {*REMOTE, "common", "dataset_builder", "recognition", "release", "cli"},
 }
 
 # Folders that `evaluate` copies and loads one by one; tests/metrics/test_folders.py says what those may import.

@@ -16,9 +16,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from aullava.common.hashing import file_hash
 from aullava.dataset_builder.census import Census
 from aullava.dataset_builder.errors import CorpusError
-from aullava.dataset_builder.export.shards import Plan, ShardReport, file_hash
+from aullava.dataset_builder.export.shards import Plan, ShardReport
 from aullava.media.files import replace_file
 
 try:

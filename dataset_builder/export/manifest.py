@@ -6,19 +6,19 @@ It names no place of the machine it was made on, and no time: the same build giv
 import hashlib
 import math
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from aullava.common.scrub import shorten_paths
+from aullava.common.versions import code_version
 from aullava.dataset_builder.census import Census
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.export.folder import DATA
 from aullava.dataset_builder.export.request import Job
 from aullava.dataset_builder.export.shards import ShardReport
-from aullava.dataset_builder.export.sources import library_versions
+from aullava.dataset_builder.export.sources import row_versions
 from aullava.dataset_builder.export.workers import Failure
 from aullava.dataset_builder.folds import LEAVE_ONE_OUT, fold_names
 from aullava.dataset_builder.self_check import Check
@@ -27,8 +27,6 @@ from aullava.dataset_builder.splits import split_subjects
 FORMAT = 1  # of the manifest; goes up when a key changes its meaning
 _NAME_LENGTH = 80
 DEFAULT, OWNERS = "default", "owners"
-_ABSOLUTE = re.compile(r"(?<![\w.:/-])(?:/[^\s/'\",;:)]+){2,}")  # a path in a message; links have "://" before it
-_PACKAGE = Path(__file__).resolve().parents[2]
 
 Configurations = dict[str, dict[str, list[str]]]  # configuration -> split -> files
 
@@ -57,7 +55,7 @@ def make_manifest(
         "people_known": reader.people_known,
         "settings": job.settings(),
         "code": code_version(),
-        "libraries": library_versions(),
+        "libraries": row_versions(),
         "totals": {
             "subjects": sum(len(report.subjects) for report in reports),
             "rows": sum(report.rows for report in reports),
@@ -135,27 +133,6 @@ def _files(reports: Sequence[ShardReport], members: set[str], fold: str) -> list
     return files
 
 
-def code_version() -> dict[str, object]:
-    """Version of the package; in a clone also the commit, and whether files differ from it."""
-    try:
-        known = {"version": version("au-llava")}
-    except PackageNotFoundError:
-        known = {"version": "unknown"}
-    if not (_PACKAGE / ".git").exists():
-        return known
-    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
-    return known if commit is None else known | {"commit": commit, "modified": bool(changes)}
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        command = ["git", "--no-optional-locks", "-C", _PACKAGE, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
-
-
 def _as_json(check: Check) -> dict:
     found = None if math.isnan(check.found) else check.found
     return {
@@ -172,4 +149,4 @@ def _without_place(message: str, job: Job) -> str:
     places = [str(form) for place in job.places() for form in (Path(place).expanduser().resolve(), place)]
     for place in sorted(places, key=len, reverse=True):
         message = message.replace(place, "DATA_DIR")
-    return _ABSOLUTE.sub(lambda match: match.group().rpartition("/")[2], message)
+    return shorten_paths(message)

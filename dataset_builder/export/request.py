@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aullava.action_units import Protocol, resolve_protocol
+from aullava.common.settings import key_values
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.corpora.registry import open_corpus, options_of, reader_class
 from aullava.dataset_builder.errors import CorpusError
@@ -110,17 +111,13 @@ def parse_options(corpus: str, texts: Iterable[str]) -> dict[str, object]:
         CorpusError: no such corpus or option, one given twice, or a value of another kind.
     """
     known = options_of(corpus)
-    options: dict[str, object] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise CorpusError(f"--option {text!r}: expected key=value, with a key of {describe_options(corpus)}")
-        if key not in known:
-            raise CorpusError(f"{corpus} has no option {key!r}: it has {describe_options(corpus)}")
-        if key in options:
-            raise CorpusError(f"--option {key} is given twice: give it once")
-        options[key] = _convert(value, known[key])
-    return options
+    try:
+        given = key_values(texts, "--option", f"key=value, with a key of {describe_options(corpus)}")
+    except ValueError as error:
+        raise CorpusError(str(error)) from error
+    if unknown := [key for key in given if key not in known]:
+        raise CorpusError(f"{corpus} has no option {unknown[0]!r}: it has {describe_options(corpus)}")
+    return {key: _convert(value, known[key]) for key, value in given.items()}
 
 
 def describe_options(corpus: str) -> str:

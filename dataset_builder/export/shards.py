@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Features
 
+from aullava.common.hashing import file_hash
 from aullava.dataset_builder.census import Census
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.export.request import Job
@@ -141,12 +142,6 @@ def write_shard(
     finally:
         part.unlink(missing_ok=True)
     return report
-
-
-def file_hash(path: Path) -> str:
-    """sha256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _RowWriter:

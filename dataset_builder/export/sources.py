@@ -2,27 +2,21 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from aullava.common.hashing import file_hash
+from aullava.common.versions import library_versions
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.fingerprint import fingerprint
 from aullava.dataset_builder.paths import tree_stamp
 
 # They decode, crop, encode and store: another version may give other bytes.
-LIBRARIES = ("datasets", "pyarrow", "pillow", "numpy", "opencv-python-headless", "av")
+_MAKE_ROWS = ("datasets", "pyarrow", "pillow", "numpy", "opencv-python-headless", "av")
 
 
-def library_versions() -> dict[str, str]:
-    """Library -> its version, "" if it is not installed."""
-    return {name: _version(name) for name in LIBRARIES}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+def row_versions() -> dict[str, str]:
+    """Library that rows are made with -> its version, "" if it is not installed."""
+    return dict.fromkeys(_MAKE_ROWS, "") | library_versions(_MAKE_ROWS)
 
 
 class Sources:
@@ -36,7 +30,7 @@ class Sources:
     def fingerprint(self, subjects: Iterable[str]) -> str:
         """Hash of the code, the library versions, the labels' content, and the pictures' names, sizes and times of change."""
         subjects = tuple(subjects)
-        digest = hashlib.sha256(f"{self._code}{sorted(library_versions().items())}".encode())
+        digest = hashlib.sha256(f"{self._code}{sorted(row_versions().items())}".encode())
         for text in self._parts(subjects):
             digest.update(text.encode(errors="surrogateescape") + b"\0")
         return digest.hexdigest()
@@ -51,6 +45,5 @@ class Sources:
 
     def _hash(self, path: Path) -> str:
         if path not in self._hashes:
-            with open(path, "rb") as file:
-                self._hashes[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            self._hashes[path] = file_hash(path)
         return self._hashes[path]

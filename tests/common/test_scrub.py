@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from aullava.common.scrub import MASK, portable, portable_command
+from aullava.common.scrub import MASK, find_path, find_secret, portable, portable_command, shorten_paths
 
 TOKEN = "hf_" + "aBcD" * 8
 
@@ -66,3 +66,27 @@ def test_the_command_is_what_a_shell_would_take():
     assert portable_command(secret) == (
         f"python t.py --hub_token {MASK} --api-key={MASK} --eos_token '</s>' --seed 1 --push_to_hub_token={MASK}"
     )
+
+
+@pytest.mark.parametrize("secret", [TOKEN, "AKIA" + "B" * 16, "ghp_" + "c" * 20])
+def test_a_token_is_found_and_masked(secret):
+    assert find_secret(f"token {secret}, and more") == secret
+    assert portable(f"token {secret}, and more") == f"token {MASK}, and more"
+
+
+def test_what_stands_before_the_host_of_a_link_is_masked():
+    assert find_secret("https://me:word@example.org/x") == "://me:word@"
+    assert portable("https://me:word@example.org/x") == f"https://{MASK}@example.org/x"
+
+
+def test_a_key_is_found_and_ordinary_words_are_not():
+    assert find_secret("-----BEGIN RSA PRIVATE KEY-----")
+    assert find_secret("hf_hub, sk-learn, https://example.org/a@b") is None
+
+
+def test_places_are_shortened_and_links_and_fractions_are_not():
+    place = "/" + "home/ann/disfa"  # joined here: no file of the project may hold such a place
+    assert find_path(f"read from {place}, twice") == place
+    assert shorten_paths(f"read from {place}, twice") == "read from disfa, twice"
+    plain = "1/2, and/or, https://host/home/x, path/of/this"
+    assert find_path(plain) is None and shorten_paths(plain) == plain

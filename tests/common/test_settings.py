@@ -2,7 +2,7 @@
 
 import pytest
 
-from aullava.common.settings import refuse_other_settings, write_settings
+from aullava.common.settings import key_values, refuse_other_settings, write_settings
 
 BEFORE = {"rate": 0.1, "sizes": (1, 2), "disfa": {"camera": "left", "fold": None}, "free": 1}
 
@@ -60,3 +60,20 @@ def test_a_file_that_is_missing_or_damaged_is_refused(begun):
 def test_settings_of_an_older_version_are_brought_up_to_date(tmp_path):
     write_settings(tmp_path / "settings.json", {"speed": 0.1})
     check(tmp_path, {"rate": 0.1}, update=lambda before: {"rate": before.pop("speed")} | before)
+
+
+def test_a_value_may_be_empty_or_hold_an_equals_sign():
+    assert key_values(["a=1", "b=x=y", "c="], "--option") == {"a": "1", "b": "x=y", "c": ""}
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["a"], "--option 'a': expected KEY=VALUE"),
+        (["=1"], "--option '=1': expected KEY=VALUE"),
+        (["a=1", "a=2"], "--option a is given twice"),
+    ],
+)
+def test_anything_else_is_refused(texts, said):
+    with pytest.raises(ValueError, match=said):
+        key_values(texts, "--option")

@@ -100,7 +100,12 @@ def test_a_checkpoint_a_fold_and_one_that_has_seen_these_people(checkpoint, corp
         ("--corpus procedural --out report.txt", "expected a name that ends in .json"),
         ("--corpus procedural --folds all --out a.json", "procedural has no frozen folds"),
         ("--corpus samm --out a.json", "no protocol for samm"),
-        ("--corpus procedural --option size=9 --out a.json", "expected KEY=VALUE, KEY one of split, count"),
+        (
+            "--corpus procedural --option size=9 --out a.json",
+            "procedural has no option 'size': it has split=(none), count=1000",
+        ),
+        ("--corpus procedural --option count --out a.json", "--option 'count': expected key=value"),
+        ("--corpus procedural --option count=many --out a.json", "count"),
         ("--corpus disfa --out a.json --data-dir nowhere --fold fold1", "nowhere"),
         (DRAWN + " --group-by sex --out a.json", "the rows have skin_tone, age"),
         ("--corpus disfa --folds fold1,1 --out a.json", "expected each fold once"),

@@ -21,33 +21,17 @@ import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import yaml
 from transformers import TrainerState, TrainingArguments
 
 from aullava.common.scrub import is_secret, portable_command, portable_value
+from aullava.common.versions import code_version, library_versions
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
-from aullava.dataset_builder.export.manifest import code_version
 from aullava.media.files import replace_file
 
 FORMAT = 1
-LIBRARIES = (
-    "torch",
-    "transformers",
-    "trl",
-    "peft",
-    "accelerate",
-    "datasets",
-    "tokenizers",
-    "huggingface_hub",
-    "numpy",
-    "pillow",
-    "opencv-python-headless",
-    "bitsandbytes",
-    "deepspeed",
-)
 
 
 def write_provenance(
@@ -86,7 +70,7 @@ def write_provenance(
         "processes": training.world_size,
         "distributed": distributed,
         "code": {"commit": "unknown"} | code_version(),
-        "versions": {"python": platform.python_version()} | _versions(),
+        "versions": {"python": platform.python_version()} | library_versions(),
         "seeds": {name: value for name, value in settings.items() if name.split("_")[-1] == "seed"},
         "data": portable_value(manifest),
         "weights": {
@@ -140,16 +124,6 @@ def drawn_manifest(arguments: DrawnFaceArguments, validation_faces: int) -> dict
     return {
         "corpora": [{"corpus": "procedural", "options": dataclasses.asdict(arguments), "fold": None, "splits": counts}]
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _evaluation(history: Sequence[Mapping[str, object]], step: int) -> dict[str, object]:

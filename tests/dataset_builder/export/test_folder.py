@@ -5,9 +5,10 @@ import os
 
 import pytest
 
+from aullava.common.hashing import file_hash
 from aullava.dataset_builder.census import Census
 from aullava.dataset_builder.export.folder import FolderError, OutFolder
-from aullava.dataset_builder.export.shards import Plan, ShardReport, file_hash
+from aullava.dataset_builder.export.shards import Plan, ShardReport
 
 SETTINGS = {"corpus": "bp4d", "pictures": {"faces": "none", "size": None}, "options": {}}
 PLAN = Plan("F001", ("F001",))

@@ -112,14 +112,14 @@ def test_the_best_step_is_told_where_the_best_weights_are_kept(tmp_path):
 
 
 def test_the_commit_is_that_of_the_clone_and_unknown_elsewhere(tmp_path, monkeypatch):
-    from aullava.dataset_builder.export import manifest
+    from aullava.common import versions
 
     code = written(tmp_path)["code"]
     if (ROOT / ".git").exists():
         head = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
         assert code["commit"] == head.stdout.strip()
         assert isinstance(code["modified"], bool)
-    monkeypatch.setattr(manifest, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(versions, "_PACKAGE", tmp_path)
     assert written(tmp_path)["code"]["commit"] == "unknown"
 
 
