@@ -6,7 +6,7 @@ Conventions
                 the majority; a tie leaves the sample as it is. At the ends and beside gaps the window holds fewer values, and
                 gaps inside it do not count.
     savgol      Savitzky and Golay's filter: the value at the sample of a polynomial fitted to the window. Each unbroken run is
-                filtered by itself; its first and last half window take the polynomial of the first and last whole window. Runs
+                filtered by itself with SciPy's savgol_filter; its first and last half window take the polynomial of the first and last whole window. Runs
                 shorter than the window stay as they are, and are counted. Samples are taken as evenly spaced. Not for occurrences.
     after it    values are clipped to their scale; levels become fractions. A gap stays a gap. Probabilities (_p) are left as the
                 model gave them, so they belong to the values before smoothing.
@@ -17,6 +17,7 @@ Analytical Chemistry 36, 1964.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -64,12 +65,15 @@ class Smoothing:
 
         Raises:
             ValueError: Savitzky-Golay, and all values are occurrences.
+            ImportError: Savitzky-Golay, and SciPy is not installed.
         """
         if self.method == SAVGOL and set(scales) == {OCCURRENCE}:
             raise ValueError(
                 "savgol smooths intensities and continuous values, and only occurrences (0 or 1) are asked for: use median:WINDOW, "
                 "or a protocol with intensities"
             )
+        if self.method == SAVGOL and find_spec("scipy") is None:
+            raise ImportError("savgol needs scipy: pip install 'au-llava[series]', or use median:WINDOW")
 
 
 def smooth(table: pd.DataFrame, how: Smoothing) -> tuple[pd.DataFrame, list[str]]:
@@ -112,21 +116,12 @@ def _majority(values_S: np.ndarray, window: int) -> np.ndarray:
 
 def _savgol_runs(values_S: np.ndarray, how: Smoothing) -> tuple[np.ndarray, int]:
     """The values with every long enough run filtered, and how many values stand in shorter ones."""
+    from scipy.signal import savgol_filter
+
     smoothed_S, short = values_S.copy(), 0
     for start, end in runs(~np.isnan(values_S)):
         if end - start < how.window:
             short += end - start
         else:
-            smoothed_S[start:end] = savgol(values_S[start:end], how.window, how.degree)
+            smoothed_S[start:end] = savgol_filter(values_S[start:end], how.window, how.degree, mode="interp")
     return smoothed_S, short
-
-
-def savgol(values_T: np.ndarray, window: int, degree: int) -> np.ndarray:
-    """(T,) the filtered values of an unbroken run of at least `window` samples."""
-    half = window // 2
-    basis_WD = np.vander(np.linspace(-1, 1, window), degree + 1)
-    fit_WW = basis_WD @ np.linalg.pinv(
-        basis_WD
-    )  # row i: what each value of the window adds to the polynomial at its sample i
-    inside = np.lib.stride_tricks.sliding_window_view(values_T, window) @ fit_WW[half]
-    return np.concatenate((fit_WW[:half] @ values_T[:window], inside, fit_WW[half + 1 :] @ values_T[-window:]))

@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.signal import savgol_filter
 
 from aullava.recognition.series.columns import as_floats
-from aullava.recognition.series.smoothing import Smoothing, savgol, smooth
+from aullava.recognition.series.smoothing import Smoothing, smooth
 
 
 def smoothed(table, how, column="AU01_r"):
@@ -63,19 +61,6 @@ def test_occurrences_follow_the_majority_and_stay_as_they_are_in_a_tie(table_of)
     assert result["AU01_c"].dtype == "Int64" and notes == []
 
 
-@pytest.mark.parametrize("window, degree", [(3, 0), (5, 2), (11, 2), (11, 3), (31, 4), (99, 1)])
-def test_savgol_is_scipys(course, window, degree):
-    expected = savgol_filter(course, window, degree, mode="interp")
-    np.testing.assert_allclose(savgol(course, window, degree), expected, atol=1e-9)
-
-
-@settings(max_examples=25)
-@given(st.lists(st.floats(-1, 1), min_size=3, max_size=3), st.integers(2, 8), st.integers(0, 30))
-def test_savgol_keeps_polynomials_of_its_degree(coefficients, half, more):
-    values_T = np.polyval(coefficients, np.linspace(-1, 1, 2 * half + 1 + more))
-    np.testing.assert_allclose(savgol(values_T, 2 * half + 1, 2), values_T, atol=1e-8)
-
-
 def test_savgol_filters_each_unbroken_run_by_itself_and_tells_of_short_ones(table_of, course):
     values = course.copy()
     values[[40, 41, 46]] = np.nan
@@ -107,6 +92,13 @@ def test_savgol_is_not_for_occurrences(table_of):
     both = table_of({"AU01_c": [0, 1, 0], "AU02_r": [0, 5, 0]}, frames=3)
     result, _ = smooth(both, Smoothing("savgol", 3, 0))
     assert result["AU01_c"].tolist() == [0, 1, 0] and result["AU02_r"].tolist() != [0, 5, 0]
+
+
+def test_savgol_without_scipy_says_what_to_install_before_anything_is_read(monkeypatch):
+    monkeypatch.setattr("aullava.recognition.series.smoothing.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"pip install 'au-llava\[series\]'"):
+        Smoothing("savgol", 3, 1).check(["intensity"])
+    Smoothing("median", 3).check(["intensity"])
 
 
 def test_faces_do_not_mix_and_other_columns_are_untouched(table_of, course):
