@@ -22,10 +22,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows: two runs of one output are not told apart there
-    fcntl = None
+from filelock import FileLock, Timeout
 
 from aullava.media.files import printable, replace_file
 from aullava.recognition.inputs import Failure
@@ -70,7 +67,7 @@ class Store:
     def __init__(self, folder: Path, units: Sequence[Unit]):
         self.folder = folder
         self.units = units
-        self._lock = None
+        self._lock = FileLock(self.folder / "lock", blocking=False, thread_local=False)
         self._unit: int | None = None  # the one that is being written
         self._progress = _Progress()
         self._lines: list[bytes] = []  # rows that are not yet on disk
@@ -92,7 +89,12 @@ class Store:
         """
         store = cls(folder, units)
         folder.mkdir(parents=True, exist_ok=True)
-        store._take_lock()
+        try:
+            store._lock.acquire()
+        except Timeout as error:
+            raise ValueError(
+                f"{folder} is in use: another run writes the same output. Wait for it, or name another output"
+            ) from error
         try:
             asked = _identity(units, options)
             run = folder / "run.json"
@@ -211,27 +213,12 @@ class Store:
 
     def close(self) -> None:
         """Let others at it. What was read stays on disk."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.release()
 
     def delete(self) -> None:
         """Remove it, with all that was read."""
         self.close()
         shutil.rmtree(self.folder)
-
-    def _take_lock(self) -> None:
-        self._lock = open(self.folder / "lock", "w")  # noqa: SIM115  (held until `close`)
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self.close()
-            raise ValueError(
-                f"{self.folder} is in use ({error.strerror}): another run writes the same output. Wait for it, or name "
-                "another output"
-            ) from error
 
     def _clear(self) -> None:
         for path in self.folder.iterdir():

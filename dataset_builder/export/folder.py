@@ -16,16 +16,13 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from aullava.common.hashing import file_hash
 from aullava.dataset_builder.census import Census
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.export.shards import Plan, ShardReport
 from aullava.media.files import replace_file
-
-try:
-    import fcntl
-except ImportError:  # Windows: two builds at a time into one folder are not noticed there
-    fcntl = None
 
 TEMPORARY = ".aullava-"  # how `replace_file` names what it has not put in place yet
 STATE, DATA, CARD, MANIFEST = ".build", "data", "README.md", "manifest.json"
@@ -50,20 +47,24 @@ class OutFolder:
         self.path = path
         self._settings = settings
         self._state = path / STATE
-        self._lock = None
+        self._lock = FileLock(self._state / "lock", blocking=False, thread_local=False)
 
     def __enter__(self) -> "OutFolder":
         self._check()
         try:
             for folder in (self._state / "shards", self.path / DATA):
                 folder.mkdir(parents=True, exist_ok=True)
-            self._take_lock()
+            self._lock.acquire()
             self._check()  # another build may have begun and ended since
             if not self._settings_file.exists():
                 _write_json(self._settings_file, self._settings)
         except FolderError:
             self.__exit__()
             raise
+        except Timeout:
+            raise FolderError(
+                f"--out {self.path}: another build is writing there: wait for it, or name another folder"
+            ) from None
         except OSError as error:
             self.__exit__()
             raise FolderError(
@@ -72,9 +73,7 @@ class OutFolder:
         return self
 
     def __exit__(self, *_) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-        self._lock = None
+        self._lock.release()
 
     def shard_file(self, name: str) -> Path:
         """Where a shard lies."""
@@ -172,18 +171,6 @@ class OutFolder:
     def _cards(self) -> set[str]:
         file = self._state / "cards"
         return set(file.read_text().split()) if file.exists() else set()
-
-    def _take_lock(self) -> None:
-        self._lock = os.open(self._state / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.__exit__()
-            raise FolderError(
-                f"--out {self.path}: another build is writing there: wait for it, or name another folder"
-            ) from None
 
     @property
     def _settings_file(self) -> Path:

@@ -6,8 +6,9 @@ Conventions
                 the majority; a tie leaves the sample as it is. At the ends and beside gaps the window holds fewer values, and
                 gaps inside it do not count.
     savgol      Savitzky and Golay's filter: the value at the sample of a polynomial fitted to the window. Each unbroken run is
-                filtered by itself with SciPy's savgol_filter; its first and last half window take the polynomial of the first and last whole window. Runs
-                shorter than the window stay as they are, and are counted. Samples are taken as evenly spaced. Not for occurrences.
+                filtered by itself with SciPy's savgol_filter; its first and last half window take the polynomial of the first and
+                last whole window. Runs shorter than the window stay as they are, and are counted. Samples are taken as evenly
+                spaced. Not for occurrences.
     after it    values are clipped to their scale; levels become fractions. A gap stays a gap. Probabilities (_p) are left as the
                 model gave them, so they belong to the values before smoothing.
 

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from filelock import FileLock
 
 from aullava.common.hashing import file_hash
 from aullava.dataset_builder.census import Census
@@ -50,7 +51,6 @@ def test_other_settings_are_named_both_ways(tmp_path):
 
 
 def test_two_builds_at_a_time_are_refused(tmp_path):
-    pytest.importorskip("fcntl")
     with OutFolder(tmp_path, SETTINGS), pytest.raises(FolderError, match="another build"):
         OutFolder(tmp_path, SETTINGS).__enter__()
     with OutFolder(tmp_path, SETTINGS):
@@ -154,15 +154,15 @@ def test_damaged_settings_are_told(tmp_path, text):
 
 def test_settings_that_another_build_wrote_meanwhile_are_seen(tmp_path, monkeypatch):
     """Between the first look and the lock another build may begin and end."""
-    real = OutFolder._take_lock
+    real = FileLock.acquire
 
-    def late(folder):
-        monkeypatch.setattr(OutFolder, "_take_lock", real)
+    def late(lock):
+        monkeypatch.setattr(FileLock, "acquire", real)
         with OutFolder(tmp_path, SETTINGS | {"corpus": "disfa"}):
             pass
-        real(folder)
+        return real(lock)
 
-    monkeypatch.setattr(OutFolder, "_take_lock", late)
+    monkeypatch.setattr(FileLock, "acquire", late)
     with pytest.raises(FolderError, match="other settings"):
         OutFolder(tmp_path, SETTINGS).__enter__()
     with OutFolder(tmp_path, SETTINGS | {"corpus": "disfa"}):
