@@ -79,14 +79,12 @@ def test_numbers_without_a_unit_are_told(tmp_path):
     assert "99" in reader.notes[-1] and present(next(reader.read("0007"))) == {"AU12"}
 
 
-def test_wrong_folder_wrong_option_wrong_subject(tmp_path):
+def test_wrong_folder_wrong_option_and_no_lines(tmp_path):
     make(tmp_path / "RAF-AU")
     with pytest.raises(LayoutError, match="RAF-AU has it"):
         RafAuReader(tmp_path)
     with pytest.raises(ValueError, match="odd_codes"):
         RafAuReader(tmp_path / "RAF-AU", odd_codes="drop")
-    with pytest.raises(LayoutError, match="no line of picture"):
-        list(RafAuReader(tmp_path / "RAF-AU").read("9999"))
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "RAFAU_label.txt").write_text("\n")
     with pytest.raises(LayoutError, match="no line in it"):
