@@ -3,8 +3,8 @@
 Conventions
     paths       A path in the working folder is written relative to it; of any other absolute path only the last name is kept.
     secrets     Settings and flags named like secrets are left out; values that look like secrets are masked.
-    finding     `find_path` knows the folders that machines have, and is used where a false alarm would stop the user; `shorten_paths`
-                takes any absolute path, since a path too many that is shortened does no harm.
+    finding     `find_path` knows the folders that machines have, and is used where a false alarm would stop the user;
+                `shorten_paths` takes any absolute path, since a path too many that is shortened does no harm.
 """
 
 import math
