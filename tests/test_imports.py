@@ -46,15 +46,16 @@ USERS_MAY_HAVE = {"cv2", "pandas"}  # only inside try / except ImportError
 # Top-level name -> the top-level names it may import besides itself. `metrics` and `space` are handed the model.
 ARROWS = REMOTE | {
     "media": set(),
+    "checkpoint": set(),
     "common": {"media"},
     "dataset_builder": {"action_units", "common", "image_aullava", "media"},
     "metrics": {"action_units"},
     "training": {*REMOTE, "common", "dataset_builder", "media", "metrics"},
     "train_sft": {"training"},
-    "evaluation": {*REMOTE, "common", "dataset_builder", "media", "metrics", "recognition", "release", "training"},
+    "evaluation": {*REMOTE, "checkpoint", "common", "dataset_builder", "media", "metrics", "recognition", "release", "training"},
     "release": {*REMOTE},
-    "hub": {*REMOTE, "common", "dataset_builder", "evaluation", "media", "release", "training"},
-    "recognition": {*REMOTE, "common", "media", "release"},
+    "hub": {*REMOTE, "checkpoint", "common", "dataset_builder", "evaluation", "media", "release", "training"},
+    "recognition": {*REMOTE, "checkpoint", "common", "media", "release"},
     "space": {
         "action_units",
         "common",
