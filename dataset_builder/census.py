@@ -8,32 +8,39 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from aullava.action_units import ACTION_UNITS, COLUMN_SUFFIX, FEAFA_UNITS, INTENSITY, SCALES
+from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, INTENSITY, SCALES
 from aullava.dataset_builder.records import FrameRecord
 
-ACTIVE_FROM = 2  # the intensity from which DISFA's benchmark counts a unit as active [V2]
+_PUBLISHED_FROM = 2  # the intensity from which DISFA's benchmark counts a unit as present [V2]
 
 _VALUE_COLUMNS = {
-    f"{unit.column}_{COLUMN_SUFFIX[scale]}": (scale, code)
+    f"{unit.column}_{scale.suffix}": (scale.name, code)
     for code, unit in (ACTION_UNITS | FEAFA_UNITS).items()
-    for scale in SCALES
+    for scale in SCALES.values()
 }
 
 
 @dataclass
 class UnitCount:
-    """Of one unit on one scale: frames in which it is coded, and of these the ones in which it is active.
+    """Of one unit on one scale: frames in which it is coded, and of these two counts.
 
-    Active is an occurrence of 1, an intensity of 2 or more, a continuous value above 0.
+    active: the ones in which it is active, by `Scale.is_active`.
+    published: the ones that the papers count, to compare with theirs: an intensity of 2 or more, any other value above 0.
     """
 
     coded: int = 0
     active: int = 0
+    published: int = 0
 
     @property
     def rate(self) -> float:
         """Share of the coded frames in which it is active; NaN if none is coded."""
         return self.active / self.coded if self.coded else math.nan
+
+    @property
+    def published_rate(self) -> float:
+        """Share of the coded frames that the papers count; NaN if none is coded."""
+        return self.published / self.coded if self.coded else math.nan
 
 
 @dataclass
@@ -76,7 +83,8 @@ class Census:
             counts = self.units.setdefault(scale, {}).setdefault(code, UnitCount())
             if value is not None and not math.isnan(value):
                 counts.coded += 1
-                counts.active += bool(value >= ACTIVE_FROM if scale == INTENSITY else value > 0)
+                counts.active += SCALES[scale].is_active(value)
+                counts.published += bool(value >= _PUBLISHED_FROM if scale == INTENSITY else value > 0)
                 coded_scales.add(scale)
         for scale in coded_scales:
             self.coded_frames.setdefault(scale, Counter())[subject] += 1
@@ -96,6 +104,7 @@ class Census:
                     sums = both.units.setdefault(scale, {}).setdefault(code, UnitCount())
                     sums.coded += counts.coded
                     sums.active += counts.active
+                    sums.published += counts.published
         return both
 
     def to_dict(self) -> dict:
@@ -107,7 +116,9 @@ class Census:
                 scale: dict(sorted(frames.items())) for scale, frames in sorted(self.coded_frames.items())
             },
             "units": {
-                scale: {code: [counts.coded, counts.active] for code, counts in sorted(units.items())}
+                scale: {
+                    code: [counts.coded, counts.active, counts.published] for code, counts in sorted(units.items())
+                }
                 for scale, units in sorted(self.units.items())
             },
         }

@@ -26,7 +26,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from aullava.action_units import INTENSITY, OCCURRENCE, Protocol, unit
+from aullava.action_units import SCALES, Protocol, unit
 from aullava.media.files import replace_file
 from aullava.recognition.identity import CheckpointIdentity
 from aullava.recognition.outputs import Target
@@ -119,9 +119,9 @@ def _of_protocol(protocol: Protocol, calibration: Mapping[str, Any]) -> dict[str
         "scale": protocol.scale,
         "units": {code: unit(code).name for code in protocol.units},
     }
-    if protocol.scale == OCCURRENCE:
+    if not SCALES[protocol.scale].is_graded:
         described["thresholds"] = calibration.get("thresholds", {}).get(protocol.name, {})
-    if protocol.scale == INTENSITY:
+    elif SCALES[protocol.scale].has_levels:
         described["occurrence_threshold"] = protocol.occurrence_threshold
     return described
 

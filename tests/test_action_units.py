@@ -42,7 +42,7 @@ def protocols(draw):
         return PROTOCOLS[draw(st.sampled_from(sorted(PROTOCOLS)))]
     pool = draw(st.sampled_from([sorted(ACTION_UNITS), sorted(FEAFA_UNITS)]))
     codes = draw(st.lists(st.sampled_from(pool), min_size=1, unique=True))
-    return Protocol("custom", tuple(codes), draw(st.sampled_from(SCALES)))
+    return Protocol("custom", tuple(codes), draw(st.sampled_from(list(SCALES))))
 
 
 @st.composite
