@@ -1,4 +1,4 @@
-"""How many frames, sequences and active units some labels hold, counted as they stream by.
+"""How many frames, sequences and positive labels some labels hold, counted as they stream by.
 
 Memory grows with subjects, sequences and units, not with frames. Censuses of parts of a corpus add up to that of the whole.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, INTENSITY, SCALES
 from aullava.dataset_builder.records import FrameRecord
 
-_PUBLISHED_FROM = 2  # the intensity from which DISFA's benchmark counts a unit as present [V2]
+_POSITIVE_FROM = 2  # the intensity from which DISFA's benchmark counts a unit as present [V2]
 
 _VALUE_COLUMNS = {
     f"{unit.column}_{scale.suffix}": (scale.name, code)
@@ -22,25 +22,19 @@ _VALUE_COLUMNS = {
 
 @dataclass
 class UnitCount:
-    """Of one unit on one scale: frames in which it is coded, and of these two counts.
+    """Of one unit on one scale: frames in which it is coded, and of these the positive ones.
 
-    active: the ones in which it is active, by `Scale.is_active`.
-    published: the ones that the papers count, to compare with theirs: an intensity of 2 or more, any other value above 0.
+    Positive as the corpora's papers count, to compare with their numbers: an occurrence of 1, an intensity of 2 or more, a
+    continuous value above 0. Not `Scale.is_active`, which begins with a trace.
     """
 
     coded: int = 0
-    active: int = 0
-    published: int = 0
+    positive: int = 0
 
     @property
     def rate(self) -> float:
-        """Share of the coded frames in which it is active; NaN if none is coded."""
-        return self.active / self.coded if self.coded else math.nan
-
-    @property
-    def published_rate(self) -> float:
-        """Share of the coded frames that the papers count; NaN if none is coded."""
-        return self.published / self.coded if self.coded else math.nan
+        """Share of the coded frames in which it is positive; NaN if none is coded."""
+        return self.positive / self.coded if self.coded else math.nan
 
 
 @dataclass
@@ -83,8 +77,7 @@ class Census:
             counts = self.units.setdefault(scale, {}).setdefault(code, UnitCount())
             if value is not None and not math.isnan(value):
                 counts.coded += 1
-                counts.active += SCALES[scale].is_active(value)
-                counts.published += bool(value >= _PUBLISHED_FROM if scale == INTENSITY else value > 0)
+                counts.positive += bool(value >= _POSITIVE_FROM if scale == INTENSITY else value > 0)
                 coded_scales.add(scale)
         for scale in coded_scales:
             self.coded_frames.setdefault(scale, Counter())[subject] += 1
@@ -103,8 +96,7 @@ class Census:
                 for code, counts in units.items():
                     sums = both.units.setdefault(scale, {}).setdefault(code, UnitCount())
                     sums.coded += counts.coded
-                    sums.active += counts.active
-                    sums.published += counts.published
+                    sums.positive += counts.positive
         return both
 
     def to_dict(self) -> dict:
@@ -116,9 +108,7 @@ class Census:
                 scale: dict(sorted(frames.items())) for scale, frames in sorted(self.coded_frames.items())
             },
             "units": {
-                scale: {
-                    code: [counts.coded, counts.active, counts.published] for code, counts in sorted(units.items())
-                }
+                scale: {code: [counts.coded, counts.positive] for code, counts in sorted(units.items())}
                 for scale, units in sorted(self.units.items())
             },
         }

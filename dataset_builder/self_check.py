@@ -164,11 +164,11 @@ def _count(corpus: str, census: Census, quantity: str, scale: str | None = None)
                 counts[part_of(corpus, subject)] += number
             return {part: number for part, number in counts.items() if part}
         case "positives":
-            return {code: counts.published for code, counts in _facs_counts(census, scale).items()}
+            return {code: counts.positive for code, counts in _facs_counts(census, scale).items()}
         case "positive rate":
-            return {code: counts.published_rate for code, counts in _facs_counts(census, scale).items()}
+            return {code: counts.rate for code, counts in _facs_counts(census, scale).items()}
         case "nonzero rate":
-            return {code: counts.published_rate for code, counts in census.units.get(CONTINUOUS, {}).items()}
+            return {code: counts.rate for code, counts in census.units.get(CONTINUOUS, {}).items()}
     raise KeyError(f"published_counts.json has the quantity {quantity!r}, which nothing here counts")
 
 

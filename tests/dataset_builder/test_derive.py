@@ -28,7 +28,9 @@ VALUES = st.fixed_dictionaries(
     {}, optional={scale: st.dictionaries(st.sampled_from(UNITS), value) for scale, value in VALUE.items()}
 )
 PROTOCOL = st.builds(
-    lambda scale, threshold: Protocol("custom", UNITS, scale, threshold), st.sampled_from(list(SCALES)), st.integers(1, 5)
+    lambda scale, threshold: Protocol("custom", UNITS, scale, threshold),
+    st.sampled_from(list(SCALES)),
+    st.integers(1, 5),
 )
 
 
