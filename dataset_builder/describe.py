@@ -22,7 +22,6 @@ from aullava.action_units import (
     format_value,
     unit,
 )
-from aullava.dataset_builder.derive import answerable
 
 INTENSITY_WORDS = {
     1: "trace",

@@ -427,7 +427,7 @@ def test_one_entry_adds_a_scale(monkeypatch, scale, text, first_present):
     assert protocol.first_present == first_present
     presence = Protocol("mine", protocol.units, "occurrence")
     assert as_protocol({scale.name: {"AU1": 0, "AU12": scale.highest}}, presence) == {"AU1": 0, "AU12": 1}
-    said = describe({"AU1": 0, "AU12": scale.highest}, protocol).answer
+    said = describe({"AU1": 0, "AU12": scale.highest}, scale.name)
     shape = np.zeros((1, 2))
     scored = views(Predictions(protocol, "joint", "mine", ("a",), ("p",), shape, shape, shape, shape, ("ok",)))
     asked = ["level", "expected", "present"] if scale.has_levels else ["value", "expected"]

@@ -31,7 +31,6 @@ IGNORED = -100  # the label that the loss leaves out
 UNITS = (*ACTION_UNITS, *FEAFA_UNITS)  # numbers the units in slots
 
 
-
 @dataclass(frozen=True)
 class TurnTokens:
     """The tokens of question and answer, one label each (the token itself, or IGNORED), and where the values' labels are.
