@@ -4,9 +4,13 @@
 Standard library only; this file travels with every released checkpoint.
 
 Conventions
-    scale       "occurrence": 0 or 1. "intensity": 0 to 5, where 1..5 are the FACS letters A (trace) .. E (maximum).
-                "continuous": 0.00 to 1.00 in steps of 0.01.
-    threshold   an intensity of `Protocol.occurrence_threshold` (2, as the DISFA benchmark does) or more counts as present.
+    scale       a key of SCALES. "occurrence": 0 or 1. "intensity": 0 to 5, where 1..5 are the FACS letters A (trace) .. E
+                (maximum). "continuous": 0.00 to 1.00 in steps of 0.01.
+    active      the unit can be seen to act: level A (trace) or more. `Scale.active_from` is where that begins; everything
+                that counts, describes, draws or summarizes active units asks `Scale.is_active`.
+    threshold   whether a graded value counts as 1 when a protocol scores occurrence: its level is
+                `Protocol.occurrence_threshold` (2, as the DISFA benchmark does) or more. A trace is active without
+                being an occurrence in DISFA's sense.
     missing     None in a reading, NaN in a dataset row: not coded or not determined. Never 0.
     sides       left and right are the subject's own, so the subject's left is on the right of an unmirrored picture.
     codes       FACS "AU12" or "AD30" (action descriptor). FEAFA numbers its 24 values AU1..AU24 with other meanings, so here
@@ -22,9 +26,129 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 OCCURRENCE, INTENSITY, CONTINUOUS = "occurrence", "intensity", "continuous"
-SCALES = (OCCURRENCE, INTENSITY, CONTINUOUS)
-COLUMN_SUFFIX = {OCCURRENCE: "c", INTENSITY: "r", CONTINUOUS: "v"}
 INTENSITY_LETTERS = {1: "A", 2: "B", 3: "C", 4: "D", 5: "E"}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the numbers of a protocol are. All that depends on a scale is here, so an entry of SCALES adds one.
+
+    Args:
+        name: as files, configurations and protocols write it.
+        suffix: one letter; the end of a value column: "r" makes "AU12_r".
+        values: every value as an answer writes it, ascending from 0, all with the same number of digits.
+        highest: the last of them, as a number.
+        pattern: regular expression of exactly these texts: plain characters, classes, alternatives and an escaped dot.
+        loose: regular expression of other ways to write them, for the lenient parser; empty: `pattern`.
+        separator: between the items of an answer.
+        default: how a reading takes its value from a distribution, "argmax" or "median".
+        active_from: the least value, whole or not, that counts as active.
+        label: the scale in one phrase: "level 0 to 5".
+        meaning: what the numbers stand for, for a table's description.
+        rules: two wordings of the answer's format in a question.
+        short_rule: the same in the short question.
+        description: what a question for a description asks about the values, with a space in front; may be empty.
+    """
+
+    name: str
+    suffix: str
+    values: tuple[str, ...]
+    highest: int
+    pattern: str
+    separator: str
+    default: str
+    active_from: float
+    label: str
+    meaning: str
+    rules: tuple[str, str]
+    short_rule: str
+    description: str = ""
+    loose: str = ""
+
+    @property
+    def decimals(self) -> int:
+        """Digits after the point; 0 on a scale of whole numbers."""
+        return len(self.values[0].partition(".")[2])
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether it tells how strong a unit acts, and not only whether it does."""
+        return len(self.values) > 2
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether the values are few enough to give the probability of each: at most ten."""
+        return len(self.values) <= 10
+
+    def number(self, text: str) -> int | float:
+        """The number that one of `values` stands for."""
+        return float(text) if self.decimals else int(text)
+
+    def level(self, value: float) -> int:
+        """FACS level 0..5 of a value on a graded scale: its share of the highest value, by `level_of`.
+
+        Raises:
+            ValueError: the value is outside the scale.
+        """
+        return level_of(round(value, 6) / self.highest)
+
+    def is_active(self, value: float) -> bool:
+        """Whether a value counts as active; NaN does not. Compared with six decimals, since float32 holds 0.1 inexactly."""
+        return round(value, 6) >= self.active_from if value == value else False
+
+
+# Active begins with level A on every graded scale, because FACS scores a unit from a trace on. Levels are rounded half up, so
+# that is an intensity of 0.5 (whole levels: 1) and, five levels to the whole, a strength of 0.10.
+SCALES: dict[str, Scale] = {
+    scale.name: scale
+    for scale in (
+        Scale(
+            OCCURRENCE,
+            suffix="c",
+            values=("0", "1"),
+            highest=1,
+            pattern="[01]",
+            separator=" ",
+            default="argmax",
+            active_from=1,
+            label="present or absent",
+            meaning="1 present, 0 absent",
+            rules=("1 if present, 0 if absent", "write 1 for a unit that acts and 0 for one that does not"),
+            short_rule="present 0/1:",
+        ),
+        Scale(
+            INTENSITY,
+            suffix="r",
+            values=tuple("012345"),
+            highest=5,
+            pattern="[0-5]",
+            separator=" ",
+            default="argmax",
+            active_from=0.5,
+            label="level 0 to 5",
+            meaning="level, 1 to 5 are the FACS letters A to E",
+            rules=("a level from 0 (absent) to 5 (maximum)", "0 for absent, 1 to 5 for trace to maximum"),
+            short_rule="level 0-5:",
+            description=" Give each its intensity from trace (A) to maximum (E).",
+        ),
+        Scale(
+            CONTINUOUS,
+            suffix="v",
+            values=tuple(f"{hundredths / 100:.2f}" for hundredths in range(101)),
+            highest=1,
+            pattern=r"0\.[0-9][0-9]|1\.00",
+            separator=", ",
+            default="median",
+            active_from=0.1,
+            label="strength 0.00 to 1.00",
+            meaning="strength",
+            rules=("a strength from 0.00 to 1.00", "two decimals, 0.00 for rest and 1.00 for the maximum"),
+            short_rule="strength 0.00-1.00:",
+            description=" Give each its strength from 0.00 to 1.00.",
+            loose=r"0?\.[0-9]{1,2}|1\.00?|[01]",
+        ),
+    )
+}
 
 LEFT_RIGHT, TOP_BOTTOM, MIDLINE = ("left", "right"), ("top", "bottom"), ()
 
@@ -211,8 +335,9 @@ class Protocol:
     Args:
         name: how the field calls it.
         units: canonical codes, in the order of the answer; no code twice.
-        scale: "occurrence", "intensity" or "continuous".
-        occurrence_threshold: the intensity, 1..5, from which a unit counts as present.
+        scale: a key of SCALES.
+        occurrence_threshold: the level, 1..5, from which a graded value counts as 1 when occurrence is scored. Not where a
+            unit begins to be active: that is `Scale.active_from`.
         flip_pairs: pairs of codes that change places when the picture is mirrored; found from the units, not given.
     """
 
@@ -242,7 +367,16 @@ class Protocol:
 
     def column(self, code: str, suffix: str | None = None) -> str:
         """CSV column of a unit: "AU01_c", "AU01_r", "feafa_01_left_eye_close_v"; suffix "p" for its probability."""
-        return f"{unit(code).column}_{suffix or COLUMN_SUFFIX[self.scale]}"
+        return f"{unit(code).column}_{suffix or SCALES[self.scale].suffix}"
+
+    @property
+    def first_present(self) -> int:
+        """Index, in the values of its scale, of the least one that counts as present when occurrence is scored."""
+        scale = SCALES[self.scale]
+        if not scale.is_graded:
+            return 1
+        levels = (scale.level(scale.number(text)) for text in scale.values)
+        return next(index for index, level in enumerate(levels) if level >= self.occurrence_threshold)
 
     def restricted_to(self, codes: Iterable[str]) -> "Protocol":
         """The same protocol over the given units only, in this protocol's order (a row in which some are not coded)."""
@@ -349,44 +483,37 @@ def level_of(strength: float) -> int:
 
 # Answers. One grammar a scale, each value keyed by its unit: items are "key=value"; the shorter separator is enough where
 # keys are single words. The equals sign keeps keys and digits apart in every tokenizer's merges.
-_SEPARATOR = {OCCURRENCE: " ", INTENSITY: " ", CONTINUOUS: ", "}
-_VALUE_STRINGS = {
-    OCCURRENCE: ("0", "1"),
-    INTENSITY: tuple("012345"),
-    CONTINUOUS: tuple(f"{hundredths / 100:.2f}" for hundredths in range(101)),
-}
-_VALUE_REGEX = {OCCURRENCE: "[01]", INTENSITY: "[0-5]", CONTINUOUS: r"0\.[0-9][0-9]|1\.00"}
 
 
 def value_strings(scale: str) -> tuple[str, ...]:
     """Every admissible value of a scale as an answer writes it, in ascending order."""
-    return _VALUE_STRINGS[scale]
+    return SCALES[scale].values
 
 
 def value_of(text: str, scale: str) -> int | float:
     """The number that an admissible value string stands for."""
-    return float(text) if scale == CONTINUOUS else int(text)
+    return SCALES[scale].number(text)
 
 
 def answer_pieces(protocol: Protocol) -> tuple[tuple[str, str], ...]:
     """The answer as (literal text, code) pairs in order: each literal is followed by the value of its code."""
-    separator = _SEPARATOR[protocol.scale]
+    separator = SCALES[protocol.scale].separator
     return tuple(
         (f"{separator if position else ''}{unit(code).key}=", code) for position, code in enumerate(protocol.units)
     )
 
 
 def format_value(value: int | float, scale: str) -> str:
-    """A value as an answer writes it; continuous values are rounded to two decimals.
+    """A value as an answer writes it; on a scale with decimals it is rounded to them.
 
     Raises:
         ValueError: the value is missing, not a number of the scale, or out of its range.
     """
-    highest = {OCCURRENCE: 1, INTENSITY: 5, CONTINUOUS: 1}[scale]
-    if value is None or not 0 <= value <= highest or (scale != CONTINUOUS and value != int(value)):
-        kind = "a number" if scale == CONTINUOUS else "a whole number"
-        raise ValueError(f"value {value!r} on scale {scale!r}: expected {kind} from 0 to {highest}")
-    return f"{abs(float(value)):.2f}" if scale == CONTINUOUS else str(int(value))
+    found = SCALES[scale]
+    if value is None or not 0 <= value <= found.highest or (not found.decimals and value != int(value)):
+        kind = "a number" if found.decimals else "a whole number"
+        raise ValueError(f"value {value!r} on scale {scale!r}: expected {kind} from 0 to {found.highest}")
+    return f"{abs(float(value)):0{len(found.values[0])}.{found.decimals}f}"
 
 
 def render(values: Mapping[str, int | float], protocol: Protocol) -> str:
@@ -410,7 +537,7 @@ def answer_regex(protocol: Protocol) -> str:
     For engines that hold generation to one (vLLM, llguidance, xgrammar, Outlines). It is to match the whole text, and consists
     of plain characters, classes, groups, alternatives and an escaped dot, which mean the same to all of them.
     """
-    value = _VALUE_REGEX[protocol.scale]
+    value = SCALES[protocol.scale].pattern
     return "".join(f"{literal}({value})" for literal, _ in answer_pieces(protocol))  # no literal has a sign of its own
 
 
@@ -439,9 +566,6 @@ def parse(text: str, protocol: Protocol, strict: bool = True) -> ParsedAnswer:
         return ParsedAnswer(nothing, "invalid")
     found = _parse_loose(text, protocol)
     return ParsedAnswer(found, "repaired" if any(v is not None for v in found.values()) else "invalid")
-
-
-_LOOSE_VALUE = {OCCURRENCE: "[01]", INTENSITY: "[0-5]", CONTINUOUS: r"0?\.[0-9]{1,2}|1\.00?|[01]"}
 
 
 def _parse_exact(text: str, protocol: Protocol) -> dict[str, int | float] | None:
@@ -481,14 +605,15 @@ def _value_in(statement: str, is_last: bool, scale: str) -> int | float | None:
     if match is None:
         return None
     number, rest = match.group(), statement[match.end() :]
-    if scale == CONTINUOUS:
-        if is_last and not rest and not re.search(r"\.[0-9]{2}$", number):
+    found = SCALES[scale]
+    if found.decimals:
+        if is_last and not rest and not re.search(rf"\.[0-9]{{{found.decimals}}}$", number):
             return None
     else:
         number = number.removesuffix(".")  # the end of a sentence
-    if re.match(r"[\w%/]", rest) or re.search("[0-9]", rest) or not re.fullmatch(_LOOSE_VALUE[scale], number):
+    if re.match(r"[\w%/]", rest) or re.search("[0-9]", rest) or not re.fullmatch(found.loose or found.pattern, number):
         return None
-    return value_of(number, scale)
+    return found.number(number)
 
 
 # A word before a unit that makes the statement one about less than the unit, or its opposite.
@@ -512,12 +637,6 @@ _PURPOSES = (
     "Code the face in the picture by the Facial Action Coding System.",
     "Look at the face and score every action unit below.",
 )
-_SCALE_RULES = {
-    OCCURRENCE: ("1 if present, 0 if absent", "write 1 for a unit that acts and 0 for one that does not"),
-    INTENSITY: ("a level from 0 (absent) to 5 (maximum)", "0 for absent, 1 to 5 for trace to maximum"),
-    CONTINUOUS: ("a strength from 0.00 to 1.00", "two decimals, 0.00 for rest and 1.00 for the maximum"),
-}
-_SHORT_RULES = {OCCURRENCE: "present 0/1:", INTENSITY: "level 0-5:", CONTINUOUS: "strength 0.00-1.00:"}
 WORDINGS = len(_PURPOSES) * 2
 QUESTION_FORMS = ("full", "short")
 
@@ -538,12 +657,12 @@ def question(protocol: Protocol, form: str = "full", wording: int = 0) -> str:
         raise ValueError(
             f"question form {form!r}, wording {wording}: expected {QUESTION_FORMS} and 0 to {WORDINGS - 1}"
         )
-    separator = _SEPARATOR[protocol.scale]
+    separator = SCALES[protocol.scale].separator
     if form == "short":
-        return f"{_SHORT_RULES[protocol.scale]} {separator.join(unit(code).key for code in protocol.units)}"
+        return f"{SCALES[protocol.scale].short_rule} {separator.join(unit(code).key for code in protocol.units)}"
     purpose = _PURPOSES[wording // 2]
     definitions = "\n".join(_definition(code, protocol.scale) for code in protocol.units)
-    rule = _SCALE_RULES[protocol.scale][wording % 2]
+    rule = SCALES[protocol.scale].rules[wording % 2]
     example = separator.join(f"{unit(code).key}=…" for code in protocol.units[:2])
     more = f"{separator}…" if len(protocol.units) > 2 else ""
     return f"{purpose}\n{definitions}\nAnswer with each unit in this order and its value, {rule}: {example}{more}"

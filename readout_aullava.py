@@ -28,12 +28,11 @@ import numpy as np
 import torch
 from transformers import StaticCache
 
-from .action_units import CONTINUOUS, INTENSITY, OCCURRENCE, Protocol, render, value_of, value_strings
+from .action_units import SCALES, Protocol, render, value_of, value_strings
 from .plan_aullava import Plan, Run, Slot
 from .tree_aullava import Branch, Prefix, TokenTree
 
 VALUE_RULES = ("argmax", "median", "expected")
-DEFAULT_RULE = {OCCURRENCE: "argmax", INTENSITY: "argmax", CONTINUOUS: "median"}
 
 
 @dataclass
@@ -67,7 +66,7 @@ class AUReading:
 class Rule:
     """How a value is chosen from its distribution.
 
-    value: "argmax", "median" or "expected" (rounded to the nearest value of the scale); None is DEFAULT_RULE: the median on
+    value: "argmax", "median" or "expected" (rounded to the nearest value of the scale); None is `Scale.default`: the median on
         the continuous scale, because the likeliest value is biased to 0.00 when most faces rest. On the occurrence scale
         all three are the same. Median and expected value of a value of several tokens are those of the walk: the median is
         exact where neighbouring values share their first tokens, else the likeliest way on is taken.
@@ -85,8 +84,8 @@ class Rule:
             )
 
     def value_for(self, plan: Plan) -> str:
-        value = self.value or DEFAULT_RULE[plan.protocol.scale]
-        if plan.protocol.scale == OCCURRENCE:
+        value = self.value or SCALES[plan.protocol.scale].default
+        if not SCALES[plan.protocol.scale].is_graded:
             return "argmax"
         if value == "expected" and (slot := next((s for s in plan.slots if len(s.choices) > 1), None)):
             raise ValueError(
@@ -99,7 +98,8 @@ class Rule:
         return self.calibration.get("temperature", {}).get(protocol.scale, 1.0)
 
     def thresholds(self, protocol: Protocol) -> Mapping[str, float]:
-        return self.calibration.get("thresholds", {}).get(protocol.name, {}) if protocol.scale == OCCURRENCE else {}
+        graded = SCALES[protocol.scale].is_graded
+        return {} if graded else self.calibration.get("thresholds", {}).get(protocol.name, {})
 
 
 class _Track:
@@ -293,7 +293,7 @@ def _readings(tracks: list[_Track], plan: Plan, distributions: bool) -> list[AUR
     numbers = [value_of(string, protocol.scale) for string in strings]
     chosen = {code: indices for track in tracks for code, indices in track.chosen.items()}
     found = {code: shares for track in tracks for code, shares in track.found.items()}
-    readings = []
+    readings, scale = [], SCALES[protocol.scale]
     for row in range(len(tracks[0].place)):
         reading = AUReading({code: numbers[chosen[code][row]] for code in protocol.units})
         reading.text = render(reading.values, protocol)
@@ -302,9 +302,9 @@ def _readings(tracks: list[_Track], plan: Plan, distributions: bool) -> list[AUR
             expected = float(np.dot(shares, numbers))
             if math.isnan(expected):  # the walk did not come by every value
                 continue
-            if protocol.scale != CONTINUOUS:
-                reading.probabilities[code] = shares[1] if protocol.scale == OCCURRENCE else shares
-            if protocol.scale != OCCURRENCE:
+            if scale.has_levels:
+                reading.probabilities[code] = shares if scale.is_graded else shares[1]
+            if scale.is_graded:
                 reading.expected[code] = expected
             if distributions:
                 reading.distributions[code] = list(shares)

@@ -1,4 +1,4 @@
-"""How many frames, sequences and active units some labels hold, counted as they stream by.
+"""How many frames, sequences and positive labels some labels hold, counted as they stream by.
 
 Memory grows with subjects, sequences and units, not with frames. Censuses of parts of a corpus add up to that of the whole.
 """
@@ -8,32 +8,33 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from aullava.action_units import ACTION_UNITS, COLUMN_SUFFIX, FEAFA_UNITS, INTENSITY, SCALES
+from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, INTENSITY, SCALES
 from aullava.dataset_builder.records import FrameRecord
 
-ACTIVE_FROM = 2  # the intensity from which DISFA's benchmark counts a unit as active [V2]
+_POSITIVE_FROM = 2  # the intensity from which DISFA's benchmark counts a unit as present [V2]
 
 _VALUE_COLUMNS = {
-    f"{unit.column}_{COLUMN_SUFFIX[scale]}": (scale, code)
+    f"{unit.column}_{scale.suffix}": (scale.name, code)
     for code, unit in (ACTION_UNITS | FEAFA_UNITS).items()
-    for scale in SCALES
+    for scale in SCALES.values()
 }
 
 
 @dataclass
 class UnitCount:
-    """Of one unit on one scale: frames in which it is coded, and of these the ones in which it is active.
+    """Of one unit on one scale: frames in which it is coded, and of these the positive ones.
 
-    Active is an occurrence of 1, an intensity of 2 or more, a continuous value above 0.
+    Positive as the corpora's papers count, to compare with their numbers: an occurrence of 1, an intensity of 2 or more, a
+    continuous value above 0. Not `Scale.is_active`, which begins with a trace.
     """
 
     coded: int = 0
-    active: int = 0
+    positive: int = 0
 
     @property
     def rate(self) -> float:
-        """Share of the coded frames in which it is active; NaN if none is coded."""
-        return self.active / self.coded if self.coded else math.nan
+        """Share of the coded frames in which it is positive; NaN if none is coded."""
+        return self.positive / self.coded if self.coded else math.nan
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Census:
             counts = self.units.setdefault(scale, {}).setdefault(code, UnitCount())
             if value is not None and not math.isnan(value):
                 counts.coded += 1
-                counts.active += bool(value >= ACTIVE_FROM if scale == INTENSITY else value > 0)
+                counts.positive += bool(value >= _POSITIVE_FROM if scale == INTENSITY else value > 0)
                 coded_scales.add(scale)
         for scale in coded_scales:
             self.coded_frames.setdefault(scale, Counter())[subject] += 1
@@ -95,7 +96,7 @@ class Census:
                 for code, counts in units.items():
                     sums = both.units.setdefault(scale, {}).setdefault(code, UnitCount())
                     sums.coded += counts.coded
-                    sums.active += counts.active
+                    sums.positive += counts.positive
         return both
 
     def to_dict(self) -> dict:
@@ -107,7 +108,7 @@ class Census:
                 scale: dict(sorted(frames.items())) for scale, frames in sorted(self.coded_frames.items())
             },
             "units": {
-                scale: {code: [counts.coded, counts.active] for code, counts in sorted(units.items())}
+                scale: {code: [counts.coded, counts.positive] for code, counts in sorted(units.items())}
                 for scale, units in sorted(self.units.items())
             },
         }

@@ -28,7 +28,7 @@ from aullava.dataset_builder.derive import (
     protocols_of,
     values_from_columns,
 )
-from aullava.dataset_builder.describe import DESCRIPTION_WORDINGS, is_active
+from aullava.dataset_builder.describe import DESCRIPTION_WORDINGS
 from aullava.dataset_builder.schema import OK
 from aullava.dataset_builder.turns import DESCRIPTION, Turn, make_description, make_turn
 
@@ -62,7 +62,7 @@ class ChatMix:
     full_share: float = 0.5
     active_share: float | None = 0.5
     mirror_share: float = 0.0
-    scales: tuple[str, ...] = SCALES
+    scales: tuple[str, ...] = tuple(SCALES)
     occurrence_threshold: int = 2
     seed: int = 0
 
@@ -195,7 +195,7 @@ def _one_unit(found: _Format, active_share: float | None, generator: random.Rand
     units = found.protocol.units
     if active_share is None:
         return generator.choice(units)
-    active = [code for code in units if is_active(found.values[code], found.protocol.scale)]
+    active = [code for code in units if SCALES[found.protocol.scale].is_active(found.values[code])]
     rest = [code for code in units if code not in active]
     if active and rest:
         return generator.choice(active if generator.random() < active_share else rest)

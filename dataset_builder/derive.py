@@ -21,21 +21,17 @@ from functools import cache
 
 from aullava.action_units import (
     ACTION_UNITS,
-    CONTINUOUS,
     FEAFA_UNITS,
     INTENSITY,
-    OCCURRENCE,
     PROTOCOLS,
     SCALES,
     Protocol,
-    level_of,
 )
 from aullava.dataset_builder.schema import Units, value_columns
 
 Values = Mapping[str, Mapping[str, float | None]]  # scale -> unit code -> value
 
 _DECIMALS = 6
-_HIGHEST = {OCCURRENCE: 1, INTENSITY: 5, CONTINUOUS: 1}
 VOCABULARIES = (tuple(ACTION_UNITS), tuple(FEAFA_UNITS))  # each in the order in which its units are asked
 
 
@@ -70,8 +66,9 @@ def intensity_level(intensity: float) -> int:
 
 
 def answerable(value: float, scale: str) -> float:
-    """A coded value as an answer can hold it: an intensity becomes its level, other values stay."""
-    return intensity_level(value) if scale == INTENSITY else value
+    """A coded value as an answer can hold it: on a graded scale of whole numbers it is rounded half up."""
+    whole = SCALES[scale].is_graded and not SCALES[scale].decimals
+    return intensity_level(value) if whole else value
 
 
 def as_protocol(values: Values, protocol: Protocol) -> dict[str, float]:
@@ -91,21 +88,21 @@ def _value(values: Values, code: str, protocol: Protocol) -> float:
     own = values.get(protocol.scale, {}).get(code)
     if not is_missing(own):
         return own
-    level = math.nan if protocol.scale == CONTINUOUS else _level(values, code)
-    if protocol.scale == OCCURRENCE and not math.isnan(level):
+    level = _level(values, code)
+    if not SCALES[protocol.scale].is_graded and not math.isnan(level):
         return float(level >= protocol.occurrence_threshold)
-    return level
+    return level if protocol.scale == INTENSITY else math.nan
 
 
 def _level(values: Values, code: str) -> float:
-    """Intensity level of a unit from its intensity, else from its continuous value, else NaN."""
-    for scale in (INTENSITY, CONTINUOUS):
-        found = values.get(scale, {}).get(code)
-        if is_missing(found):
+    """Level of a unit from its value on the first graded scale that has one, intensity before continuous; else NaN."""
+    for name, scale in SCALES.items():
+        found = values.get(name, {}).get(code)
+        if not scale.is_graded or is_missing(found):
             continue
-        if not 0 <= round(found, _DECIMALS) <= _HIGHEST[scale]:
-            raise ValueError(f"{code} has {scale} {found}: expected a number from 0 to {_HIGHEST[scale]}, or NaN")
-        return float(intensity_level(found) if scale == INTENSITY else level_of(round(found, _DECIMALS)))
+        if not 0 <= round(found, _DECIMALS) <= scale.highest:
+            raise ValueError(f"{code} has {name} {found}: expected a number from 0 to {scale.highest}, or NaN")
+        return float(scale.level(found))
     return math.nan
 
 
@@ -126,7 +123,7 @@ def protocols_of(
     """
     coded = set(units.get(scale, ()))
     if derived:
-        coded = coded.union(*(units.get(richer, ()) for richer in SCALES[SCALES.index(scale) :]))
+        coded = coded.union(*(units.get(richer, ()) for richer in list(SCALES)[list(SCALES).index(scale) :]))
     lists = [tuple(code for code in vocabulary if code in coded) for vocabulary in VOCABULARIES]
     return tuple(
         Protocol(_name_of(codes, scale, occurrence_threshold), codes, scale, occurrence_threshold)

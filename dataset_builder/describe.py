@@ -1,7 +1,7 @@
 """Active muscles in words: a question about listed units and an answer from the FACS table, never a word on feelings.
 
 Conventions
-    active      occurrence 1; intensity level 1 (A, trace) or more; a continuous value of 0.10 or more, where level A begins.
+    active      `Scale.is_active`: occurrence 1, level A (trace) or more, a continuous value of 0.10 or more.
     asked       The question lists the units that are coded and the answer speaks of no others.
     letters     A to E with their words (trace, slight, marked, severe, maximum) where intensity is asked; a share with two
                 decimals where a continuous value is.
@@ -13,18 +13,15 @@ import re
 from collections.abc import Mapping
 
 from aullava.action_units import (
-    CONTINUOUS,
     FEAFA_UNITS,
     INTENSITY,
     INTENSITY_LETTERS,
-    OCCURRENCE,
+    SCALES,
     Protocol,
     canonical_code,
     format_value,
-    level_of,
     unit,
 )
-from aullava.dataset_builder.derive import answerable
 
 INTENSITY_WORDS = {
     1: "trace",
@@ -44,11 +41,6 @@ _QUESTIONS = (
     ("Which action units are active, and what does each change in the face?", _CHANGES, "; "),
     ("Write one line for each active action unit: its name and the change that it makes.", _CHANGES, "\n"),
 )
-_RULES = {
-    OCCURRENCE: "",
-    INTENSITY: " Give each its intensity from trace (A) to maximum (E).",
-    CONTINUOUS: " Give each its strength from 0.00 to 1.00.",
-}
 DESCRIPTION_WORDINGS = len(_QUESTIONS)
 
 
@@ -61,7 +53,7 @@ def description_question(protocol: Protocol, wording: int) -> str:
     if not 0 <= wording < DESCRIPTION_WORDINGS:
         raise ValueError(f"wording is {wording}: expected 0 to {DESCRIPTION_WORDINGS - 1}")
     units = ", ".join(unit(code).key for code in protocol.units)
-    return f"{_QUESTIONS[wording][0]}{_RULES[protocol.scale]}\nCoded action units: {units}."
+    return f"{_QUESTIONS[wording][0]}{SCALES[protocol.scale].description}\nCoded action units: {units}."
 
 
 def describe(values: Mapping[str, float], scale: str, sides: str = "", wording: int = 0) -> str:
@@ -81,12 +73,7 @@ def describe(values: Mapping[str, float], scale: str, sides: str = "", wording: 
 
 def active_units(values: Mapping[str, float], scale: str) -> list[str]:
     """The units that a description names. AU0, the neutral face, is the absence of all others, and never among them."""
-    return [code for code, value in values.items() if code != "AU0" and is_active(value, scale)]
-
-
-def is_active(value: float, scale: str) -> bool:
-    """Whether a coded value counts as active in words; see the conventions above."""
-    return level_of(round(value, 6)) >= 1 if scale == CONTINUOUS else answerable(value, scale) >= 1
+    return [code for code, value in values.items() if code != "AU0" and SCALES[scale].is_active(value)]
 
 
 def sides_of(sides: str) -> dict[str, str]:
@@ -110,7 +97,7 @@ def _item(code: str, value: float, scale: str, side: str, told: str) -> str:
     parts = [found.key if feafa else f"{found.key} {found.name.lower()}"]
     if scale == INTENSITY:
         parts.append(f"{INTENSITY_WORDS[int(value)]} ({INTENSITY_LETTERS[int(value)]})")
-    elif scale == CONTINUOUS:
+    elif SCALES[scale].is_graded:
         parts.append(format_value(value, scale))
     if side:
         parts.append(f"{side} side")

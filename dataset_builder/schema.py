@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from datasets import Features, Image, Value
 
-from aullava.action_units import COLUMN_SUFFIX, SCALES, Protocol, unit
+from aullava.action_units import SCALES, Protocol, unit
 
 OK, NOT_CODED, NO_PICTURE, UNREADABLE, NO_FACE = "ok", "not_coded", "no_picture", "unreadable", "no_face"
 STATUSES = (OK, NOT_CODED, NO_PICTURE, UNREADABLE, NO_FACE)
@@ -41,7 +41,7 @@ Units = Mapping[str, tuple[str, ...]]  # scale -> unit codes
 
 def value_column(code: str, scale: str) -> str:
     """The column of a unit on a scale: "AU01_c", "AU01_r", "AU01_v", "feafa_01_left_eye_close_v"."""
-    return f"{unit(code).column}_{COLUMN_SUFFIX[scale]}"
+    return f"{unit(code).column}_{SCALES[scale].suffix}"
 
 
 def group_column(key: str) -> str:

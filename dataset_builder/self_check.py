@@ -164,7 +164,7 @@ def _count(corpus: str, census: Census, quantity: str, scale: str | None = None)
                 counts[part_of(corpus, subject)] += number
             return {part: number for part, number in counts.items() if part}
         case "positives":
-            return {code: counts.active for code, counts in _facs_counts(census, scale).items()}
+            return {code: counts.positive for code, counts in _facs_counts(census, scale).items()}
         case "positive rate":
             return {code: counts.rate for code, counts in _facs_counts(census, scale).items()}
         case "nonzero rate":

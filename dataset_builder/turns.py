@@ -167,4 +167,4 @@ class FormatMix:
         codes = generator.sample(self.custom_units, count)
         if generator.random() < 0.5:
             codes.sort(key=self.custom_units.index)
-        return Protocol("custom", tuple(codes), generator.choice(SCALES))
+        return Protocol("custom", tuple(codes), generator.choice(list(SCALES)))

@@ -23,10 +23,7 @@ import numpy as np
 
 from aullava.action_units import (
     FEAFA_UNITS,
-    INTENSITY,
-    OCCURRENCE,
     Protocol,
-    level_of,
     value_of,
     value_strings,
 )
@@ -58,12 +55,7 @@ def first_present(protocol: Protocol) -> int:
     >>> first_present(Protocol("", ("AU1",), "continuous")), first_present(Protocol("", ("AU1",), "intensity"))
     (30, 2)
     """
-    values = [value_of(text, protocol.scale) for text in value_strings(protocol.scale)]
-    if protocol.scale == OCCURRENCE:
-        return 1
-    if protocol.scale == INTENSITY:
-        return protocol.occurrence_threshold
-    return next(i for i, value in enumerate(values) if level_of(value) >= protocol.occurrence_threshold)
+    return protocol.first_present
 
 
 def present_probability(distribution_NUV: np.ndarray, protocol: Protocol) -> np.ndarray:

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from aullava.action_units import CONTINUOUS, OCCURRENCE, Protocol, value_of, value_strings
+from aullava.action_units import SCALES, Protocol, value_of, value_strings
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.evaluation.agreement import present_label, present_probability
 from aullava.metrics.au_detection.scores import confusion, f1, score_detection
@@ -83,7 +83,7 @@ def fit_calibration(reads: Sequence[Read], split: str, thresholds: bool = False)
     names = [read.protocol.name for read in reads]
     if len({*names}) < len(names) or not names:
         raise ValueError(f"protocols are {', '.join(names) or 'none'}: expected at least one, each of another name")
-    scales = dict.fromkeys(read.protocol.scale for read in reads if read.protocol.scale != CONTINUOUS)
+    scales = dict.fromkeys(read.protocol.scale for read in reads if SCALES[read.protocol.scale].has_levels)
     temperature = {
         scale: fit_temperature(*_pooled([read for read in reads if read.protocol.scale == scale])) for scale in scales
     }
@@ -95,7 +95,7 @@ def fit_calibration(reads: Sequence[Read], split: str, thresholds: bool = False)
         tempered_NU = present_probability(tempered(read.distribution_NUV, heat), read.protocol)
         before[read.protocol.name] = mean_ece(labels_NU, raw_NU)
         after[read.protocol.name] = mean_ece(labels_NU, tempered_NU)
-        if thresholds and read.protocol.scale == OCCURRENCE:
+        if thresholds and not SCALES[read.protocol.scale].is_graded:
             found = fit_thresholds(labels_NU, tempered_NU, read.protocol.units)
             calibration.setdefault("thresholds", {})[read.protocol.name] = found
     return Fit(calibration, before, after)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aullava.action_units import CONTINUOUS, INTENSITY, OCCURRENCE
+from aullava.action_units import OCCURRENCE, SCALES
 from aullava.evaluation.agreement import present_label
 from aullava.evaluation.predictions import Predictions
 from aullava.metrics.au_detection import scores as detection
@@ -26,7 +26,7 @@ from aullava.metrics.au_detection.averages import report
 from aullava.metrics.au_intensity import scores as intensity
 from aullava.metrics.bootstrap import Intervals, subject_bootstrap
 
-PRESENT, EXPECTED, ANSWERED = "present", "expected", {INTENSITY: "level", CONTINUOUS: "value"}
+PRESENT, EXPECTED = "present", "expected"
 HEADLINES = {PRESENT: ("f1_undetermined_wrong",)}
 _OF_NUMBERS = ("icc_3_1", "mae")
 _ALL = "all"
@@ -69,12 +69,13 @@ def views(predictions: Predictions, thresholds: Mapping[str, float] | None = Non
         thresholds: code -> threshold on P(present), of an occurrence protocol; 0.5 for units without one.
     """
     protocol, truth_NU = predictions.protocol, predictions.truth_NU
-    numbers = []
-    if protocol.scale != OCCURRENCE:
-        numbers.append(View(ANSWERED[protocol.scale], protocol.scale, truth_NU, predictions.value_NU))
+    numbers, scale = [], SCALES[protocol.scale]
+    if scale.is_graded:
+        name = "level" if scale.has_levels else "value"
+        numbers.append(View(name, protocol.scale, truth_NU, predictions.value_NU))
         if not np.isnan(predictions.expected_NU).all():
             numbers.append(View(EXPECTED, protocol.scale, truth_NU, predictions.expected_NU))
-    if protocol.scale == CONTINUOUS:
+    if not scale.has_levels:
         return numbers
     written = predictions.mode == "generate"
     said_NU = present_label(predictions.value_NU, protocol) if written else predictions.probability_NU

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PIL import ImageDraw, ImageFont
 
-from aullava.action_units import INTENSITY, OCCURRENCE, Protocol
+from aullava.action_units import SCALES, Protocol
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import present_probability
 
@@ -26,12 +26,12 @@ def colour_of(face_id: int) -> tuple[int, int, int]:
 
 def share(value: float | None, protocol: Protocol) -> float:
     """A value as a share 0..1 of its scale; 0 where it is missing."""
-    return 0.0 if value is None else value / (5 if protocol.scale == INTENSITY else 1)
+    return 0.0 if value is None else value / SCALES[protocol.scale].highest
 
 
 def bar_share(row: FaceRow, code: str, protocol: Protocol) -> float:
     """How much of its bar a unit fills, 0..1: an occurrence by its probability where there is one."""
-    probability = present_probability(row, code, protocol) if protocol.scale == OCCURRENCE else None
+    probability = present_probability(row, code, protocol) if not SCALES[protocol.scale].is_graded else None
     return share(row.readings[protocol.name].values[code], protocol) if probability is None else probability
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from aullava.action_units import INTENSITY
 from aullava.media.files import replace_file
 from aullava.recognition.inputs import Failure
 from aullava.recognition.outputs import CsvLines, write_table
@@ -124,9 +123,9 @@ class Results:
             for table in self.job.layout.inputs(wanted, self.job.transform):
                 name = table["input"].iloc[0]
                 if name in films:
-                    self._activity.append(activity(table, intensity_from=self._present_from()))
+                    self._activity.append(activity(table))
                 if name in films and asked.summary:
-                    together.append(co_occurrence(table, self._present_from()))
+                    together.append(co_occurrence(table))
                 if name in films and asked.plot:
                     from aullava.recognition.series.plots import write_plots
 
@@ -150,11 +149,6 @@ class Results:
             self.written.append(
                 f"{counted(len(plots), 'plot')} in {asked.plot}" + ("" if films else ": no input has several frames")
             )
-
-    def _present_from(self) -> int:
-        """The level from which a unit counts as active: that of the first protocol of intensities."""
-        graded = [protocol for protocol in self.job.layout.protocols if protocol.scale == INTENSITY]
-        return graded[0].occurrence_threshold if graded else 2
 
 
 def _write_blendshapes(tables: Iterable[pd.DataFrame], path: Path) -> None:

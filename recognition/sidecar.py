@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aullava.action_units import INTENSITY, OCCURRENCE, Protocol, unit
+from aullava.action_units import SCALES, Protocol, unit
 from aullava.common.versions import library_versions, package_version
 from aullava.media.files import replace_file
 from aullava.recognition.identity import CheckpointIdentity
@@ -107,8 +107,8 @@ def _of_protocol(protocol: Protocol, calibration: Mapping[str, Any]) -> dict[str
         "scale": protocol.scale,
         "units": {code: unit(code).name for code in protocol.units},
     }
-    if protocol.scale == OCCURRENCE:
+    if not SCALES[protocol.scale].is_graded:
         described["thresholds"] = calibration.get("thresholds", {}).get(protocol.name, {})
-    if protocol.scale == INTENSITY:
+    elif SCALES[protocol.scale].has_levels:
         described["occurrence_threshold"] = protocol.occurrence_threshold
     return described

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from aullava.action_units import OCCURRENCE, Protocol, format_value
+from aullava.action_units import SCALES, Protocol, format_value
 from aullava.media.files import printable
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout, present_probability, unit_label
@@ -124,7 +124,9 @@ def describe(row: FaceRow, protocol: Protocol) -> str:
     if not row.success:
         return ""
     values = row.readings[protocol.name].values
-    active = sorted((c for c in protocol.units if values[c]), key=lambda c: -_strength(row, c, protocol))
+    scale = SCALES[protocol.scale]
+    active = [code for code in protocol.units if values[code] is not None and scale.is_active(values[code])]
+    active.sort(key=lambda code: -_strength(row, code, protocol))
     unknown = [code for code in protocol.units if values[code] is None]
     said = [f"{unit_label(code)}{_amount(row, code, protocol)}" for code in active] or ["none"]
     return ", ".join(said) + (f"; undetermined: {', '.join(unknown)}" if unknown else "")
@@ -132,12 +134,12 @@ def describe(row: FaceRow, protocol: Protocol) -> str:
 
 def _strength(row: FaceRow, code: str, protocol: Protocol) -> float:
     probability = present_probability(row, code, protocol)
-    of_occurrence = protocol.scale == OCCURRENCE and probability is not None
+    of_occurrence = not SCALES[protocol.scale].is_graded and probability is not None
     return probability if of_occurrence else row.readings[protocol.name].values[code]
 
 
 def _amount(row: FaceRow, code: str, protocol: Protocol) -> str:
-    if protocol.scale != OCCURRENCE:
+    if SCALES[protocol.scale].is_graded:
         return f" {format_value(row.readings[protocol.name].values[code], protocol.scale)}"
     probability = present_probability(row, code, protocol)
     return "" if probability is None else f" (p {probability:.2f})"

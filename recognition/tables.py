@@ -29,7 +29,7 @@ from typing import Any
 
 import pandas as pd
 
-from aullava.action_units import CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE, Protocol, unit
+from aullava.action_units import FEAFA_UNITS, SCALES, Protocol, unit
 from aullava.recognition.rows import FaceRow
 
 INTENSITIES = ("level", "expected")
@@ -37,12 +37,6 @@ TEXT, WHOLE, FRACTION = "object", "Int64", "Float64"  # nullable: whole numbers 
 CHUNK = 2048  # rows: some 10 MB
 DECIMALS = 4
 _TIME_DECIMALS = 6
-_MEANINGS = {
-    OCCURRENCE: "1 present, 0 absent",
-    INTENSITY: "level, 1 to 5 are the FACS letters A to E",
-    CONTINUOUS: "strength",
-}
-_RANGES = {OCCURRENCE: (0, 1), INTENSITY: (0, 5), CONTINUOUS: (0, 1)}
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,8 @@ class Column:
     @property
     def is_graded(self) -> bool:
         """Whether it holds levels or strengths."""
-        return self.about.get("scale") in (INTENSITY, CONTINUOUS)
+        scale = SCALES.get(self.about.get("scale"))
+        return scale is not None and scale.is_graded
 
 
 HEAD_COLUMNS = (
@@ -182,19 +177,20 @@ class Layout:
 
     def _of_protocol(self, protocol: Protocol) -> Iterator[Column]:
         """Values, then probabilities."""
-        whole = protocol.scale != CONTINUOUS and not self._expects(protocol)
-        what = f"{'expected ' if self._expects(protocol) else ''}{_MEANINGS[protocol.scale]}"
+        scale = SCALES[protocol.scale]
+        whole = not scale.decimals and not self._expects(protocol)
+        what = f"{'expected ' if self._expects(protocol) else ''}{scale.meaning}"
         for code in protocol.units:
-            about = _about(code, protocol) | {"scale": protocol.scale, "range": _RANGES[protocol.scale], "what": what}
+            about = _about(code, protocol) | {"scale": protocol.scale, "range": (0, scale.highest), "what": what}
             yield Column(
                 protocol.column(code),
                 WHOLE if whole else FRACTION,
                 lambda row, code=code: self.value(row, code, protocol),
                 about,
             )
-        if protocol.scale == CONTINUOUS:
+        if not scale.has_levels:
             return
-        level = f"level {protocol.occurrence_threshold} or more" if protocol.scale == INTENSITY else "presence"
+        level = f"level {protocol.occurrence_threshold} or more" if scale.is_graded else "presence"
         for code in protocol.units:
             about = _about(code, protocol) | {
                 "scale": "probability",
@@ -209,7 +205,9 @@ class Layout:
             )
 
     def _expects(self, protocol: Protocol) -> bool:
-        return self.intensities == "expected" and protocol.scale == INTENSITY
+        return (
+            self.intensities == "expected" and SCALES[protocol.scale].is_graded and SCALES[protocol.scale].has_levels
+        )
 
 
 def _about(code: str, protocol: Protocol) -> dict[str, Any]:
@@ -225,8 +223,8 @@ def present_probability(row: FaceRow, code: str, protocol: Protocol) -> float | 
     given = row.readings[protocol.name].probabilities.get(code)
     if given is None:
         return None
-    if protocol.scale == INTENSITY:
-        return float(sum(given[protocol.occurrence_threshold :]))
+    if SCALES[protocol.scale].is_graded:
+        return float(sum(given[protocol.first_present :]))
     return float(given)
 
 

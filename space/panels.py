@@ -10,11 +10,11 @@ from html import escape
 from PIL import Image
 
 from aullava.action_units import (
-    CONTINUOUS,
     FEAFA_UNITS,
     INTENSITY,
     INTENSITY_LETTERS,
     OCCURRENCE,
+    SCALES,
     Protocol,
     format_value,
     unit,
@@ -211,8 +211,4 @@ def notice(text: str) -> str:
 
 def scale_text(protocol: Protocol) -> str:
     """What the numbers of a protocol are, in one phrase."""
-    return {
-        OCCURRENCE: "present or absent",
-        INTENSITY: "level 0 to 5",
-        CONTINUOUS: "strength 0.00 to 1.00",
-    }[protocol.scale]
+    return SCALES[protocol.scale].label

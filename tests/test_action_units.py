@@ -4,6 +4,7 @@ import math
 import re
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from aullava.action_units import (
     SCALES,
     WORDINGS,
     Protocol,
+    Scale,
     answer_pieces,
     answer_regex,
     canonical_code,
@@ -42,7 +44,7 @@ def protocols(draw):
         return PROTOCOLS[draw(st.sampled_from(sorted(PROTOCOLS)))]
     pool = draw(st.sampled_from([sorted(ACTION_UNITS), sorted(FEAFA_UNITS)]))
     codes = draw(st.lists(st.sampled_from(pool), min_size=1, unique=True))
-    return Protocol("custom", tuple(codes), draw(st.sampled_from(SCALES)))
+    return Protocol("custom", tuple(codes), draw(st.sampled_from(list(SCALES))))
 
 
 @st.composite
@@ -364,3 +366,70 @@ def test_sanitized_text_holds_no_control_token(text):
     clean = sanitize(text, ("</s>", "[INST]"))
     assert not any(token in clean for token in ("<image>", "</s>", "<pad>", "<|user|>", "[INST]"))
     assert clean.replace(" ", "") == text.replace(" ", "")
+
+
+ADDED = (
+    Scale(
+        "percent",
+        suffix="q",
+        values=tuple(f"{value:03d}" for value in range(101)),
+        highest=100,
+        pattern="0[0-9][0-9]|100",
+        separator=" ",
+        default="median",
+        active_from=10,
+        label="percent, 0 to 100",
+        meaning="percent of the maximum",
+        rules=("percent from 000 to 100", "three digits, 000 for rest and 100 for the maximum"),
+        short_rule="percent 000-100:",
+        description=" Give each its percentage.",
+    ),
+    Scale(
+        "three",
+        suffix="t",
+        values=("0", "1", "2"),
+        highest=2,
+        pattern="[0-2]",
+        separator=" ",
+        default="argmax",
+        active_from=0.5,
+        label="level 0 to 2",
+        meaning="level of three",
+        rules=("0 absent, 1 weak, 2 strong", "a level from 0 to 2"),
+        short_rule="level 0-2:",
+    ),
+)
+
+
+@pytest.mark.parametrize("scale, text, first_present", [(ADDED[0], "007", 30), (ADDED[1], "2", 1)])
+def test_one_entry_adds_a_scale(monkeypatch, scale, text, first_present):
+    from aullava.dataset_builder.derive import as_protocol
+    from aullava.dataset_builder.describe import describe
+    from aullava.dataset_builder.schema import value_column
+    from aullava.evaluation.predictions import Predictions
+    from aullava.evaluation.scores import views
+    from aullava.recognition.series.columns import value_columns
+    from aullava.recognition.tables import Layout
+
+    monkeypatch.setitem(SCALES, scale.name, scale)
+    protocol = Protocol("mine", ("AU1", "AU12"), scale.name)
+    values = {"AU1": 0, "AU12": int(text)}
+    answer = render(values, protocol)
+    assert answer.endswith(f"AU12={text}") and parse(answer, protocol).values == values
+    assert parse(f"I see AU12={text}, and AU1={scale.values[0]}.", protocol, strict=False).values == values
+    with pytest.raises(ValueError, match=f"a whole number from 0 to {scale.highest}"):
+        render(values | {"AU1": scale.highest + 1}, protocol)
+    assert question(protocol, "short").startswith(scale.short_rule)
+    assert protocol.column("AU12") == value_column("AU12", scale.name) == f"AU12_{scale.suffix}"
+    frame = Layout((protocol,)).frame([])
+    assert [column.scale for column in value_columns(frame)] == [scale, scale]
+    assert ("AU12_p" in frame.columns) == scale.has_levels
+    assert protocol.first_present == first_present
+    presence = Protocol("mine", protocol.units, "occurrence")
+    assert as_protocol({scale.name: {"AU1": 0, "AU12": scale.highest}}, presence) == {"AU1": 0, "AU12": 1}
+    said = describe({"AU1": 0, "AU12": scale.highest}, scale.name)
+    shape = np.zeros((1, 2))
+    scored = views(Predictions(protocol, "joint", "mine", ("a",), ("p",), shape, shape, shape, shape, ("ok",)))
+    asked = ["level", "expected", "present"] if scale.has_levels else ["value", "expected"]
+    assert [view.name for view in scored] == asked and scored[0].headlines == ("icc_3_1", "mae")
+    assert said.startswith(f"AU12 lip corner puller, {scale.values[-1]}") and "AU1 " not in said

@@ -12,11 +12,8 @@ from pathlib import Path
 
 from aullava.action_units import (
     ACTION_UNITS,
-    COLUMN_SUFFIX,
     CONTINUOUS,
     FEAFA_UNITS,
-    INTENSITY,
-    OCCURRENCE,
     SCALES,
     canonical_code,
 )
@@ -33,14 +30,13 @@ NAMES = {  # what a column may be called, best first
     "camera": ("camera",),
 }
 MISSING = (9, -1, 999, "?", "null", "none", "na", "n/a")  # any letter case; an empty cell and NaN besides
-_HIGHEST = {OCCURRENCE: 1, INTENSITY: 5, CONTINUOUS: 1}
 _OPENFACE = {
     "frame",
     "timestamp",
     "confidence",
     "success",
 }  # what its sequence output begins with (its own source, [V1])
-_SCALE_OF_SUFFIX = {suffix: scale for scale, suffix in COLUMN_SUFFIX.items()}
+_SCALE_OF_SUFFIX = {scale.suffix: scale.name for scale in SCALES.values()}
 _FACS_COLUMN = re.compile(r"A[UD][ _]?\d+(?:[ _]([CRV]))?", re.IGNORECASE)
 _FEAFA_COLUMN = re.compile(r"feafa_\d\d_\w+?(?:_([crv]))?", re.IGNORECASE)
 _ORDER = {code: position for position, code in enumerate((*ACTION_UNITS, *FEAFA_UNITS))}
@@ -138,10 +134,11 @@ def read_values(columns: Columns, row: Mapping[str, str], path: Path, line: int)
 
 def _value(cell: str, column: str, columns: Columns, path: Path, line: int) -> float:
     scale = columns.values[column][0]
+    highest, graded = SCALES[scale].highest, SCALES[scale].is_graded
     try:
-        return coded_value(cell.lower(), _HIGHEST[scale], MISSING, path, line, whole=scale == OCCURRENCE)
+        return coded_value(cell.lower(), highest, MISSING, path, line, whole=not graded)
     except LabelError as error:
-        kind = "0 or 1" if scale == OCCURRENCE else f"a number from 0 to {_HIGHEST[scale]}"
+        kind = f"a number from 0 to {highest}" if graded else "0 or 1"
         others = " or ".join(f"scale={name!r}" for name in SCALES if name != scale)
         hint = (
             f" (the column does not name its scale: pass {others} if it has that)" if column in columns.plain else ""

@@ -1,8 +1,8 @@
 """How much each face does with each unit, and which units act together.
 
 Conventions
-    active          occurrence 1; intensity of the threshold (2, level B) or more; continuous value of 0.3 or more, where level B
-                    begins by `action_units.level_of`. After smoothing or a baseline: the changed value.
+    active          `Scale.active_from` of the column's scale or more: occurrence 1, level A (0.5 before rounding), a
+                    continuous value of 0.10. After smoothing or a baseline: the changed value.
     samples         frames looked at, from the first to the last in which the face is seen; gaps: those of them without a value.
     share_active    active samples among those with a value; mean and peak likewise. NaN where no sample has one.
     bout            an unbroken run of active samples that lasts `min_duration` or longer. A sample lasts until the next sample,
@@ -25,7 +25,6 @@ from aullava.media.files import printable, replace_file
 from aullava.recognition.series.columns import ValueColumn, as_floats, value_columns
 from aullava.recognition.series.samples import Series, runs, series_of
 
-THRESHOLDS = {"c": 1.0, "r": 2.0, "v": 0.3}
 MIN_DURATION = 0.1
 
 # Column -> type. Text as objects: the text type that pandas would guess cannot hold every file name.
@@ -44,12 +43,11 @@ _CO_OCCURRENCE = {"input": _TEXT, "face_id": int} | dict.fromkeys(["column_a", "
 _CO_OCCURRENCE |= {"samples": int, "share_both": float}
 
 
-def activity(table: pd.DataFrame, min_duration: float = MIN_DURATION, intensity_from: float = 2) -> pd.DataFrame:
+def activity(table: pd.DataFrame, min_duration: float = MIN_DURATION) -> pd.DataFrame:
     """One row a face and unit of one input.
 
     Args:
         min_duration: seconds; the shortest bout that counts.
-        intensity_from: the level, 0 to 5, from which a unit is active (a protocol's `occurrence_threshold`).
 
     Returns:
         Columns input, face_id, column, unit, threshold, samples, gaps, share_active, mean, peak, bouts, onsets, mean_duration.
@@ -57,7 +55,7 @@ def activity(table: pd.DataFrame, min_duration: float = MIN_DURATION, intensity_
     rows = []
     for one, found in _values(table):
         for column, values_S in found.items():
-            threshold = _threshold(column, intensity_from)
+            threshold = float(column.scale.active_from)
             head = (table["input"].iloc[0], one.face_id, column.name, column.label, threshold)
             rows.append(head + _levels(values_S, threshold) + _bouts(one, values_S, threshold, min_duration))
     return _frame(rows, _ACTIVITY)
@@ -67,10 +65,6 @@ def _values(table: pd.DataFrame) -> list[tuple[Series, dict[ValueColumn, np.ndar
     """Each face with the samples of its units."""
     columns = {column: as_floats(table, column.name) for column in value_columns(table)}
     return [(one, {column: one.values(values_N) for column, values_N in columns.items()}) for one in series_of(table)]
-
-
-def _threshold(column: ValueColumn, intensity_from: float) -> float:
-    return intensity_from if column.kind == "r" else THRESHOLDS[column.kind]
 
 
 def _levels(values_S: np.ndarray, threshold: float) -> tuple:
@@ -93,7 +87,7 @@ def _bouts(one: Series, values_S: np.ndarray, threshold: float, min_duration: fl
     return float(len(long)), float(onsets), float(np.mean([s for _, s in long])) if long else np.nan
 
 
-def co_occurrence(table: pd.DataFrame, intensity_from: float = 2) -> pd.DataFrame:
+def co_occurrence(table: pd.DataFrame) -> pd.DataFrame:
     """One row a face and pair of units of one input; a unit is not paired with itself as another protocol read it.
 
     Returns:
@@ -105,7 +99,7 @@ def co_occurrence(table: pd.DataFrame, intensity_from: float = 2) -> pd.DataFram
             if a.code == b.code:
                 continue
             known_S = ~(np.isnan(a_S) | np.isnan(b_S))
-            both_S = (a_S >= _threshold(a, intensity_from)) & (b_S >= _threshold(b, intensity_from))
+            both_S = (a_S >= a.scale.active_from) & (b_S >= b.scale.active_from)
             share = both_S[known_S].mean() if known_S.any() else np.nan
             head = (table["input"].iloc[0], one.face_id, a.name, b.name, a.label, b.label)
             rows.append((*head, int(known_S.sum()), float(share)))

@@ -12,17 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from aullava.action_units import COLUMN_SUFFIX, canonical_code
+from aullava.action_units import SCALES, Scale, canonical_code
 from aullava.recognition.tables import DECIMALS, unit_label
 
-HIGHEST = {"c": 1, "r": 5, "v": 1}
-_SCALES = {suffix: scale for scale, suffix in COLUMN_SUFFIX.items()}
-_NAME = re.compile(r"(?:(?P<protocol>.+)_)?(?P<unit>A[UD]\d\d|feafa_\d\d_[a-z_]+)_(?P<kind>[crv])")
+_NAME = re.compile(r"(?:(?P<protocol>.+)_)?(?P<unit>A[UD]\d\d|feafa_\d\d_[a-z_]+)_(?P<kind>[a-z])")
 
 
 @dataclass(frozen=True)
 class ValueColumn:
-    """One value column. `kind`: "c", "r" or "v"; `protocol`: the name in front, often empty; `code`: canonical."""
+    """One value column. `kind`: the suffix of its scale; `protocol`: the name in front, often empty; `code`: canonical."""
 
     name: str
     kind: str
@@ -30,13 +28,13 @@ class ValueColumn:
     protocol: str = ""
 
     @property
-    def scale(self) -> str:
-        return _SCALES[self.kind]
+    def scale(self) -> Scale:
+        return next(scale for scale in SCALES.values() if scale.suffix == self.kind)
 
     @property
     def highest(self) -> int:
         """The greatest value of the scale; the smallest is 0."""
-        return HIGHEST[self.kind]
+        return self.scale.highest
 
     @property
     def label(self) -> str:
@@ -45,8 +43,9 @@ class ValueColumn:
         return f"{name} ({self.protocol})" if self.protocol else name
 
 
-def value_columns(table: pd.DataFrame, kinds: str = "crv") -> list[ValueColumn]:
-    """The value columns of these kinds, in the table's order."""
+def value_columns(table: pd.DataFrame, kinds: str = "") -> list[ValueColumn]:
+    """The value columns of these kinds (default: of every scale), in the table's order."""
+    kinds = kinds or "".join(scale.suffix for scale in SCALES.values())
     matches = [_NAME.fullmatch(name) for name in table.columns]
     return [
         ValueColumn(match[0], match["kind"], canonical_code(match["unit"]), match["protocol"] or "")

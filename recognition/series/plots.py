@@ -29,7 +29,6 @@ except ImportError as error:
 
 MIN_SAMPLES = 2
 _COLOURS = {"c": "#0072b2", "r": "#d55e00", "v": "#009e73"}  # of Okabe and Ito's, which the colour-blind tell apart
-_SCALES = {"c": "occurrence, 0 or 1", "r": "intensity, 0 to 5", "v": "continuous, 0 to 1"}
 _GREY, _INK = "#e2e5ea", "#18202c"
 _FEW = 100  # samples, up to which each is marked
 _MARGIN, _FILLED = 0.06, 0.84  # of a scale, above and below it; of a row's height on the page
@@ -207,6 +206,6 @@ def _unread(one: Series, time_S: np.ndarray) -> list[tuple[float, float]]:
 
 
 def _about(columns: list[ValueColumn], one: Series) -> str:
-    scales = "; ".join(_SCALES[kind] for kind in dict.fromkeys(column.kind for column in columns))
+    scales = "; ".join(f"{scale.name}, {scale.label}" for scale in dict.fromkeys(column.scale for column in columns))
     unread = int((~one.read_S).sum())
     return f"{scales}; {len(one.rows_S)} frames" + (f", {unread} of them without a reading (grey)" if unread else "")

@@ -84,7 +84,7 @@ def smooth(table: pd.DataFrame, how: Smoothing) -> tuple[pd.DataFrame, list[str]
         ValueError: Savitzky-Golay on a table of occurrences.
     """
     columns = value_columns(table)
-    how.check(column.scale for column in columns)
+    how.check(column.scale.name for column in columns)
     every, new, left = series_of(table), {}, 0
     for column in columns:
         if how.method == SAVGOL and column.kind == "c":

@@ -79,7 +79,7 @@ def test_counts_by_hand():
     }
 
 
-def test_continuous_values_above_zero_are_active():
+def test_continuous_values_above_zero_are_positive():
     counts = census_of(*(record(continuous={EYE: value}) for value in (0.0, 0.01, 1.0, NAN))).units[CONTINUOUS][EYE]
     assert counts == UnitCount(3, 2) and counts.rate == 2 / 3
 

@@ -28,7 +28,9 @@ VALUES = st.fixed_dictionaries(
     {}, optional={scale: st.dictionaries(st.sampled_from(UNITS), value) for scale, value in VALUE.items()}
 )
 PROTOCOL = st.builds(
-    lambda scale, threshold: Protocol("custom", UNITS, scale, threshold), st.sampled_from(SCALES), st.integers(1, 5)
+    lambda scale, threshold: Protocol("custom", UNITS, scale, threshold),
+    st.sampled_from(list(SCALES)),
+    st.integers(1, 5),
 )
 
 
@@ -92,7 +94,7 @@ def test_deriving_twice_changes_nothing(values, protocol):
 
 @given(VALUES, PROTOCOL)
 def test_a_value_is_missing_exactly_where_no_scale_that_is_rich_enough_has_one(values, protocol):
-    richer = SCALES[SCALES.index(protocol.scale) :]
+    richer = list(SCALES)[list(SCALES).index(protocol.scale) :]
     for code, value in as_protocol(values, protocol).items():
         assert math.isnan(value) == all(math.isnan(values.get(scale, {}).get(code, NAN)) for scale in richer)
 

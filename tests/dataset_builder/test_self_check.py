@@ -201,7 +201,7 @@ def test_one_frame_too_few_is_seen_in_every_sum():
 
 def test_one_label_off_is_seen_although_the_rate_is_the_same_in_four_digits():
     census = bp4d()
-    census.units[OCCURRENCE]["AU6"].active += 1
+    census.units[OCCURRENCE]["AU6"].positive += 1
     checks = compare("bp4d", census)
     assert [check.label for check in checks if check.verdict == DIFFERS] == ["positives, AU6"]
 

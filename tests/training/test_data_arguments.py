@@ -69,7 +69,7 @@ def test_yaml_and_json_on_the_command_line_say_the_same(tmp_path):
 def test_the_mix_is_what_the_arguments_say():
     mix = DataArguments(**TWO, kind_shares={"single": 3, "whole": 1}, turns_per_image=4, active_share=-1).chat_mix()
     assert mix.weights() == dict.fromkeys(KINDS, 0.0) | {"single": 3, "whole": 1}
-    assert (mix.turns_per_image, mix.active_share, mix.scales) == (4, None, SCALES)
+    assert (mix.turns_per_image, mix.active_share, mix.scales) == (4, None, tuple(SCALES))
     assert DataArguments(**TWO, format_shares={"intensity": 1, "continuous": 0}).chat_mix().scales == ("intensity",)
 
 

@@ -1,8 +1,7 @@
 """Which rows of which corpus an epoch draws: weights, balance of units, and repeatable draws.
 
 Conventions
-    active      occurrence 1, intensity 2 or more, continuous 0.3 or more: what is derived as occurrence 1 (derive.py). A value
-                that is not coded is neither active nor inactive.
+    active      `Scale.active_from` or more. A value that is not coded is neither active nor inactive.
     balance     repeat factors after Gupta, Dollar and Girshick (LVIS, 2019), who repeat images of rare categories. A unit that
                 is active in a fraction f of the rows that code it has the factor max(1, (0.5 / f) ** b), at most 20. A row has the
                 largest factor of its active units, 1 if it has none. b is 0 (off) to 1; the paper's is 0.5. Rates are those of the
@@ -19,12 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from datasets import Dataset
 
-from aullava.action_units import CONTINUOUS, INTENSITY, OCCURRENCE
+from aullava.action_units import SCALES
 from aullava.dataset_builder.derive import known_columns
 
-_ACTIVE_FROM = {OCCURRENCE: 1.0, INTENSITY: 1.5, CONTINUOUS: 0.3}  # a level is rounded half up
 _COMMON, _HIGHEST_FACTOR = 0.5, 20.0
-_ROUNDING = 1e-6  # float32 holds 0.3 as a little more, 0.7 as a little less
+_ROUNDING = 1e-6  # float32 holds 0.1 as a little more, 0.7 as a little less
 _ROWS_AT_ONCE = 50_000
 
 
@@ -46,7 +44,7 @@ class UnitStates:
 def unit_states(rows: Dataset) -> UnitStates:
     """Which units are active and which are coded in the builder's rows. Reads no image."""
     columns = [column for column in rows.column_names if column in known_columns()]
-    limits_K = np.array([_ACTIVE_FROM[known_columns()[column][0]] for column in columns]) - _ROUNDING
+    limits_K = np.array([SCALES[known_columns()[column][0]].active_from for column in columns]) - _ROUNDING
     active, coded = [], []
     for table in rows.select_columns(columns).with_format("arrow").iter(_ROWS_AT_ONCE):
         values_NK = np.stack([table[column].to_numpy().astype(float) for column in columns], axis=1)

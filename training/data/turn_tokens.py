@@ -30,8 +30,6 @@ from aullava.plan_aullava import answer_runs, keeps_borders
 IGNORED = -100  # the label that the loss leaves out
 UNITS = (*ACTION_UNITS, *FEAFA_UNITS)  # numbers the units in slots
 
-_PROBED = {scale: Protocol("custom", ("AU1", "AU2", "AU12"), scale) for scale in SCALES}
-
 
 @dataclass(frozen=True)
 class TurnTokens:
@@ -72,7 +70,7 @@ def tokenise_turn(tokenizer, prompt: str, turn: Turn, template_loss_fraction: fl
             unit = number // 2
             # The label of a masked value waits for the next token, and takes its column.
             value = value_strings(scale).index(strings[unit])
-            slots.append((len(ids), UNITS.index(units[unit]), SCALES.index(scale), value))
+            slots.append((len(ids), UNITS.index(units[unit]), list(SCALES).index(scale), value))
             if masked:
                 waiting = tokens[0]
             else:
@@ -128,4 +126,4 @@ def _cut(tokenizer, prompt: str, protocol: Protocol, strings: list[str]) -> tupl
 @lru_cache(maxsize=64)
 def _is_read_as_written(tokenizer, scale: str) -> bool:
     """Whether the read-out cuts the whole text of an answer, and not piece by piece (plan_aullava.py)."""
-    return keeps_borders(tokenizer, "\n", _PROBED[scale])
+    return keeps_borders(tokenizer, "\n", Protocol("custom", ("AU1", "AU2", "AU12"), scale))

@@ -14,7 +14,7 @@ def test_every_protocols_values_are_found_and_nothing_else(name):
     found = value_columns(Layout((protocol,)).frame([]))
     assert [column.code for column in found] == list(protocol.units)
     assert [column.name for column in found] == [protocol.column(code) for code in protocol.units]
-    assert {column.scale for column in found} == {protocol.scale}
+    assert {column.scale.name for column in found} == {protocol.scale}
 
 
 def test_columns_with_a_protocols_name_in_front_are_told_apart():

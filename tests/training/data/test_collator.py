@@ -179,7 +179,9 @@ def test_slots_say_where_the_values_are_learnt(drawn_rows, name, hidden, packed)
             units, scale = turn.protocol.units if turn.kind != "description" else (), turn.protocol.scale
             values = [piece.split(",")[0].split(" ")[0] for piece in turn.answer.split("=")[1:]]
             expected += [(unit, scale, value) for unit, value in zip(units, values, strict=True)]
-    found = [(UNITS[u], SCALES[s], value_strings(SCALES[s])[v]) for _, _, u, s, v in batch["slots"].tolist()]
+    found = [
+        (UNITS[u], list(SCALES)[s], value_strings(list(SCALES)[s])[v]) for _, _, u, s, v in batch["slots"].tolist()
+    ]
     assert found == expected
     decode = processor.tokenizer.decode
     for (index, column, *_), (_, _, value) in zip(batch["slots"].tolist(), expected, strict=True):

@@ -223,7 +223,9 @@ def test_format_shares_are_honoured(places):
 
 def test_balance_lifts_rare_units(places):
     def rates(balance):
-        data = mixed(places, "feafa", balance_units=balance, epoch_rows=3000, validation_share=0.0)
+        drawn = {"procedural": {"count": 200, "draw_size": 32}}
+        given = {"balance_units": balance, "epoch_rows": 3000, "validation_share": 0.0, "corpus_options": drawn}
+        data = mixed(places, "procedural", **given)
         states = data.corpora[0].states
         return states.rates(), states.rates(data.reading.times_drawn()[0])
 
@@ -231,7 +233,7 @@ def test_balance_lifts_rare_units(places):
     _, lifted = rates(1.0)
     np.testing.assert_allclose(even, natural, atol=0.01)
     rarest = int(np.argmin(natural))
-    assert lifted[rarest] > 1.1 * natural[rarest]
+    assert natural[rarest] < 0.1 and lifted[rarest] > 1.5 * natural[rarest]
 
 
 def test_subjects_of_two_corpora_are_kept_apart(places):

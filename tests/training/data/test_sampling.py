@@ -29,8 +29,8 @@ def states(active):
 def test_what_is_active_and_what_is_coded_on_each_scale():
     columns = {
         "AU01_c": [1, 0, math.nan, 1],
-        "AU01_r": [1.49, 1.5, math.nan, 0],
-        "feafa_01_left_eye_close_v": [0.29, 0.3, math.nan, 1],
+        "AU01_r": [0.49, 0.5, math.nan, 0],
+        "feafa_01_left_eye_close_v": [0.09, 0.1, math.nan, 1],
         "subject": list("abcd"),
     }
     found = unit_states(

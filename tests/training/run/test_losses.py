@@ -105,8 +105,8 @@ def test_every_value_has_the_weight_of_its_own_unit_and_value(counts, batch):
     weights = {scale: value_weights(table, 10.0) for scale, table in counts.items()}
     places = torch.stack([tokens.unit_S, tokens.scale_S, tokens.value_S], dim=1).tolist()
     for (unit, number, value), found, plain in zip(places, found_S, plain_S, strict=True):
-        assert found.item() == pytest.approx(0.5 * weights[SCALES[number]][unit, value].item() * plain.item())
-    assert len({weights[SCALES[number]][unit, value].item() for unit, number, value in places}) > 5
+        assert found.item() == pytest.approx(0.5 * weights[list(SCALES)[number]][unit, value].item() * plain.item())
+    assert len({weights[list(SCALES)[number]][unit, value].item() for unit, number, value in places}) > 5
 
 
 def test_a_run_without_a_loss_of_its_own_has_cross_entropy(counts, batch):
@@ -138,7 +138,7 @@ def test_only_the_scales_named_get_it(counts, batch, kind):
     tokens = value_tokens(batch)
     plain_S = torch.nn.functional.cross_entropy(tokens.logits_SV, tokens.labels_S, reduction="none")
     losses_S = LOSSES[kind](tokens, LossArguments(kind, ["intensity"]), counts)
-    intensity_S = tokens.scale_S == SCALES.index("intensity")
+    intensity_S = tokens.scale_S == list(SCALES).index("intensity")
     assert torch.equal(losses_S[~intensity_S], plain_S[~intensity_S])
     assert (losses_S[intensity_S] != plain_S[intensity_S]).float().mean() > 0.9
 
