@@ -55,6 +55,11 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
         """Where inputs go: weights that `device_map` keeps on disk or in memory until they are needed are on no device."""
         return next((weight.device for weight in self.parameters() if not weight.is_meta), super().device)
 
+    @property
+    def is_gradient_checkpointing(self) -> bool:
+        """The name of before, which peft 0.21 still asks for: transformers warns each time, and the user can do nothing about it."""
+        return self.is_activation_checkpointing
+
     def save_pretrained(self, save_directory, *args, save_original_format: bool = False, **kwargs):
         """As in transformers, but keys keep the names they have in the model: stock LLaVA reads those too.
 

@@ -1,7 +1,18 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["au-llava[train]"]
+#
+# # Defaults of `hf jobs uv run train_sft.py ...`; its flags override them.
+# [tool.hf-jobs]
+# flavor = "a100-large"
+# timeout = "12h"
+# secrets = ["HF_TOKEN"]
+# ///
 """Fine-tune a LLaVA on chat turns about faces, with TRL's SFTTrainer.
 
     accelerate launch train_sft.py --config configs/llava_7b_lora.yaml --data_dirs /path/to/DISFA
     python train_sft.py --config configs/tiny_2_align.yaml --dry_run        # what would be trained, and on what; loads no weights
+    hf jobs uv run train_sft.py --config configs/llava_7b_lora.yaml ...     # on a GPU of Hugging Face Jobs
 
 The YAML file sets defaults, flags override them, unknown keys are errors. A run that finds complete checkpoints of the same
 settings in output_dir resumes from the last one. At the end output_dir/model holds the checkpoint (with LoRA output_dir/adapters,

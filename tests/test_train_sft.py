@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -205,3 +207,25 @@ def test_every_parameter_is_counted_once(trained):
     assert "other" not in counts
     assert sum(learning + frozen for learning, frozen in counts.values()) == sum(p.numel() for p in model.parameters())
     assert counts["vision tower"][0] == 0
+
+
+class TestHeader:
+    """The PEP 723 header, with which `uv run` and `hf jobs uv run` make an environment for the script."""
+
+    SCRIPT = (ROOT / "train_sft.py").read_text()
+
+    def test_names_the_package_as_pyproject_does(self):
+        block = re.match(r"# /// script\n(.*?)# ///\n", self.SCRIPT, re.DOTALL).group(1)
+        header = tomllib.loads(re.sub(r"^# ?", "", block, flags=re.MULTILINE))
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        assert header["requires-python"] == project["requires-python"]
+        [(name, extra)] = [re.fullmatch(r"([\w-]+)\[(\w+)\]", found).groups() for found in header["dependencies"]]
+        assert name == project["name"] and extra in project["optional-dependencies"]
+
+    def test_hugging_face_jobs_reads_its_table(self):
+        reader = pytest.importorskip("huggingface_hub.cli._uv_script_header", reason="older Hub clients read no table")
+        found = reader.parse_uv_script_header(self.SCRIPT)
+        assert found.flavor and found.secrets == ["HF_TOKEN"]
+        assert found.timeout == "12h"  # the service's own is 30 minutes
+        with pytest.raises(reader.CLIError, match="Unknown key"):
+            reader.parse_uv_script_header(self.SCRIPT.replace("# flavor", "# flavour"))

@@ -16,7 +16,12 @@ REPORTERS = ("tensorboard", "trackio", "wandb", "mlflow")  # transformers finds 
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
 
 # Names of the version before: accepted for one version, with a warning.
-RENAMED = {"hidden_share": "mask_rate", "literal_share": "template_loss_fraction"}
+RENAMED = {
+    "hidden_share": "mask_rate",
+    "literal_share": "template_loss_fraction",
+    "gradient_checkpointing": "activation_checkpointing",  # by transformers
+    "gradient_checkpointing_kwargs": "activation_checkpointing_kwargs",
+}
 REMOVED = ("value_loss_focus_positive", "value_loss_focus_negative", "value_loss_margin")
 
 

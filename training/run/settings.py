@@ -50,7 +50,10 @@ def parse_run(arguments: Sequence[str] | None = None) -> Run:
         ValueError: an unknown key in the file, a value that is not allowed, or settings that contradict each other.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    run = Run(*_Parser(tuple(Run.__annotations__.values())).parse_args_and_config(_current_flags(given)))
+    parser = _Parser(tuple(Run.__annotations__.values()))
+    # TRL's own default, which it sets by a name that transformers warns about.
+    parser.set_defaults(activation_checkpointing=True)
+    run = Run(*parser.parse_args_and_config(_current_flags(given)))
     check_together(run.options, run.base, run.losses, run.training)
     return run
 

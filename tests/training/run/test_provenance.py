@@ -29,7 +29,14 @@ def parts(tmp_path, **training):
         ModelArguments(from_scratch=True, mask_rate=0.3),
         DrawnFaceArguments(faces=10, first_face=2, protocols=["disfa"]),
         AugmentationArguments(augment_flip=0.25, augment_jpeg=60),
-        SFTConfig(output_dir=str(tmp_path / "run"), use_cpu=True, bf16=False, report_to="none", **training),
+        SFTConfig(
+            output_dir=str(tmp_path / "run"),
+            use_cpu=True,
+            bf16=False,
+            report_to="none",
+            activation_checkpointing=False,
+            **training,
+        ),
     )
 
 

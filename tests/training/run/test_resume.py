@@ -26,6 +26,7 @@ def training_arguments(output: Path, **changes) -> SFTConfig:
         "learning_rate": 1e-3,
         "bf16": False,
         "use_cpu": True,
+        "activation_checkpointing": False,
     }
     return SFTConfig(output_dir=str(output), report_to="none", **{**settings, **changes})
 

@@ -24,8 +24,9 @@ def test_parts_are_checked_against_each_other():
         parse_run([*PLAIN, "--value_loss", "inverse_frequency", "--loss_type", "dft"])
 
 
-@pytest.mark.parametrize(("name", "now"), RENAMED.items())
-def test_names_of_the_version_before_still_work_and_say_so(tmp_path, name, now):
+@pytest.mark.parametrize("name", ["hidden_share", "literal_share"])
+def test_names_of_the_version_before_still_work_and_say_so(tmp_path, name):
+    now = RENAMED[name]
     for given in (in_file(tmp_path, **{name: 0.25}), [f"--{name}", "0.25"], [f"--{name}=0.25"]):
         with pytest.warns(FutureWarning, match=f"{name} is now called {now}"):
             assert getattr(parse_run([*given, *PLAIN]).base, now) == 0.25
@@ -34,6 +35,14 @@ def test_names_of_the_version_before_still_work_and_say_so(tmp_path, name, now):
         assert getattr(parse_run([*in_file(tmp_path, **{name: 0.25}), *flag, *PLAIN]).base, now) == 0.75
     with pytest.raises(ValueError, match=f"{name} and {now} are the same setting"):
         parse_run([*in_file(tmp_path, **{name: 0.25, now: 0.5}), *PLAIN])
+
+
+def test_the_trainers_own_renamed_setting_still_works_and_its_default_warns_of_nothing(tmp_path):
+    plain = [flag for flag in PLAIN if "activation_checkpointing" not in flag]
+    for given in (in_file(tmp_path, gradient_checkpointing=False), ["--gradient_checkpointing", "False"]):
+        with pytest.warns(FutureWarning, match="gradient_checkpointing is now called activation_checkpointing"):
+            assert parse_run([*given, *plain]).training.activation_checkpointing is False
+    assert parse_run(plain).training.activation_checkpointing is True
 
 
 @pytest.mark.parametrize("name", REMOVED)

@@ -16,7 +16,12 @@ from aullava.training.run.validation import ReadingArguments
 
 def opened(folder, metric, read_rows=2, eval_strategy="steps"):
     training = SFTConfig(
-        output_dir=str(folder), eval_strategy=eval_strategy, metric_for_best_model=metric, use_cpu=True, bf16=False
+        output_dir=str(folder),
+        eval_strategy=eval_strategy,
+        metric_for_best_model=metric,
+        use_cpu=True,
+        bf16=False,
+        activation_checkpointing=False,
     )
     drawing = DrawnFaceArguments(faces=2, draw_size=32)
     readings = ReadingArguments(read_rows=read_rows, read_protocols=["disfa"])
