@@ -68,7 +68,7 @@ def test_a_recipe_parses_and_says_how_to_start_it_and_that_it_was_not_run(name):
     assert arguments.checkpoint
     assert data.corpora and len(data.data_dirs) == len(data.folds) == len(data.corpora)
     assert training.output_dir == f"outputs/{path.stem}"
-    assert training.bf16 and training.gradient_checkpointing
+    assert training.bf16 and training.activation_checkpointing
     assert training.eval_steps == training.save_steps
     # The best checkpoint is chosen by what was read, unless nothing is.
     assert training.load_best_model_at_end == (training.metric_for_best_model == "macro_f1") == (reading.read_rows > 0)

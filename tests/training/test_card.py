@@ -59,7 +59,7 @@ def run(tmp_path_factory):
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
-        gradient_checkpointing=False,
+        activation_checkpointing=False,
     )
     trainer = CardedTrainer(
         model=model,

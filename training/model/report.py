@@ -127,7 +127,7 @@ def estimate_memory(
 
     Args:
         model: on the meta device, after `set_to_learn`. Its precision is changed: do not use it afterwards.
-        training: optim, bf16, fp16, gradient_checkpointing.
+        training: optim, bf16, fp16, activation_checkpointing.
         rows: sequences per device and batch.
         tokens: tokens of a sequence, image tokens included.
         in_4bit: the language model's linear layers are loaded in 4 bits.
@@ -137,12 +137,12 @@ def estimate_memory(
     for name, parameter in model.named_parameters():
         quantized = in_4bit and ".language_model.layers." in name and parameter.ndim == 2 and ".lora_" not in name
         weights += parameter.numel() * (_BYTES_IN_4BIT if quantized else parameter.element_size())
-        if halved and parameter.dtype == torch.float32 and not training.gradient_checkpointing:
+        if halved and parameter.dtype == torch.float32 and not training.activation_checkpointing:
             weights += 2 * parameter.numel()
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     gradients, numbers = sum(p.nbytes for p in learning), sum(p.numel() for p in learning)
     activations = activation_bytes(model.to(torch.bfloat16) if halved else model, rows, tokens)
-    if training.gradient_checkpointing:
+    if training.activation_checkpointing:
         text = model.config.get_text_config()
         layers = text.num_hidden_layers
         activations = activations / layers + layers * rows * tokens * text.hidden_size * (2 if halved else 4)

@@ -291,6 +291,6 @@ def test_activation_checkpointing_leaves_the_gradient_as_it_is(tower):
         return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
     plain = gradient()
-    model.gradient_checkpointing_enable()
-    assert model.model.vision_tower.is_gradient_checkpointing
+    model.activation_checkpointing_enable()
+    assert model.model.vision_tower.is_activation_checkpointing
     assert torch.allclose(gradient(), plain, atol=1e-6)

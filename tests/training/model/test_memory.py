@@ -18,7 +18,9 @@ STAGES = {
 
 
 def settings(**changes) -> SFTConfig:
-    return SFTConfig(output_dir="unused", use_cpu=True, **({"bf16": False, "gradient_checkpointing": False} | changes))
+    return SFTConfig(
+        output_dir="unused", use_cpu=True, **({"bf16": False, "activation_checkpointing": False} | changes)
+    )
 
 
 @pytest.mark.parametrize("tower", TOWERS)
@@ -75,10 +77,10 @@ def test_half_precision_and_checkpointing_change_what_they_should():
     def estimate(**changes):
         return estimate_memory(empty_model(tiny_config("clip")), settings(**changes), rows=2, tokens=200)
 
-    plain, halved, checkpointed = estimate(), estimate(bf16=True), estimate(gradient_checkpointing=True)
+    plain, halved, checkpointed = estimate(), estimate(bf16=True), estimate(activation_checkpointing=True)
     assert halved["activations"] < 0.75 * plain["activations"]
     assert halved["weights"] == 1.5 * plain["weights"]
-    assert checkpointed["weights"] == estimate(bf16=True, gradient_checkpointing=True)["weights"] == plain["weights"]
+    assert checkpointed["weights"] == estimate(bf16=True, activation_checkpointing=True)["weights"] == plain["weights"]
     assert checkpointed["activations"] < plain["activations"]
     assert estimate(optim="adamw_bnb_8bit")["optimizer"] == plain["optimizer"] / 4
     assert estimate(optim="sgd")["optimizer"] == 0

@@ -43,7 +43,7 @@ def settings(folder, **changes) -> SFTConfig:
         max_steps=2,
         per_device_train_batch_size=2,
         learning_rate=1e-2,
-        gradient_checkpointing=False,
+        activation_checkpointing=False,
         bf16=False,
         use_cpu=True,
         report_to="none",

@@ -50,7 +50,7 @@ def make_trainer(output: Path, lora: bool = False, **changes) -> Trainer:
         "per_device_train_batch_size": 2,
         "learning_rate": 1e-3,
         "dataloader_num_workers": 2,
-        "gradient_checkpointing": False,
+        "activation_checkpointing": False,
         "bf16": False,
         "use_cpu": True,
         "report_to": "none",

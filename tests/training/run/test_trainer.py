@@ -50,7 +50,7 @@ def make(folder, rows, trainer=AUTrainer, packed=False, extras=True, collate=Non
         "bf16": False,
         "report_to": "none",
         "disable_tqdm": True,
-        "gradient_checkpointing": False,
+        "activation_checkpointing": False,
         "save_strategy": "no",
         "remove_unused_columns": False,
         "dataset_kwargs": {"skip_prepare_dataset": True},

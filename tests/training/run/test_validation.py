@@ -158,7 +158,7 @@ def make(folder, model, processor, validation, callbacks=(), **changes):
         "bf16": False,
         "report_to": "none",
         "disable_tqdm": True,
-        "gradient_checkpointing": False,
+        "activation_checkpointing": False,
         "remove_unused_columns": False,
         "dataset_kwargs": {"skip_prepare_dataset": True},
         "max_length": None,
