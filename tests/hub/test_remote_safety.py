@@ -83,7 +83,17 @@ def test_loading_runs_definitions_and_the_listed_calls(name):
         for call in ast.walk(statement)
         if isinstance(call, ast.Call)
     }
-    assert built <= {"re.compile", "range", "tuple", "len", "ActionUnit", "FeafaUnit", "Scale", "Protocol", "inspect.signature"}
+    assert built <= {
+        "re.compile",
+        "range",
+        "tuple",
+        "len",
+        "ActionUnit",
+        "FeafaUnit",
+        "Scale",
+        "Protocol",
+        "inspect.signature",
+    }
 
 
 @pytest.mark.parametrize("name", REMOTE_FILES)
