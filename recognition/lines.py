@@ -11,13 +11,13 @@ def line_of(row: FaceRow) -> bytes:
     """One line of ASCII. Box and score, the same in all readings, stand once; numbers lose nothing."""
     readings = {name: asdict(reading) for name, reading in row.readings.items()}
     places = [(reading.pop("box"), reading.pop("score")) for reading in readings.values()]
-    content = [row.input, row.face_id, row.frame, row.timestamp, row.fault, *places[0], readings]
+    content = [row.input, row.face_id, row.frame, row.timestamp, row.fault, row.contradictions, *places[0], readings]
     return json.dumps(content, separators=(",", ":")).encode() + b"\n"
 
 
 def row_of(line: bytes) -> FaceRow:
     """The row that `line_of` wrote."""
-    name, face_id, frame, timestamp, fault, box, score, readings = json.loads(line)
+    name, face_id, frame, timestamp, fault, contradictions, box, score, readings = json.loads(line)
     place = {"box": box and tuple(box), "score": score}
     found = {protocol: AUReading(**reading, **place) for protocol, reading in readings.items()}
-    return FaceRow(name, face_id, found, frame, timestamp, fault)
+    return FaceRow(name, face_id, found, frame, timestamp, fault, tuple(contradictions))

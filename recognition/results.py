@@ -14,7 +14,7 @@ from aullava.recognition.overlay import write_overlays
 from aullava.recognition.preparation import Job
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.series.activity import activity, activity_table, co_occurrence, pairs_path, write_frame
-from aullava.recognition.series.blendshapes import to_blendshapes
+from aullava.recognition.series.blendshapes import NOT_READ, to_blendshapes
 from aullava.recognition.sidecar import Circumstances, sidecar_path, write_sidecar
 from aullava.recognition.summary import Summary
 
@@ -109,7 +109,9 @@ class Results:
         run = Circumstances(
             options, job.identity, job.layout, job.settings.mode, job.request.faces, job.device, job.started
         )
-        notes = job.transform.notes if job.transform else []
+        notes = list(job.transform.notes) if job.transform else []
+        if job.request.blendshapes:
+            notes.append(f"blendshapes that are not read, and have no column: {', '.join(NOT_READ)}")
         write_sidecar(sidecar_path(job.target), run, self.summary, self.failures, notes)
 
     def _write_series(self, rows: Rows) -> None:

@@ -1,16 +1,17 @@
 """What passes through `aullava recognize`: frames of files, faces in frames, and one row a face."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from aullava.action_units import OCCURRENCE, Protocol
 from aullava.media.detection import FaceBox
 from aullava.readout_aullava import AUReading
 
 NO_FACE_ID = -1
-STATUSES = ("ok", "repaired", "invalid", "no_face", "unreadable")  # from best to worst
+STATUSES = ("ok", "repaired", "contradictory", "invalid", "no_face", "unreadable")  # from best to worst
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class FaceRow:
     `readings`: protocol name -> reading, in the order asked; without a face every value is None. All hold the same box (x, y, w, h
         in pixels of the upright frame; None where no face was found) and score.
     `frame`, `timestamp`: as `index` and `timestamp` of `Frame`.
+    `contradictions`: units that one protocol reads as present and another as strength 0; see `contradictions_of`.
     """
 
     input: str
@@ -56,6 +58,7 @@ class FaceRow:
     frame: int = 0
     timestamp: float | None = 0.0
     fault: str = ""
+    contradictions: tuple[str, ...] = ()
 
     @property
     def reading(self) -> AUReading:
@@ -64,15 +67,27 @@ class FaceRow:
 
     @property
     def status(self) -> str:
-        """The worst status of the readings; "unreadable" for a frame that cannot be decoded."""
-        found = [reading.status for reading in self.readings.values()]
+        """The worst of the readings' statuses and "contradictory", where it applies; "unreadable" without a picture."""
+        found = [reading.status for reading in self.readings.values()] + ["contradictory"] * bool(self.contradictions)
         return "unreadable" if self.fault else max(found, key=STATUSES.index)
 
     @property
     def success(self) -> int:
         """1 where a face was found and its units were read, else 0."""
-        return int(self.status in ("ok", "repaired"))
+        return int(self.status in ("ok", "repaired", "contradictory"))
 
     @property
     def has_face(self) -> bool:
         return self.face_id != NO_FACE_ID
+
+
+def contradictions_of(protocols: Iterable[Protocol], readings: Mapping[str, AUReading]) -> tuple[str, ...]:
+    """Units that are present (1) on the occurrence scale and have level or strength 0 on another, in the order asked.
+
+    Each protocol is a question of its own, so nothing keeps the answers together. Absent beside a level above 0 is no
+    contradiction: corpora differ in the level from which a unit counts as present.
+    """
+    values = [(protocol.scale == OCCURRENCE, readings[protocol.name].values) for protocol in protocols]
+    at_rest = {code for is_occurrence, found in values if not is_occurrence for code in found if found[code] == 0}
+    present = (code for is_occurrence, found in values if is_occurrence for code in found if found[code] == 1)
+    return tuple(dict.fromkeys(code for code in present if code in at_rest))

@@ -22,7 +22,7 @@ from aullava.readout_aullava import AUReading
 from aullava.recognition.ahead import Choice, Step, steps_ahead
 from aullava.recognition.faces import number_faces
 from aullava.recognition.inputs import Failure
-from aullava.recognition.rows import NO_FACE_ID, Face, FaceRow, Frame
+from aullava.recognition.rows import NO_FACE_ID, Face, FaceRow, Frame, contradictions_of
 from aullava.recognition.units import Position, Unit
 
 _BLOCK_BYTES = 512 * 2**20  # of crops; thirty faces that fill a picture of 2160 lines
@@ -166,16 +166,19 @@ def _read(unit: Unit, draft: _Draft, settings: ReadSettings) -> Block:
     )
     rows: list[FaceRow] = []
     for frame, faces in draft.frames:
-        rows += [_row(frame, face, next(found)) for face in faces] or [_row_without_face(frame, settings.protocols)]
+        rows += [_row(frame, face, next(found), settings.protocols) for face in faces] or [
+            _row_without_face(frame, settings.protocols)
+        ]
     frames, failures = len(draft.frames), tuple(draft.failures)
     return Block(unit, tuple(rows), failures, frames, draft.faces, draft.after, draft.done)
 
 
-def _row(frame: Frame, face: Face, readings: dict[str, AUReading]) -> FaceRow:
+def _row(frame: Frame, face: Face, readings: dict[str, AUReading], protocols: Sequence[Protocol]) -> FaceRow:
     box = face.box
     place = {"box": (box.x, box.y, box.w, box.h), "score": box.score}
     placed = {name: replace(reading, **place) for name, reading in readings.items()}
-    return FaceRow(frame.input, face.face_id, placed, frame.index, frame.timestamp)
+    conflicts = contradictions_of(protocols, placed)
+    return FaceRow(frame.input, face.face_id, placed, frame.index, frame.timestamp, contradictions=conflicts)
 
 
 def _row_without_face(frame: Frame, protocols: Sequence[Protocol]) -> FaceRow:

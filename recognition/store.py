@@ -31,7 +31,7 @@ from aullava.recognition.rows import FaceRow
 from aullava.recognition.run import Block, ReadSettings, read_units
 from aullava.recognition.units import Position, Unit
 
-_FORMAT = 1  # of the files
+_FORMAT = 2  # of the files
 _SAVE_EVERY_S = 1.0  # of work that may be lost to a kill; writing after every block would slow down fast devices
 _NAME_BYTES = 240
 

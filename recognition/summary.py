@@ -6,7 +6,7 @@ Conventions
     frames      each counts once, however many faces it holds; without_face and unreadable say how many held none or were not
                 decoded.
     faces       rows with a face. people: different face_id of an input, added up over inputs.
-    repaired, invalid   rows of that status, the worst of their protocols'.
+    repaired, contradictory, invalid   rows of that status (see tables.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,6 +34,7 @@ class Counts:
     unreadable: int = 0
     repaired: int = 0
     invalid: int = 0
+    contradictory: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Counts)))
@@ -69,7 +70,8 @@ class Summary:
             self._counts, self._ids, self._last = Counts(inputs=1), set(), None
         frames = int(self._last is None or row.frame != self._last.frame)
         people = int(row.has_face and row.face_id not in self._ids)
-        kinds = ("without_face", "no_face"), ("unreadable",) * 2, ("repaired",) * 2, ("invalid",) * 2
+        same = ((status, status) for status in ("unreadable", "repaired", "contradictory", "invalid"))
+        kinds = ("without_face", "no_face"), *same
         of_status = {name: int(row.status == status) for name, status in kinds}
         self._counts += Counts(frames=frames, faces=int(row.has_face), people=people, **of_status)
         self._ids.add(row.face_id)

@@ -9,7 +9,8 @@ Conventions
                 the microsecond; frame 0 at 0.0 for a picture, and an empty timestamp where a video tells no times.
     face_id     0, 1, ...; the same for one face of a video from frame to frame; -1 where there is none.
     success     1 where a face was found and its units were read, else 0.
-    status      the worst of the protocols': "ok", "repaired", "invalid", "no_face", or "unreadable", a frame not decoded.
+    status      the worst of the protocols': "ok", "repaired", "invalid", "no_face"; "unreadable" for a frame not decoded, and
+                "contradictory" where one protocol says that a unit is present and another that its level or strength is 0.
     confidence  the face detector's score, empty where none ran. box_*: pixels of the upright frame, empty without a face.
     AU01_r      the level that was read, or with intensities "expected" the mean of the levels' distribution, 0.0000 to 5.0000,
                 empty where the mode gives none.
@@ -76,7 +77,9 @@ HEAD_COLUMNS = (
         )
         for i, (name, what) in enumerate({"x": "left", "y": "top", "w": "width", "h": "height"}.items())
     ),
-    Column("status", TEXT, lambda row: row.status, {"what": "ok, repaired, invalid, no_face or unreadable"}),
+    Column(
+        "status", TEXT, lambda row: row.status, {"what": "ok, repaired, contradictory, invalid, no_face or unreadable"}
+    ),
 )
 
 

@@ -273,7 +273,7 @@ def test_help_needs_no_torch_and_the_module_runs():
     assert all(verb in shown.stdout for verb in ("recognize", "release", "faces", "build"))
 
 
-@pytest.mark.parametrize("mode", ["joint", "generate"])
+@pytest.mark.parametrize("mode", ["joint", "parallel", "generate"])
 def test_a_reading_uses_nothing_deprecated(checkpoint, tmp_path, mode):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(tmp_path / "face.png")
     strict = [sys.executable, "-W", "error::FutureWarning", "-W", "error::DeprecationWarning", "-m", "aullava.cli"]

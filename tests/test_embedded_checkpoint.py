@@ -84,3 +84,19 @@ def test_units_asked_alone_or_in_another_order_are_read(loaded, faces):
         truth = [face.values(PROTOCOLS["bp4d"])["AU12"] for face in faces]
         said = [reading.values["AU12"] for reading in readings]
         assert np.mean(np.equal(truth, said)) > 0.75
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("joint", [0.9368, 0.9977, 0.1839]), ("parallel", [0.8680, 0.9945, 0.1516])]
+)
+def test_readings_are_those_of_every_supported_version_of_the_libraries(loaded, mode, expected):
+    """Probabilities of AU14, AU7 and AU24, one of each face: equal to 1e-4 under the oldest versions and the newest."""
+    readings = read(loaded, [sample_face("test", index) for index in range(3)], "bp4d", mode)
+    found = [one.probabilities[code] for one, code in zip(readings, ("AU14", "AU7", "AU24"), strict=True)]
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+def test_free_answers_are_those_of_every_supported_version_of_the_libraries(loaded):
+    readings = read(loaded, [sample_face("test", index) for index in range(2)], "disfa", "generate")
+    acting = [{code: value for code, value in one.values.items() if value} for one in readings]
+    assert acting == [{"AU2": 1}, {"AU4": 3, "AU9": 1}]

@@ -246,6 +246,14 @@ class TestRecognize:
         for mode in MODES:
             assert len(model.recognize(FACES, processor=processor, mode=mode)) == len(FACES)
 
+    @pytest.mark.parametrize(("written", "found"), [("", 0), ("<image><image>", 4)])
+    @pytest.mark.parametrize("mode", MODES)
+    def test_an_edited_template_that_loses_or_doubles_the_image_is_told_in_numbers(self, mode, written, found):
+        model, processor = tiny_model()
+        processor.chat_template = processor.chat_template.replace("<image>", written)
+        with pytest.raises(ValueError, match=rf"Found total {found} <image> tokens and 2 images"):
+            model.recognize(FACES[:2], processor=processor, mode=mode)
+
     def test_refuses_wrong_arguments(self):
         model, processor = tiny_model()
         for mode in ("Parallel", "Joint", ""):

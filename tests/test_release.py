@@ -32,8 +32,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_release_holds_weights_code_card_and_licence(checkpoint, tmp_path):
     folder = assemble(checkpoint, tmp_path / "hub")
-    names = set(os.listdir(folder))
-    assert {*REMOTE_FILES, "README.md", "LICENSE", "config.json", "model.safetensors", "tokenizer.json"} <= names
+    # Exactly these, whichever versions of the libraries saved the checkpoint.
+    saved = {"config.json", "generation_config.json", "model.safetensors", "processor_config.json"}
+    saved |= {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
+    assert set(os.listdir(folder)) == {*REMOTE_FILES, *saved, "README.md", "LICENSE"}
     assert (folder / "model.safetensors").read_bytes() == (checkpoint / "model.safetensors").read_bytes()
     card = (folder / "README.md").read_text()
     assert "not measured" in card

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -55,6 +56,10 @@ report = {
 prompt = processor.prompt("present 0/1: AU1")
 tensors = {"trusted": logits(model, processor, prompt)}
 
+bare = AutoModel.from_pretrained("without architectures", **trusted)
+report["without architectures"] = describe(bare, AutoProcessor.from_pretrained("without architectures", **trusted))
+tensors["without architectures"] = logits(bare, processor, prompt)
+
 model.save_pretrained("again")
 processor.save_pretrained("again")
 again, words = AutoModel.from_pretrained("again", **trusted), AutoProcessor.from_pretrained("again", **trusted)
@@ -85,6 +90,10 @@ def user(tmp_path_factory):
     faces = [str(home / f"{index}.png") for index in range(len(FACES))]
     for path, face in zip(faces, FACES, strict=True):
         Image.fromarray(face).save(path)
+    bare = shutil.copytree(release, home / "without architectures")
+    config = json.loads((bare / "config.json").read_text())
+    del config["architectures"]
+    (bare / "config.json").write_text(json.dumps(config))
     # -I: neither PYTHONPATH nor the working directory; what was loaded as remote code before is not there either.
     command = [sys.executable, "-I", str(home / "user.py"), str(release), *faces]
     environment = os.environ | {"HF_HOME": str(home / "cache")}
@@ -99,6 +108,13 @@ def test_trusted_code_gives_the_classes_of_this_project(user):
     assert report["trusted"] == report["again"] == expected
     assert report["conditional"] == expected["class"]
     assert report["question_form"] == "short"
+
+
+def test_auto_map_is_enough_where_a_config_names_no_architecture(user):
+    report, home, _ = user
+    assert report["without architectures"] == report["trusted"]
+    logits = load_file(home / "logits.safetensors")
+    assert torch.equal(logits["without architectures"], logits["trusted"])
 
 
 @pytest.mark.parametrize("trust", ["trust False", "trust None"])

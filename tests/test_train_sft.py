@@ -1,6 +1,7 @@
 """train_sft.py as a user runs it: real SFTTrainer, real files, a few steps of a very small model on drawn faces."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -176,6 +177,26 @@ def test_trains_on_a_corpus_and_says_so(tmp_path):
     assert "disfa_macro_f1" in record["evaluation"]
     card = (model / "README.md").read_text()
     assert "DISFA" in card and str(tmp_path) not in card + (model / "config.yaml").read_text()
+
+
+def test_a_max_length_below_a_row_is_refused_before_the_first_step(tmp_path):
+    refused = train(tmp_path, "--max_length", "20")
+    assert refused.returncode != 0 and "'loss'" not in refused.stdout
+    assert re.search(r"max_length is 20, but .* takes \d{2,} tokens, 36 of them for the image", refused.stderr)
+
+
+def test_ten_times_the_learning_rate_ends_in_numbers_or_says_why(tmp_path):
+    """Every weight is trained, and gradients are clipped by default. A max_length that all rows fit into is let pass."""
+    result = train(tmp_path, learning_rate=10 * SMALL["learning_rate"], max_steps=8, save_steps=8, max_length=512)
+    if result.returncode != 0:
+        assert "BadLossError: the loss of step" in result.stderr
+        return
+    state = json.loads((tmp_path / "run" / "checkpoint-8" / "trainer_state.json").read_text())
+    steps = [entry for entry in state["log_history"] if "loss" in entry]
+    assert len(steps) == 8 and all(math.isfinite(entry[name]) for entry in steps for name in ("loss", "grad_norm"))
+    weights = load_file(tmp_path / "run" / "model" / "model.safetensors")
+    assert all(tensor.isfinite().all() for tensor in weights.values())
+    assert yaml.safe_load((tmp_path / "run" / "model" / "config.yaml").read_text())["max_grad_norm"] == 1.0
 
 
 def test_other_settings_do_not_go_on_with_the_old_weights(trained):

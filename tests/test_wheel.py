@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from gradio_client import handle_file
 from checkout import PACKAGE, ROOT, files, modules
 from loopback_hub import LoopbackHub
 from quick_start import READING, REPO, SHORTER, STRANGER, run, served
+from trees import disfa
 
 CHECKPOINT = "checkpoints/au-llava-tiny/"
 FROZEN = "dataset_builder/frozen/"  # folds and published counts
@@ -110,6 +112,18 @@ sys.exit(main(["recognize", "face.png", "--faces", "none", "--out", "readings.cs
     assert done.returncode == 0, done.stderr
     header, row = (tmp_path / "readings.csv").read_text().splitlines()
     assert row.startswith("face.png,") and len(row.split(",")) == len(header.split(","))
+
+
+def test_the_python_of_the_readme_runs_on_the_wheel(site, tmp_path):
+    """Its blocks in their order, on a shorter film and a DISFA of a few frames. The quick start is followed by the slow test."""
+    python = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert len(python) == 4 and "hf_hub_download" in python[0]
+    disfa.make(tmp_path / "DISFA")
+    film = 'from aullava.cli import main\nassert main(["faces", "film/", "--film", "--seconds", "1"]) == 0\n'
+    from_wheel = "assert sys.modules['aullava.cli'].__file__.startswith(sys.path[0])\n"
+    done = run_isolated(site, film + "exec(sys.argv[1])\n" + from_wheel, "\n".join(python[1:]), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "drawn: {" in done.stdout and "12 rows of 12 labelled frames" in done.stdout
 
 
 def install(archive: Path, folder: Path) -> Path:

@@ -5,8 +5,8 @@ Conventions
             movement in both is an assumption; nothing was fitted.
     sides   the person's own in both: ARKit's left and right are "relative to the face" (developer.apple.com, ARFaceAnchor.
             BlendShapeLocation); for FEAFA it is FACS's convention, not verified on its pictures.
-    names   the 28 of ARKit's 52 with a counterpart. The others (gaze, squint, frown, dimple, press, funnel, tongue, mouthClose,
-            mouthLeft, mouthRight, mouthShrugUpper) are left out: not read, which is not 0.
+    names   the 28 of ARKit's 52 with a counterpart. The others (NOT_READ) are left out: not read, which is not 0. The sidecar
+            of the table lists them.
 
 Doubtful pairs, since FEAFA tells less than ARKit asks
     browInnerUp, browOuterUp*           FEAFA's brow raise has no inner and outer part: both follow it, and browInnerUp, which
@@ -54,6 +54,19 @@ ARKIT: dict[str, tuple[str, ...]] = {
     "noseSneerLeft": ("feafa_24_nose_wrinkle",),
     "noseSneerRight": ("feafa_24_nose_wrinkle",),
 }
+
+
+# The others of ARKit's 52: nothing that FEAFA codes tells them.
+NOT_READ = (
+    *(f"eyeLook{way}{side}" for side in ("Left", "Right") for way in ("Down", "In", "Out", "Up")),
+    *(
+        f"{name}{side}"
+        for side in ("Left", "Right")
+        for name in ("eyeSquint", "cheekSquint", "mouthFrown", "mouthDimple")
+    ),
+    *("mouthPressLeft", "mouthPressRight", "mouthClose", "mouthFunnel", "mouthLeft", "mouthRight", "mouthShrugUpper"),
+    "tongueOut",
+)
 
 
 def to_blendshapes(table: pd.DataFrame) -> pd.DataFrame:

@@ -119,6 +119,18 @@ def test_pictures_and_image_tokens_must_be_as_many(pair):
 
 
 @torch.no_grad()
+def test_an_image_token_lost_from_an_edited_prompt_is_told_in_numbers(pair):
+    model, _, processor, _ = pair
+    inputs = processor.encode(FACES[:1], "?")
+    place = int((inputs["input_ids"][0] == model.config.image_token_id).nonzero()[0])
+    ids = torch.cat([inputs["input_ids"][:, :place], inputs["input_ids"][:, place + 1 :]], dim=1)
+    # Stock's check: of the features it gives the number of elements.
+    count, width = model.config.image_seq_length, model.config.text_config.hidden_size
+    with pytest.raises((ValueError, RuntimeError), match=rf"tokens: {count - 1}, features: {count * width}"):
+        model(input_ids=ids, pixel_values=inputs["pixel_values"])
+
+
+@torch.no_grad()
 def test_several_layers_of_the_tower():
     config = tiny_config("clip")
     config.vision_feature_layer = [-2, -1]

@@ -70,6 +70,21 @@ def test_tied_embeddings_are_saved_once_and_tied_again(tower, tmp_path):
         assert_same_weights(loaded, model)
 
 
+@pytest.mark.parametrize("language_model", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_outer_configuration_says_whether_embeddings_are_tied(whole, language_model, tmp_path):
+    """Published checkpoints set tie_word_embeddings in one of the two configurations, in both, or differently."""
+    config = tiny_config()
+    config.tie_word_embeddings, config.text_config.tie_word_embeddings = whole, language_model
+    model = AULlavaForConditionalGeneration(config)
+    model.save_pretrained(tmp_path)
+    assert any("lm_head" in key for key in load_file(tmp_path / "model.safetensors")) != whole
+    loaded = AULlavaForConditionalGeneration.from_pretrained(tmp_path)
+    for one in (model, loaded):
+        assert (one.lm_head.weight.data_ptr() == one.get_input_embeddings().weight.data_ptr()) == whole
+    assert_same_weights(loaded, model)
+
+
 def test_a_larger_vocabulary(tmp_path):
     model, _, _, inputs = twins("swin")
     words = model.config.text_config.vocab_size

@@ -13,7 +13,7 @@ import pytest
 
 from aullava.media.video import VideoEnd, VideoFrames, VideoReadError
 
-from trees.videos import number_of, write_video
+from trees.videos import damage_packets, number_of, write_video
 
 # container, codec, B-frames: with B-frames a file stores frames in another order than it shows them
 KINDS = [
@@ -139,23 +139,6 @@ def test_a_broken_packet_ends_what_is_given(tmp_path):
         for _, _, image in video:
             found.append(number_of(image))
     assert found == list(range(20))
-
-
-def damage_packets(path, *numbers: int) -> list[int]:
-    """Overwrite the packets of these numbers, in the order of the file, and return the indices of the frames in them.
-
-    Matroska and WebM tell where a block begins: its header, of at most 12 bytes, is left, or the file would seem to end there.
-    """
-    with av.open(str(path)) as container:
-        packets = [packet for packet in container.demux(video=0) if packet.size]
-        order = sorted(packet.pts for packet in packets)
-        header = 12 if "matroska" in container.format.name else 0
-        places = [(packets[i].pos + header, packets[i].size - header, order.index(packets[i].pts)) for i in numbers]
-    data = bytearray(path.read_bytes())
-    for position, size, _ in places:
-        data[position : position + size] = bytes(size)
-    path.write_bytes(data)
-    return [index for _, _, index in places]
 
 
 def tolerant_reading(path) -> list[int | str]:

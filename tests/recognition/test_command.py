@@ -7,16 +7,20 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from aullava.action_units import FEAFA_UNITS
 from aullava.cli import main
+from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.dataset_builder.corpora.procedural.film import write_film
+from aullava.recognition.series.blendshapes import NOT_READ
 from aullava.recognition.store import working_folder
 
 import forked
 from tiny import make_tiny_checkpoint
+from trees.videos import damage_packets, write_video
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +57,36 @@ def test_a_film_with_everything(film, checkpoint, here, capsys):
     activity = pd.read_csv("s.csv")
     assert len(activity) == 2 * (12 + len(FEAFA_UNITS)) and (here / "s_pairs.csv").exists()
     shapes = pd.read_csv("b.csv")
-    assert len(shapes) == 24 and "jawOpen" in shapes
+    assert len(shapes) == 24 and "jawOpen" in shapes and not {*NOT_READ} & {*shapes}
+    assert [name for name in NOT_READ if name not in " ".join(meta["notes"])] == []
     assert {path.name for path in (here / "plots").iterdir()} == {
         f"film_face{i}.{e}" for i in (0, 1) for e in ("png", "html")
     }
     assert [path.name for path in (here / "seen").iterdir()] == ["film.mp4"]
     assert "12 frames; 24 faces; 24 rows in t.csv" in capsys.readouterr().err
     assert not working_folder(here / "t.csv").exists()
+
+
+def test_frames_without_a_face_and_broken_ones_have_one_row_each(checkpoint, here, capsys):
+    """20 frames of two drawn faces, of which 5 show nobody and 3 cannot be decoded."""
+    empty, broken, pictures = {0, 7, 8, 9, 19}, {3, 4, 14}, []
+    for number in range(20):
+        picture = np.full((160, 320, 3), 128, np.uint8)
+        for person, left in ((0, 20 + number), (1, 200 - number)):
+            if number not in empty:
+                picture[32:128, left : left + 96] = sample_face("test", person).image_HWC
+        pictures.append(picture)
+    damage_packets(write_video(here / "film.avi", pictures=pictures, codec="mjpeg"), *broken)
+    assert recognize("film.avi", "--checkpoint", checkpoint, "--out", "t.csv") == 1
+    assert "3 of 20 frames could not be decoded" in capsys.readouterr().err
+    table = pd.read_csv("t.csv")
+    bare = {**dict.fromkeys(empty, "no_face"), **dict.fromkeys(broken, "unreadable")}
+    expected = [(frame, face) for frame in range(20) for face in ([-1] if frame in bare else [0, 1])]
+    assert [*zip(table["frame"], table["face_id"], strict=True)] == expected
+    without = table[table["face_id"] == -1].set_index("frame")
+    assert without["status"].to_dict() == bare and set(without["success"]) == {0}
+    assert without.filter(regex="^AU|^box|confidence").isna().all(axis=None)
+    assert set(table[table["face_id"] >= 0]["success"]) == {1}
 
 
 def test_a_baseline_from_a_film_is_subtracted(film, checkpoint, here):

@@ -18,7 +18,7 @@ from aullava.media.video import VideoFrames, VideoReadError
 from aullava.recognition.frames import _Choice, _webcam_frames, frame_count, read_frames
 from aullava.recognition.inputs import Source, collect
 
-from trees.videos import number_of, numbered_picture, write_video
+from trees.videos import damage_packets, number_of, numbered_picture, write_video
 
 
 def video(path: Path) -> Source:
@@ -145,11 +145,7 @@ def test_a_turned_video_is_upright(tmp_path, degrees):
 
 def test_a_damaged_frame_is_a_frame_without_picture(tmp_path):
     path = write_video(tmp_path / "a.mov", 40, codec="mjpeg")
-    with av.open(str(path)) as container:
-        packet = [packet for packet in container.demux(video=0) if packet.size][20]
-    data = bytearray(path.read_bytes())
-    data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
-    path.write_bytes(data)
+    damage_packets(path, 20)
     found = list(read_frames(video(path), every=5))
     assert [(frame.index, frame.timestamp) for frame in found] == [(i, pytest.approx(i / 20)) for i in range(0, 40, 5)]
     lost = found.pop(4)

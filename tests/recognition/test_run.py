@@ -166,6 +166,18 @@ def test_several_protocols_are_read_off_one_look(checkpoint, pictures):
     assert rows[-1].status == "no_face" and set(rows[-1].readings["disfa"].values.values()) == {None}
 
 
+def test_a_row_whose_protocols_contradict_each_other_says_so(checkpoint, pictures):
+    """Untrained weights answer each question for itself: a unit is present by one answer and at level 0 by the other."""
+    rows, _ = read(pictures, settings_for(checkpoint, protocols=("bp4d", "disfa")))
+    faces, expected = [row for row in rows if row.has_face], []
+    for row in faces:
+        present, level = (row.readings[name].values for name in ("bp4d", "disfa"))
+        expected.append(tuple(code for code in present if present[code] == 1 and level.get(code) == 0))
+    assert [row.contradictions for row in faces] == expected and any(expected)
+    assert [row.status for row in faces] == ["contradictory" if codes else "ok" for codes in expected]
+    assert {row.success for row in faces} == {1} and not any(row.contradictions for row in rows if not row.has_face)
+
+
 def test_reading_goes_on_from_every_block_with_the_same_bits(checkpoint, pictures, tmp_path):
     # The left face, the larger one, comes later: it is number 1 for whoever remembers the other.
     video = save_video(tmp_path / "late.avi", 10, dark=(5,), left_dark=(0, 1))

@@ -69,10 +69,12 @@ def blocks(units, settings):
     value=st.none() | st.integers(0, 5) | FRACTIONS,
     timestamp=st.none() | st.floats(0, 1e5),
     fault=st.text(max_size=5),
+    contradictions=st.sampled_from([(), ("AU4",), ("AU1", "AU4")]),
 )
-def test_a_row_comes_back_equal(name, box, score, probabilities, value, timestamp, fault):
+def test_a_row_comes_back_equal(name, box, score, probabilities, value, timestamp, fault, contradictions):
     reading = AUReading({"AU1": value, "AU4": None}, probabilities, "AU1=1\n", "repaired", box, score, {"AU1": 0.1})
-    row = FaceRow(name, 3, {"bp4d": reading, "AU1,AU4": replace(reading, status="ok")}, 17, timestamp, fault)
+    readings = {"bp4d": reading, "AU1,AU4": replace(reading, status="ok")}
+    row = FaceRow(name, 3, readings, 17, timestamp, fault, contradictions)
     line = line_of(row)
     assert row_of(line) == row and line.count(b"\n") == 1
     assert list(row_of(line).readings) == list(row.readings)

@@ -7,6 +7,7 @@ import pytest
 
 from aullava.action_units import PROTOCOLS, Protocol
 from aullava.recognition import tables
+from aullava.recognition.rows import FaceRow, contradictions_of
 from aullava.recognition.tables import Layout
 
 from given_rows import bare_row, face_row, one, reading
@@ -85,6 +86,22 @@ def test_several_protocols_stand_side_by_side_and_only_shared_names_say_whose_th
     found = layout.frame([row]).iloc[0]
     assert (found.AU01_c, found.bp4d_AU01_p, found.AU01_r, found.disfa_AU01_p) == (1, 0.9, 2, 0.7)
     assert (found.status, found.success) == ("repaired", 1)
+
+
+@pytest.mark.parametrize(
+    ("present", "level", "contradictions"),
+    [(1, 0, ("AU12",)), (1, 1, ()), (0, 0, ()), (0, 2, ()), (None, 0, ()), (1, None, ())],
+)
+def test_presence_beside_level_0_is_a_contradiction(present, level, contradictions):
+    """Absent beside a level is none: a corpus may count a unit as present from level 2 on."""
+    readings = {"bp4d": reading(BP4D, {"AU12": present}), "disfa": reading(DISFA, {"AU12": level})}
+    assert contradictions_of((BP4D, DISFA), readings) == contradictions_of((DISFA, BP4D), readings) == contradictions
+    row = FaceRow("a.png", 0, readings, contradictions=contradictions)
+    assert (
+        row.status
+        == Layout((BP4D, DISFA)).frame([row]).iloc[0].status
+        == ("contradictory" if contradictions else "ok")
+    )
 
 
 def test_lists_of_units_put_a_legal_name_in_front():

@@ -54,3 +54,20 @@ def write_video(
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+def damage_packets(path, *numbers: int) -> list[int]:
+    """Overwrite the packets of these numbers, in the order of the file, and return the indices of the frames in them.
+
+    Matroska and WebM tell where a block begins: its header, of at most 12 bytes, is left, or the file would seem to end there.
+    """
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        order = sorted(packet.pts for packet in packets)
+        header = 12 if "matroska" in container.format.name else 0
+        places = [(packets[i].pos + header, packets[i].size - header, order.index(packets[i].pts)) for i in numbers]
+    data = bytearray(path.read_bytes())
+    for position, size, _ in places:
+        data[position : position + size] = bytes(size)
+    path.write_bytes(data)
+    return [index for _, _, index in places]

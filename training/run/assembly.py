@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from datasets import Dataset
 from peft import PeftModel
 from transformers import EarlyStoppingCallback
 
@@ -16,6 +17,8 @@ from aullava.training.run.settings import Run
 from aullava.training.run.sources import Source
 from aullava.training.run.trainer import AUTrainer
 from aullava.training.run.validation import Validation
+
+_MEASURED = 50  # images whose rows are held against max_length
 
 
 class RunTrainer(WholeCheckpoints, OwnCard, AUTrainer):
@@ -33,7 +36,7 @@ def make_trainer(
     """Join model, rows and settings, and record in the model's configuration how it is to be asked.
 
     Raises:
-        ValueError: from the trainer's own checks.
+        ValueError: max_length is below what a row of the first images takes, or from the trainer's own checks.
     """
     base, training, losses = run.base, run.training, run.losses
     # A checkpoint is asked in the form that it was trained on.
@@ -43,7 +46,12 @@ def make_trainer(
     # Rows are made as they are read, and our own collator takes them: the trainer must neither prune nor prepare them.
     training.remove_unused_columns = False
     training.dataset_kwargs = {"skip_prepare_dataset": True}
-    training.max_length = None
+    collator = TurnCollator(
+        processor, base.template_loss_fraction, base.mask_rate, base.prompt_layout, base.packed, extras=True
+    )
+    if training.max_length is not None:
+        _check_lengths(source.train, collator, training.max_length)
+    training.max_length = None  # nothing is cut: image tokens and answers are needed whole
     if training.ddp_find_unused_parameters is None:
         training.ddp_find_unused_parameters = False  # unused parameters are frozen
     name_layers(model)
@@ -60,9 +68,7 @@ def make_trainer(
     trainer = RunTrainer(
         model,
         training,
-        TurnCollator(
-            processor, base.template_loss_fraction, base.mask_rate, base.prompt_layout, base.packed, extras=True
-        ),
+        collator,
         source.train,
         source.validation,
         processing_class=processor,
@@ -79,3 +85,14 @@ def make_trainer(
         license=run.options.weights_license,
     )
     return trainer
+
+
+def _check_lengths(rows: Dataset, collator: TurnCollator, max_length: int) -> None:
+    """Refuse a max_length that the first images do not fit into."""
+    ids_BL = collator([rows[place] for place in range(min(_MEASURED, len(rows)))])["input_ids"]
+    if ids_BL.shape[1] > max_length:
+        of_image = int((ids_BL == collator.processor.image_token_id).sum(1).max())
+        raise ValueError(
+            f"max_length is {max_length}, but the longest row of the first {min(_MEASURED, len(rows))} images takes "
+            f"{ids_BL.shape[1]} tokens, {of_image} of them for the image. Rows are never cut: raise max_length or leave it out"
+        )

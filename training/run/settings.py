@@ -37,7 +37,11 @@ class Run(NamedTuple):
 
 
 class _Parser(TrlParser):
-    """TRL's, but the YAML file may use names of the version before."""
+    """TRL's, but the YAML file may use names of the version before, and no row is too long unless max_length is given."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.set_defaults(max_length=None)
 
     def set_defaults_with_config(self, **settings) -> list[str]:
         return super().set_defaults_with_config(**current_names(settings, warn=True))

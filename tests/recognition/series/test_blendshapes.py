@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aullava.action_units import FEAFA_UNITS, PROTOCOLS
-from aullava.recognition.series.blendshapes import ARKIT, to_blendshapes
+from aullava.recognition.series.blendshapes import ARKIT, NOT_READ, to_blendshapes
 
 # As Apple documents ARFaceAnchor.BlendShapeLocation.
 APPLE = """
@@ -26,6 +26,7 @@ def columns(values):
 
 def test_names_are_arkits_and_every_unit_of_feafa_is_used():
     assert len(ALL_52) == 52 and set(ARKIT) < ALL_52 and len(ARKIT) == 28
+    assert len(NOT_READ) == 24 and {*ARKIT, *NOT_READ} == ALL_52
     assert {code for codes in ARKIT.values() for code in codes} == set(FEAFA_UNITS)
 
 

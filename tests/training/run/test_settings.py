@@ -19,6 +19,11 @@ def test_flags_win_over_the_file(tmp_path):
     assert (run.drawing.faces, run.drawing.draw_size) == (9, 32)
 
 
+def test_no_row_is_too_long_unless_a_length_is_given():
+    assert parse_run(PLAIN).training.max_length is None
+    assert parse_run([*PLAIN, "--max_length", "300"]).training.max_length == 300
+
+
 def test_parts_are_checked_against_each_other():
     with pytest.raises(ValueError, match="loss_type='dft' with value_loss='inverse_frequency'"):
         parse_run([*PLAIN, "--value_loss", "inverse_frequency", "--loss_type", "dft"])
