@@ -1,6 +1,6 @@
 """No person in both training and test data, also where two corpora show the same people under one id.
 
-Known to be the same people:
+Which corpora show the same people, their readers say (`CorpusReader.shares_subjects_with`):
     DISFA, DISFA+ [V1] and part B of FEAFA+, which is DISFA relabelled: SN001 is SN001.
     FEAFA and part A of FEAFA+: PV001 is PV001. A few people own more than one PV id, and nobody published which.
 
@@ -10,25 +10,28 @@ two tables that give one id to two people count as sharing one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import chain
 
+from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.errors import CorpusError, LeakError
 from aullava.media.files import natural_key
 
 Person = tuple[str, str]  # corpus and subject
 
-_SAME_PEOPLE = {  # corpus -> prefix of its ids -> the corpus whose people they are
-    "disfa_plus": {"SN": "disfa"},
-    "feafa_plus": {"SN": "disfa", "PV": "feafa"},
-}
 _ROWS_AT_ONCE = 50_000
 
 
 def person(corpus: str, subject: str) -> str:
     """A name for the human being, the same in every corpus that shows them: ("feafa_plus", "SN001") -> "disfa/SN001"."""
-    of_prefix = _SAME_PEOPLE.get(corpus, {})
-    home = next((home for prefix, home in of_prefix.items() if subject.startswith(prefix)), corpus)
+    home = next((home for prefix, home in homes(corpus).items() if subject.startswith(prefix)), corpus)
     return f"{home}/{subject}"
+
+
+@cache
+def homes(corpus: str) -> Mapping[str, str]:
+    """Prefix of a corpus's ids -> the corpus whose people they are; empty for a corpus of its own people or an unknown one."""
+    return reader_class(corpus).shares_subjects_with if corpus in READERS else {}
 
 
 def people_of(data) -> set[Person]:
@@ -63,12 +66,12 @@ def refuse_leaks(train, test) -> None:
     shared = shared_people(train, test)
     if not shared:
         return
-    trained = _subjects_by_corpus(chain.from_iterable(ours for ours, _ in shared.values()))
-    tested = _subjects_by_corpus(chain.from_iterable(theirs for _, theirs in shared.values()))
+    trained = subjects_by_corpus(chain.from_iterable(ours for ours, _ in shared.values()))
+    tested = subjects_by_corpus(chain.from_iterable(theirs for _, theirs in shared.values()))
     count = f"{len(shared)} {'person is' if len(shared) == 1 else 'people are'}"
     out = "; ".join(f"for {corpus}, exclude_subjects={subjects}" for corpus, subjects in trained.items())
     raise LeakError(
-        f"{count} in training and in test data: {_listing(trained)} (train) and {_listing(tested)} (test) are the same. Scores on "
+        f"{count} in training and in test data: {listing(trained)} (train) and {listing(tested)} (test) are the same. Scores on "
         f"people seen in training say nothing of others. Leave them out of the training data: {out}. Or take both sides from folds "
         "of one number, such as fold=1 with split='train' and split='test'"
     )
@@ -116,12 +119,14 @@ def _by_person(people: set[Person]) -> dict[str, set[Person]]:
     return found
 
 
-def _subjects_by_corpus(people: Iterable[Person]) -> dict[str, list[str]]:
+def subjects_by_corpus(people: Iterable[Person]) -> dict[str, list[str]]:
+    """Corpus -> its subjects among these people, in natural order."""
     found: dict[str, list[str]] = {}
     for corpus, subject in sorted(set(people), key=lambda pair: (pair[0], natural_key(pair[1]))):
         found.setdefault(corpus, []).append(subject)
     return found
 
 
-def _listing(by_corpus: Mapping[str, list[str]]) -> str:
+def listing(by_corpus: Mapping[str, list[str]]) -> str:
+    """For a message: "disfa SN001, SN002; feafa PV001"."""
     return "; ".join(f"{corpus} {', '.join(subjects)}" for corpus, subjects in by_corpus.items())

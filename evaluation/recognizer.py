@@ -10,7 +10,10 @@ from typing import Any
 from PIL import Image
 
 from aullava.action_units import Protocol
+from aullava.checkpoint.training_record import training_record
 from aullava.common.hashing import file_hash
+from aullava.dataset_builder.seen import refuse_seen
+from aullava.evaluation.rows import EvaluationRows
 from aullava.readout_aullava import AUReading
 from aullava.recognition.identity import identify
 from aullava.recognition.load import load_checkpoint
@@ -52,6 +55,21 @@ class Recognizer:
         """Height in pixels of the pictures that the model takes."""
         size = self.processor.image_processor.size
         return size.get("height") or size["shortest_edge"]
+
+    def refuse_seen(self, rows: EvaluationRows) -> str | None:
+        """Refuse rows of people who trained or validated the checkpoint; rows of split "validation" only if they trained it.
+
+        Returns:
+            A sentence for the report where it is not known who trained, else None.
+
+        Raises:
+            LeakError: it has seen some of them; see dataset_builder/seen.py.
+            ValueError: its training.json is damaged.
+        """
+        record = training_record(self.name, getattr(self.model.config, "_commit_hash", None))
+        people = {(rows.corpus, subject) for subject in rows.subjects}
+        name = Path(self.name).name if Path(self.name).is_dir() else self.name
+        return refuse_seen(record, people, name, validates=rows.split == "validation")
 
     def recognize(
         self, images: Sequence[Image.Image], protocol: Protocol, mode: str, batch_size: int

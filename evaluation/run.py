@@ -1,6 +1,5 @@
 """One evaluation: every fold's people read by its checkpoint, calibrated on validation people where that is asked."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from aullava.dataset_builder.errors import CorpusError
 from aullava.evaluation.calibrate import Fit, Read, fit_calibration, without_calibration
 from aullava.evaluation.predictions import Predictions, joined, predict
 from aullava.evaluation.recognizer import Recognizer
-from aullava.evaluation.rows import EVERY, PROCEDURAL, EvaluationRows, base_rates, evaluation_rows
+from aullava.evaluation.rows import PROCEDURAL, EvaluationRows, base_rates, evaluation_rows
 
 FOLD = "{fold}"  # in the name of a checkpoint
 
@@ -76,14 +75,14 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
         ValueError: the checkpoint, the corpus or the store is not what it should be, the checkpoint has seen these people, or rows
             lack a label of groups.
     """
-    parts, fits, thresholds, weights, rates, first = {}, {}, [], {}, [], None
+    parts, fits, thresholds, weights, rates, notes, first = {}, {}, [], {}, [], [], None
     for fold in task.folds:
         name = fold or ""
         checkpoint = task.checkpoint.replace(FOLD, name)
-        refuse_seen(checkpoint, task.corpus, fold, task.split)
         recognizer = Recognizer.load(checkpoint, task.device)
         task = _drawn_to_size(task, recognizer)
         rows = evaluation_rows(task.corpus, task.data_dir, task.protocol, fold, task.split, task.limit, **task.options)
+        notes.append(recognizer.refuse_seen(rows))
         if unknown := [label for label in labels if label not in rows.groups]:
             raise ValueError(
                 f"--group-by {unknown[0]}: the rows have {', '.join(rows.groups) or 'no labels of groups'}"
@@ -109,7 +108,7 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
         fits,
         dict(thresholds[0]),
         weights,
-        first[1].notes,
+        (*first[1].notes, *dict.fromkeys(filter(None, notes))),
         first,
     )
 
@@ -159,29 +158,3 @@ def calibrate(recognizer: Recognizer, task: Task, fold: str | None) -> Fit:
         read = predict(recognizer, rows, task.protocol, task.mode, task.batch_size, keep_distribution=True)
     reads = [Read(task.protocol, read.truth_NU, read.distribution_NUV)]
     return fit_calibration(reads, rows.split, thresholds=len(task.folds) == 1)
-
-
-def refuse_seen(checkpoint: str, corpus: str, fold: str | None, split: str) -> None:
-    """Refuse a checkpoint whose training.json says that it was trained on the people who are to test it.
-
-    It knows the corpus's own name only: whoever trains on DISFA and tests on DISFA+ is told by `dataset_builder.leaks` in training.
-
-    Raises:
-        ValueError: it was trained on this corpus with another fold than the one tested.
-    """
-    file = Path(checkpoint) / "training.json"
-    if corpus == PROCEDURAL or not file.is_file():
-        return
-    for entry in json.loads(file.read_text()).get("data", {}).get("corpora", ()):
-        if entry.get("corpus") != corpus:
-            continue
-        if split == EVERY or split == "train" or _number(entry.get("fold")) != _number(fold):
-            raise ValueError(
-                f"{checkpoint} was trained on {corpus} with fold {entry.get('fold')}, but fold {fold}, split {split} is to test "
-                f"it: it has seen people of it; expected split test of the same fold, or one checkpoint a fold ({FOLD} in its name)"
-            )
-
-
-def _number(fold: str | int | None) -> str | None:
-    """A fold by one name: "fold1", "1" and 1 are the same."""
-    return None if fold is None else str(fold).removeprefix("fold")

@@ -45,6 +45,7 @@ class DisfaPlusReader(CorpusReader):
     request: ClassVar[str] = "http://mohammadmahoor.com/disfa/"
     anchors: ClassVar[tuple[str, ...]] = ("Labels/SN*",)
     units: Mapping[str, tuple[str, ...]] = {INTENSITY: DISFA_UNITS}
+    shares_subjects_with: ClassVar[Mapping[str, str]] = {"SN": "disfa"}  # [V1]
 
     def __init__(self, data_dir: str | os.PathLike, *, follow_links: bool = False, images: str = "images"):
         if images not in IMAGES:

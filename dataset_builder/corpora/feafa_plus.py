@@ -70,6 +70,7 @@ class FeafaPlusReader(CorpusReader):
     request = "https://www.iiplab.net/feafa+/"
     anchors = ("FEAFA-A/PV*.output", "FEAFA-B/*.output")
     units = {CONTINUOUS: CODES}
+    shares_subjects_with = {"SN": "disfa", "PV": "feafa"}
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 from aullava.action_units import canonical_code
@@ -35,6 +36,9 @@ class CorpusReader(ABC):
         groups: keys of `FrameRecord.groups`.
         people_known: whether `subject` tells people apart. Where not (pictures from the web, whole videos) it names the picture or
             video, and a split by subject may still share people.
+        shares_subjects_with: prefix of subject ids -> the corpus that shows the same people under the same ids. Ids without one
+            of these prefixes are people of this corpus alone; see leaks.py.
+        ids_published: whether the ids are the owners', known to all who have the corpus. Where not, training.json has hashes of them.
         notes: what a reader of its data must know, one sentence each; they go into the dataset's description.
 
     Args:
@@ -53,6 +57,8 @@ class CorpusReader(ABC):
     units: Mapping[str, tuple[str, ...]]
     groups: tuple[str, ...] = ()
     people_known: bool = True
+    shares_subjects_with: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    ids_published: ClassVar[bool] = True
     notes: tuple[str, ...] = ()
 
     def __init__(self, data_dir: str | os.PathLike, *, follow_links: bool = False):

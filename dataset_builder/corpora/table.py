@@ -59,6 +59,7 @@ class TableReader(CorpusReader):
     title = "Your own table of labels"
     request = "(your own data)"
     licensed = True  # nobody but the user knows
+    ids_published = False
     anchors = tuple(f"*{suffix}" for suffix in SUFFIXES)
 
     def __init__(

@@ -30,6 +30,7 @@ from aullava.dataset_builder.folds import validation_subjects
 from aullava.dataset_builder.leaks import Person, people_of, person, refuse_leaks
 from aullava.dataset_builder.load import load_au_dataset
 from aullava.dataset_builder.schema import UNREADABLE
+from aullava.dataset_builder.seen import people_record
 from aullava.image_aullava import ImageReadError
 from aullava.training.data.rows import Asking, ImageCount, Reading, read_image, undecoded
 from aullava.training.data.sampling import Plan, UnitStates, counts_of_shares, even_rows, row_weights, unit_states
@@ -248,6 +249,7 @@ def _manifest(arguments: DataArguments, corpora: tuple[Corpus, ...], labels: Map
                 "splits": {
                     split: {"rows": len(rows), "subjects": len(people_of(rows))} for split, rows in splits.items()
                 },
+                "people": people_record(corpus.name, splits),
                 "fingerprints": {split: content_hash(rows) for split, rows in splits.items()},
             }
         )
