@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 NAME = "training.json"
 
@@ -18,7 +18,7 @@ def training_record(checkpoint: str | Path, revision: str | None = None) -> dict
         revision: commit on the Hub whose weights are meant; None: the latest.
 
     Returns:
-        Its contents; None if there is none, or none can be had offline.
+        Its contents; None if there is none, or it cannot be had, for instance offline.
 
     Raises:
         ValueError: it is damaged.
@@ -27,7 +27,7 @@ def training_record(checkpoint: str | Path, revision: str | None = None) -> dict
     if not Path(checkpoint).is_dir():
         try:
             path = Path(hf_hub_download(str(checkpoint), NAME, revision=revision))
-        except (EntryNotFoundError, LocalEntryNotFoundError):
+        except (EntryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, HFValidationError):
             return None
     if not path.is_file():
         return None

@@ -1,17 +1,18 @@
-"""Whom a checkpoint has seen, as its training.json says, and the refusal to test on them.
+"""Whom a checkpoint has seen, as its training.json says, and the refusal to test it on them.
 
-In training.json, for each corpus (`people_record` writes it, `seen_people` reads it):
+`people_record` writes, for each corpus in the data manifest:
     "people": {"train": ["SN002", ...], "validation": ["SN009", ...]}
 
 Conventions
-    ids         those of the corpus, where its owners gave them to all who have the corpus. Ids of a table are the user's own and may
-                be names: of each there are only the first 16 hexadecimal digits of its SHA-256, "sha256:ba7816bf8f01cfea". There is
-                no salt, since whoever tests the checkpoint has to find the same digits. So a hash hides names from readers of the
-                file, not from somebody who guesses a name and hashes it.
-    not told    by a training.json of an earlier version. It names the fold: whoever is in the fold's training parts counts as seen.
-                Without a frozen fold it is not known who trained, and the report says so.
-    validation  people chose the weights, so nobody tests on them either. To validate or to calibrate on them again is no leak.
-    drawn       faces are not recorded: nobody is in two splits of theirs.
+    ids         those of the corpus, where its owners gave them to everybody who has the corpus. The ids of a table are the user's
+                own and may be names, so only the first 16 hexadecimal digits of the SHA-256 of each are kept, with "sha256:" in
+                front. They have no salt: whoever tests the checkpoint has to arrive at the same digits. This hides names from
+                readers of the file, but not from somebody who guesses a name and hashes it.
+    earlier     people of the checkpoint that a run began as stand under "earlier" beside "corpora", and of those before it, too.
+    not told    in files of earlier versions. They name the fold: everybody in its training parts counts as seen. Without a frozen
+                fold nobody knows who trained, and the report says so.
+    validation  people chose the weights, so nobody tests on them. Validating or calibrating on them again is no leak.
+    drawn       faces are left out: none of their people is in two splits.
 """
 
 import hashlib
@@ -41,6 +42,16 @@ def people_record(corpus: str, splits: Mapping[str, object]) -> dict[str, list[s
     }
 
 
+def earlier_people(record: Mapping | None) -> list[dict[str, object]]:
+    """What training.json of a checkpoint says of people, for the manifest of a run that goes on from it."""
+    data = (record or {}).get("data") or {}
+    return [
+        {name: entry[name] for name in ("corpus", "fold", "options", "people") if name in entry}
+        for entry in (*data.get("corpora", ()), *data.get("earlier", ()))
+        if entry.get("corpus") != DRAWN
+    ]
+
+
 def refuse_seen(
     record: Mapping | None, tested: Iterable[Person], checkpoint: str, validates: bool = False
 ) -> str | None:
@@ -66,7 +77,7 @@ def refuse_seen(
         return f"Who trained {checkpoint} is not known, for want of its training.json: it may have seen these people."
     trained, unknown = seen_people(record, {corpus for corpus, _ in tested}, checkpoint, validates)
     of_recorded = {(corpus, _recorded(corpus, subject)): (corpus, subject) for corpus, subject in tested}
-    shared = shared_people(trained, of_recorded)
+    shared = shared_people(trained, of_recorded.keys())
     if shared:
         seen = subjects_by_corpus(
             of_recorded.get(pair, pair) for pair in chain.from_iterable(ours for ours, _ in shared.values())
@@ -101,7 +112,7 @@ def seen_people(
     """
     reach, seen, unknown = set().union(*map(_shown, tested)), set(), []
     try:
-        for entry in record["data"]["corpora"]:
+        for entry in (*record["data"]["corpora"], *record["data"].get("earlier", ())):
             corpus = entry["corpus"]
             if corpus == DRAWN or not reach & _shown(corpus):
                 continue

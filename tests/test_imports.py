@@ -50,7 +50,7 @@ ARROWS = REMOTE | {
     "common": {"media"},
     "dataset_builder": {"action_units", "common", "image_aullava", "media"},
     "metrics": {"action_units"},
-    "training": {*REMOTE, "common", "dataset_builder", "media", "metrics"},
+    "training": {*REMOTE, "checkpoint", "common", "dataset_builder", "media", "metrics"},
     "train_sft": {"training"},
     "evaluation": {
         *REMOTE,

@@ -38,7 +38,7 @@ class CorpusReader(ABC):
             video, and a split by subject may still share people.
         shares_subjects_with: prefix of subject ids -> the corpus that shows the same people under the same ids. Ids without one
             of these prefixes are people of this corpus alone; see leaks.py.
-        ids_published: whether the ids are the owners', known to all who have the corpus. Where not, training.json has hashes of them.
+        ids_published: whether the ids are the owners', known to all who have the corpus. Where not, training.json holds hashes.
         notes: what a reader of its data must know, one sentence each; they go into the dataset's description.
 
     Args:

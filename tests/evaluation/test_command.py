@@ -89,7 +89,7 @@ def test_a_checkpoint_a_fold_and_one_that_has_seen_these_people(checkpoint, corp
     capsys.readouterr()
     for wrong in ("--fold fold2", "--split all"):
         assert run(f"{flags} {wrong}", "--checkpoint", tmp_path / "run_fold1", *common) == 2
-        assert "was trained on disfa with fold 1" in capsys.readouterr().err
+        assert "SN006 (here) are the same" in capsys.readouterr().err
     assert run(flags, "--checkpoint", tmp_path / "run_{fold}", *common) == 2
     assert "no fold was asked for" in capsys.readouterr().err
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 from datasets import Dataset
 
+from aullava.checkpoint.training_record import training_record
 from aullava.dataset_builder.drawn_faces import CASCADE_MARGIN, DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.seen import earlier_people
 from aullava.training.data.augmentation import EpochOfRun, augmented_rows
 from aullava.training.data.mix import MixedData, training_rows
 from aullava.training.data_arguments import DataArguments
@@ -72,7 +74,10 @@ def open_source(run: Run) -> Source:
                 f"metric_for_best_model is {metric!r}, which evaluation does not compute with these read_rows and read_protocols: "
                 f"expected one of {', '.join(known)}"
             )
-    return replace(source, train=augmented_rows(source.train, run.augmentation, epoch))
+    manifest = dict(source.manifest)
+    if run.base.checkpoint and (earlier := earlier_people(training_record(run.base.checkpoint))):
+        manifest["earlier"] = earlier
+    return replace(source, train=augmented_rows(source.train, run.augmentation, epoch), manifest=manifest)
 
 
 def _corpora(data: DataArguments, readings: ReadingArguments, epoch: EpochOfRun) -> Source:
