@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 NAME = "training.json"
@@ -15,7 +15,7 @@ def training_record(checkpoint: str | Path, revision: str | None = None) -> dict
     Args:
         checkpoint: folder of a whole checkpoint or of adapters, or Hub id. From the Hub the file is taken out of the cache, or
             downloaded where there is a network.
-        revision: commit on the Hub whose weights are meant; None: the latest.
+        revision: branch, tag or commit on the Hub; None: the commit that was loaded last, else main.
 
     Returns:
         Its contents; None if there is none, or it cannot be had, for instance offline.
@@ -26,6 +26,8 @@ def training_record(checkpoint: str | Path, revision: str | None = None) -> dict
     path = Path(checkpoint) / NAME
     if not Path(checkpoint).is_dir():
         try:
+            config = try_to_load_from_cache(str(checkpoint), "config.json")  # in snapshots/COMMIT
+            revision = revision or (Path(config).parent.name if isinstance(config, str) else None)
             path = Path(hf_hub_download(str(checkpoint), NAME, revision=revision))
         except (EntryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, HFValidationError):
             return None

@@ -66,7 +66,7 @@ class Recognizer:
             LeakError: it has seen some of them; see dataset_builder/seen.py.
             ValueError: its training.json is damaged.
         """
-        record = training_record(self.name, getattr(self.model.config, "_commit_hash", None))
+        record = training_record(self.name)
         people = {(rows.corpus, subject) for subject in rows.subjects}
         name = Path(self.name).name if Path(self.name).is_dir() else self.name
         return refuse_seen(record, people, name, validates=rows.split == "validation")

@@ -75,7 +75,7 @@ def open_source(run: Run) -> Source:
                 f"expected one of {', '.join(known)}"
             )
     manifest = dict(source.manifest)
-    if run.base.checkpoint and (earlier := earlier_people(training_record(run.base.checkpoint))):
+    if run.base.checkpoint and (earlier := earlier_people(training_record(run.base.checkpoint, "main"))):
         manifest["earlier"] = earlier
     return replace(source, train=augmented_rows(source.train, run.augmentation, epoch), manifest=manifest)
 
