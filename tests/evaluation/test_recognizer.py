@@ -140,7 +140,9 @@ def test_a_checkpoint_on_the_hub_brings_its_training_json(places, tmp_path, monk
         assert ends(online, of("fold3", "seen.json"), of("fold1", "unseen.json")) == ["2", "0"]
         assert not (tmp_path / "seen.json").exists() and not notes("unseen.json")
         commit = hub.repos["models", REPO].branches["main"]
-        assert {path for _, path in hub.asked if path.endswith("training.json")} == {f"/{REPO}/resolve/{commit}/training.json"}
+        assert {path for _, path in hub.asked if path.endswith("training.json")} == {
+            f"/{REPO}/resolve/{commit}/training.json"
+        }
     offline = online | {"HF_HUB_OFFLINE": "1"}
     assert ends(offline, of("fold3", "seen.json"), "forget", of("fold3", "offline.json")) == ["2", "0"]
     assert notes("offline.json") == [
