@@ -57,7 +57,7 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
 
     @property
     def is_gradient_checkpointing(self) -> bool:
-        """The name of before, which peft 0.21 still asks for: transformers warns each time, and the user can do nothing about it."""
+        """The old name, which peft 0.21 still asks for: transformers would warn users who can do nothing about it."""
         return self.is_activation_checkpointing
 
     def save_pretrained(self, save_directory, *args, save_original_format: bool = False, **kwargs):
