@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from aullava.action_units import SCALES
+from aullava.commands import calibrate
 from aullava.common.versions import package_version
 from aullava.dataset_builder.corpora.registry import READERS
 from aullava.recognition.arguments import add_flags, named, positive, request_from
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_release(verbs)
     _add_faces(verbs)
     _add_build(verbs)
+    _add_calibrate(verbs)
     _add_evaluate(verbs)
     return parser
 
@@ -287,14 +289,39 @@ def _run_build(args: argparse.Namespace) -> int:
         return _bad_usage("build", error)
 
 
+def _add_calibrate(verbs) -> None:
+    verb = verbs.add_parser(
+        "calibrate",
+        help="fit temperatures and thresholds on validation people, into a copy of a checkpoint",
+        description="Read validation people, never those that a fold tests, and write a copy of the checkpoint that holds a "
+        "temperature for each scale and a threshold for each unit of protocols of occurrence. Exit code 0: written. 2: bad "
+        "usage; nothing was written.",
+    )
+    calibrate.add_flags(verb)
+    verb.set_defaults(run=_calibrate)
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    try:
+        return calibrate.calibrate(calibrate.request_from(args))
+    except ModuleNotFoundError as error:
+        if error.name not in ("datasets", "pyarrow"):
+            raise
+        return _bad_usage("calibrate", ValueError(f"needs {error.name}: pip install 'au-llava[evaluation]'"))
+    except calibrate.UsageError as error:
+        return _bad_usage("calibrate", error)
+    except KeyboardInterrupt:
+        print("aullava calibrate: interrupted; nothing was written", file=sys.stderr)
+        return 1
+
+
 def _add_evaluate(verbs) -> None:
     verb = verbs.add_parser(
         "evaluate",
         help="score a checkpoint on a corpus: tables, intervals over people, baselines, plots",
         description="Read the people that a fold or split tests, score the readings, write FILE.json, FILE.md and FILE_plots/. "
         "FILE_store/ keeps the readings: the same command goes on where it was interrupted. Exit code 0: all read and written. 1: "
-        "some pictures or outputs failed; each is named on stderr. 2: bad usage. To test on a corpus that training never saw, or "
-        "to train on a few of its people, let `python -m aullava.evaluation.recipes --help` write the commands.",
+        "some pictures or outputs failed; each is named on stderr. 2: bad usage.",
     )
     verb.add_argument(
         "--checkpoint", metavar="DIR|HUB_ID", help="{fold} in it stands for the fold (default: the embedded one)"
@@ -339,7 +366,7 @@ def _add_evaluate(verbs) -> None:
     verb.add_argument(
         "--calibrate",
         action="store_true",
-        help="fit temperatures, and with one fold thresholds, on validation people first",
+        help=argparse.SUPPRESS,  # of 0.1; told below what has taken its place
     )
     verb.add_argument(
         "--corrupt", type=positive, default=0, metavar="N", help="spoil N rows in eight ways at five strengths"
@@ -361,13 +388,21 @@ def _add_evaluate(verbs) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
+    if args.calibrate:
+        return _bad_usage(
+            "evaluate",
+            ValueError(
+                "--calibrate: figures are those of a checkpoint as it is. Run `aullava calibrate --checkpoint DIR --out NEW_DIR` "
+                "first, and evaluate --checkpoint NEW_DIR"
+            ),
+        )
     try:
         from aullava.evaluation.command import Request, UsageError, evaluate
     except ModuleNotFoundError as error:
         if error.name not in ("datasets", "pyarrow"):
             raise
         return _bad_usage("evaluate", ValueError(f"needs {error.name}: pip install 'au-llava[evaluation]'"))
-    given = {name: value for name, value in vars(args).items() if name not in ("run", "option")}
+    given = {name: value for name, value in vars(args).items() if name not in ("run", "option", "calibrate")}
     try:
         return evaluate(Request(**given, options=tuple(args.option)))
     except UsageError as error:

@@ -18,8 +18,9 @@ Suffixes: N faces, U units, V values, R labels.
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ import numpy as np
 from aullava.action_units import SCALES, Protocol, value_of, value_strings
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.evaluation.agreement import present_label, present_probability
+from aullava.media.files import replace_file
 from aullava.metrics.au_detection.scores import confusion, f1, score_detection
 
 HOTTEST = 8.0  # temperatures from 1 / HOTTEST to HOTTEST
@@ -158,12 +160,18 @@ def mean_ece(labels_NU: np.ndarray, probability_NU: np.ndarray) -> float:
 
 
 def write_calibrated(
-    checkpoint: str | Path, out: str | Path, calibration: dict[str, Any], in_place: bool = False
+    checkpoint: str | Path,
+    out: str | Path,
+    calibration: dict[str, Any],
+    in_place: bool = False,
+    origin: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a copy of a checkpoint that holds the calibration; its decision files, if it has any, are made anew.
 
     Args:
         checkpoint: folder. out: a folder that does not exist yet, or the checkpoint itself with `in_place`.
+        origin: what it was fitted on, as JSON holds it: corpus, fold, people, rows, date among it. It goes into training.json
+            under "calibration", and as a sentence into the card.
 
     Raises:
         ValueError: `out` exists, or the configuration refuses the calibration. Nothing is written then.
@@ -189,9 +197,32 @@ def write_calibrated(
         )  # only where there are such files: it needs the processor
 
         write_decision_files(partial)
+    if origin is not None:
+        _record_origin(partial, origin)
     if not same:
         os.replace(partial, out)
     return out
+
+
+def _record_origin(folder: Path, origin: Mapping[str, Any]) -> None:
+    file, card = folder / "training.json", folder / "README.md"
+    told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    text = json.dumps(told | {"calibration": origin}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    replace_file(file, lambda path: path.write_text(text, encoding="utf-8"))
+    if card.is_file():
+        line = calibration_line(origin) + "\n\n"
+        bare = re.sub(r"^Calibrated on .*\n\n", "", card.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        said = re.sub(r"^## Training\n\n", lambda found: found.group() + line, bare, count=1, flags=re.MULTILINE)
+        replace_file(card, lambda path: path.write_text(said, encoding="utf-8"))
+
+
+def calibration_line(origin: Mapping[str, Any]) -> str:
+    """What a card says of a calibration."""
+    fold = f", fold {origin['fold']}" if origin["fold"] else ""
+    return (
+        f"Calibrated on {origin['corpus']}{fold}, {origin['rows']:,} rows of {origin['people']:,} validation people "
+        f"({', '.join(origin['protocols'])}; {origin['date']})."
+    )
 
 
 def _pooled(reads: Sequence[Read]) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ from aullava.release import embedded_checkpoint
 
 DONE, SOME_FAILED = 0, 1
 ALL_FOLDS = "all"
-_DEFAULTS = {  # corpus -> the protocol that its papers report
+DEFAULT_PROTOCOLS = {  # corpus -> the protocol that its papers report
     "bp4d": "bp4d",
     "bp4d_plus": "bp4d_plus",
     "disfa": "disfa",
@@ -60,7 +60,6 @@ class Request:
     faces: str = "none"
     limit: int | None = None
     group_by: tuple[str, ...] = ()
-    calibrate: bool = False
     corrupt: int = 0
     checks: int = 64
     draws: int = 1000
@@ -100,7 +99,7 @@ def _task(request: Request) -> Task:
     if request.out.suffix != ".json":
         raise ValueError(f"--out {request.out}: expected a name that ends in .json")
     _refuse_foreign(request.out)
-    name = request.protocol or _DEFAULTS.get(request.corpus)
+    name = request.protocol or DEFAULT_PROTOCOLS.get(request.corpus)
     if name is None:
         raise ValueError(
             f"no protocol for {request.corpus}: give --protocol, one of {', '.join(PROTOCOLS)} or a list of units"
@@ -126,7 +125,6 @@ def _task(request: Request) -> Task:
         request.limit,
         request.batch_size,
         request.device,
-        request.calibrate,
         options,
     )
 

@@ -73,7 +73,6 @@ def make_record(
         "people": len({*read.subjects}),
         "notes": [*outcome.notes],
         "answers": status_rates(read) | {UNREADABLE: read.status.count(UNREADABLE)},
-        "calibration": {fold: vars(fit) for fold, fit in outcome.fits.items()},
         "thresholds": outcome.thresholds,
         "scores": {one.view.name: _as_json(one, read) for one in scored},
         "controls": controls,

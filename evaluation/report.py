@@ -44,7 +44,7 @@ def markdown(record: Mapping[str, Any], plots: Sequence[str]) -> str:
         parts.append(_view(record, view, result))
     parts += [_published(view, block) for view, block in record["published"].items()]
     parts += [_group(label, found, record["protocol"]["units"]) for label, found in record["groups"].items()]
-    parts += filter(None, (_calibration(record), _checks(record), _corruption(record)))
+    parts += filter(None, (_checks(record), _corruption(record)))
     if plots:
         parts.append("## Plots\n\n" + "\n\n".join(f"![{name}]({name.replace(' ', '%20')})" for name in plots))
     return "\n\n".join(parts) + "\n"
@@ -191,20 +191,6 @@ def _group(label: str, found: Mapping[str, Any], units: Sequence[str]) -> str:
     )
     return f"## Groups by {label}\n\n{gap}{left_out}\n\n" + _table(
         (label, "people", "rows", "macro F1", *map(_name, units)), rows
-    )
-
-
-def _calibration(record: Mapping[str, Any]) -> str:
-    rows = [
-        (fold or "-", *(f"{name} {_number(value)}" for name, value in fit["calibration"]["temperature"].items()))
-        + tuple(_number(value) for part in (fit["before"], fit["after"]) for value in part.values())
-        for fold, fit in record["calibration"].items()
-    ]
-    if not rows:
-        return ""
-    return (
-        "## Calibration\n\nFitted on validation people for this run; the checkpoint is as it was. Errors are of those people, "
-        "before and after.\n\n" + _table(("fold", "temperature", "ECE before", "ECE after"), rows)
     )
 
 

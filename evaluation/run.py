@@ -1,4 +1,4 @@
-"""One evaluation: every fold's people read by its checkpoint, calibrated on validation people where that is asked."""
+"""One evaluation: every fold's people read by its checkpoint."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from aullava.action_units import CONTINUOUS, Protocol
-from aullava.dataset_builder.errors import CorpusError
-from aullava.evaluation.calibrate import Fit, Read, fit_calibration, without_calibration
+from aullava.action_units import Protocol
+from aullava.checkpoint.training_record import training_record
 from aullava.evaluation.predictions import Predictions, joined, predict
 from aullava.evaluation.recognizer import Recognizer
 from aullava.evaluation.rows import PROCEDURAL, EvaluationRows, base_rates, evaluation_rows
@@ -24,7 +23,6 @@ class Task:
     Attributes:
         checkpoint: folder or Hub id; "{fold}" in it stands for the fold's name.
         folds: names, or (None,) without folds.
-        calibrate: whether a calibration is fitted on validation people first, for this run only.
         options: of the rows, as `evaluation_rows` takes them.
     """
 
@@ -38,7 +36,6 @@ class Task:
     limit: int | None
     batch_size: int
     device: str
-    calibrate: bool
     options: Mapping[str, Any]
 
 
@@ -49,14 +46,13 @@ class Outcome:
     Attributes:
         predictions: of all folds together.
         rate_NU: base rates for each row, of the people its fold trains on; None if unknown.
-        fits: fold -> the calibration that was fitted. thresholds: code -> threshold on P(present).
+        thresholds: code -> threshold on P(present).
         weights: fold -> hash of its checkpoint's files, or name and commit on the Hub.
         first: recognizer and rows of the first fold, on which the checks are made.
     """
 
     predictions: Predictions
     rate_NU: np.ndarray | None
-    fits: dict[str, Fit]
     thresholds: dict[str, float]
     weights: dict[str, str]
     notes: tuple[str, ...]
@@ -75,10 +71,11 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
         ValueError: the checkpoint, the corpus or the store is not what it should be, the checkpoint has seen these people, or rows
             lack a label of groups.
     """
-    parts, fits, thresholds, weights, rates, notes, first = {}, {}, [], {}, [], [], None
+    parts, thresholds, weights, rates, notes, first = {}, [], {}, [], [], None
     for fold in task.folds:
         name = fold or ""
         checkpoint = task.checkpoint.replace(FOLD, name)
+        refuse_calibrated(checkpoint, task.corpus, fold, task.split)
         recognizer = Recognizer.load(checkpoint, task.device)
         task = _drawn_to_size(task, recognizer)
         rows = evaluation_rows(task.corpus, task.data_dir, task.protocol, fold, task.split, task.limit, **task.options)
@@ -87,10 +84,6 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
             raise ValueError(
                 f"--group-by {unknown[0]}: the rows have {', '.join(rows.groups) or 'no labels of groups'}"
             )
-        if task.calibrate:
-            say(f"{name or task.corpus}: calibrating on validation people")
-            fits[name] = calibrate(recognizer, task, fold)
-            recognizer.model.config.calibration = fits[name].calibration
         say(f"{name or task.corpus}: reading {len(rows)} rows")
         parts[name] = predict(
             recognizer, rows, task.protocol, task.mode, task.batch_size, store / name if name else store
@@ -100,12 +93,14 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
         rates.append(base_rates(task.corpus, task.data_dir, task.protocol, fold, **task.options))
         first = first or (recognizer, rows)
     if any(found != thresholds[0] for found in thresholds):
-        raise ValueError("the folds' checkpoints have different thresholds: evaluate them one by one, with --fold")
+        raise ValueError(
+            "the folds' checkpoints have different thresholds: evaluate them one by one, with --fold, or calibrate each with "
+            "--temperatures-only"
+        )
     predictions = parts[""] if "" in parts else joined(parts)
     return Outcome(
         predictions,
         by_row(rates, [len(part.rows) for part in parts.values()]),
-        fits,
         dict(thresholds[0]),
         weights,
         (*first[1].notes, *dict.fromkeys(filter(None, notes))),
@@ -128,33 +123,20 @@ def _drawn_to_size(task: Task, recognizer: Recognizer) -> Task:
     return replace(task, options={"draw_size": recognizer.side} | dict(task.options))
 
 
-def calibrate(recognizer: Recognizer, task: Task, fold: str | None) -> Fit:
-    """Temperatures, and with one fold thresholds, from validation people; see calibrate.py.
+def refuse_calibrated(checkpoint: str, corpus: str, fold: str | None, split: str) -> None:
+    """Refuse to score a checkpoint on people that its calibration was fitted on, as its training.json says.
 
     Raises:
-        ValueError: the split may hold validation people, or there is nothing to fit: no probabilities, or no temperature.
-
-    With a frozen fold they are the tenth of its training people that `train_sft.py` sets aside by default.
+        ValueError: the rows may show some of them.
     """
-    if task.split != "test":
+    fitted = (training_record(checkpoint) or {}).get("calibration", {})
+    if fitted.get("corpus") == corpus and (split != "test" or _number(fitted["fold"]) != _number(fold)):
         raise ValueError(
-            f"--calibrate with --split {task.split}: it would be fitted on people it is tested on; expected split test"
+            f"{checkpoint} was calibrated on validation people of {corpus}, fold {fitted['fold']}, but fold {fold}, split {split} "
+            "is to test it: it may show people that the calibration was fitted on; expected split test of the same fold"
         )
-    if task.mode == "generate" or task.protocol.scale == CONTINUOUS:
-        what = (
-            "mode generate gives no probabilities"
-            if task.mode == "generate"
-            else "the continuous scale has no temperature"
-        )
-        raise ValueError(f"--calibrate: {what}; leave it out")
-    options = dict(task.options)
-    if fold is not None:
-        options.setdefault("validation_share", 0.1)
-    try:
-        rows = evaluation_rows(task.corpus, task.data_dir, task.protocol, fold, "validation", task.limit, **options)
-    except CorpusError as error:
-        raise CorpusError(f"--calibrate needs validation people: {error}") from error
-    with without_calibration(recognizer.model):
-        read = predict(recognizer, rows, task.protocol, task.mode, task.batch_size, keep_distribution=True)
-    reads = [Read(task.protocol, read.truth_NU, read.distribution_NUV)]
-    return fit_calibration(reads, rows.split, thresholds=len(task.folds) == 1)
+
+
+def _number(fold: str | int | None) -> str | None:
+    """A fold by one name: "fold1", "1" and 1 are the same."""
+    return None if fold is None else str(fold).removeprefix("fold")

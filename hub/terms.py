@@ -44,9 +44,9 @@ def why_a_statement(checkpoint: Path, base: str | None = None, passed: tuple[Pat
         ValueError: a training.json of the chain cannot be read, or names a corpus that this package does not know.
     """
     card = _front_matter(checkpoint / "README.md")
-    if not (checkpoint / RECORD).is_file():
+    if (found := _record(checkpoint / RECORD)) is None:
         return None if _states_licence(card) else f"{checkpoint} has no {RECORD} and no card that states a licence"
-    names, recorded, tower = _record(checkpoint / RECORD)
+    names, recorded, tower = found
     readers = [reader_class(name) for name in dict.fromkeys(names)]
     if asked := [reader.title for reader in readers if reader.licensed]:
         return f"the weights learnt from {', '.join(asked)}, which the owners give out by request"
@@ -69,10 +69,14 @@ def why_a_statement(checkpoint: Path, base: str | None = None, passed: tuple[Pat
     )
 
 
-def _record(path: Path) -> tuple[list[str], str | None, str | None]:
-    """Corpora that a run learnt from, and the checkpoint and the tower that it went on from."""
+def _record(path: Path) -> tuple[list[str], str | None, str | None] | None:
+    """Corpora that a run learnt from, and the checkpoint and the tower that it went on from; None if no run is recorded."""
+    if not path.is_file():
+        return None
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
+        if {*record} == {"calibration"}:  # `aullava calibrate` on a checkpoint that came without a record
+            return None
         names = [entry["corpus"] for entry in record["data"]["corpora"]]
         base, tower = (record["settings"].get(name) for name in ("checkpoint", "tower"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -76,7 +76,19 @@ ARROWS = REMOTE | {
         "recognition",
         "release",
     },
-    "cli": {*REMOTE, "common", "dataset_builder", "evaluation", "hub", "metrics", "recognition", "release", "space"},
+    "commands": {"action_units", "common", "dataset_builder", "evaluation", "recognition"},
+    "cli": {
+        *REMOTE,
+        "commands",
+        "common",
+        "dataset_builder",
+        "evaluation",
+        "hub",
+        "metrics",
+        "recognition",
+        "release",
+        "space",
+    },
     "demo": {*REMOTE, "common", "dataset_builder", "recognition", "release", "cli"},
 }
 

@@ -14,7 +14,8 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 [TREE] = [text for language, text in BLOCKS if language == "text"]
 [_, PYTHON, VIDEO, CORPUS] = [text for language, text in BLOCKS if language == "python"]
-COMMANDS = [line for language, text in BLOCKS if language == "bash" for line in text.replace("\\\n", "").splitlines()]
+SCRIPTS = [text.replace("\\\n", "") for language, text in BLOCKS if language == "bash"]
+COMMANDS = [line.strip() for text in SCRIPTS for line in text.splitlines()]
 FILM_COMMANDS = [line.split("#")[0].split() for line in COMMANDS if line.startswith("aullava ") and "film/" in line]
 
 

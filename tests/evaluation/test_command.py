@@ -1,4 +1,4 @@
-"""`aullava evaluate` on small corpora: files, folds, refusals, exit codes; and the recipes it points to."""
+"""`aullava evaluate` on small corpora: files, folds, refusals, exit codes."""
 
 import json
 import shlex
@@ -7,7 +7,6 @@ import pytest
 
 from aullava.cli import main
 from aullava.dataset_builder.folds import fold
-from aullava.evaluation import recipes
 from aullava.evaluation.rows import EvaluationRows
 
 from tiny import make_tiny_checkpoint
@@ -62,11 +61,10 @@ def test_all_folds_of_disfa(checkpoint, corpus, tmp_path, capsys):
 
 def test_drawn_faces_with_everything(checkpoint, tmp_path):
     out = tmp_path / "drawn.json"
-    flags = DRAWN + " --calibrate --group-by glasses --corrupt 1 --option frames_per_identity=1 --option first=3"
+    flags = DRAWN + " --group-by glasses --corrupt 1 --option frames_per_identity=1 --option first=3"
     assert run(flags, "--checkpoint", checkpoint, "--out", out) == 0
     record = json.loads(out.read_text())
     assert record["rows"] == 8 and record["people"] == 8 and record["published"] == {}
-    assert 1 / 8 <= record["calibration"][""]["calibration"]["temperature"]["occurrence"] <= 8
     assert {group["name"] for group in record["groups"]["glasses"]["groups"]} > {"none"}
     assert sum(group["faces"] for group in record["groups"]["glasses"]["groups"]) == 8
     assert record["checks"]["batch_against_single"]["same_values"] == 1
@@ -94,6 +92,17 @@ def test_a_checkpoint_a_fold_and_one_that_has_seen_these_people(checkpoint, corp
     assert "no fold was asked for" in capsys.readouterr().err
 
 
+def test_people_that_a_calibration_was_fitted_on_do_not_test_it(corpus, tmp_path, capsys):
+    made = make_tiny_checkpoint(tmp_path / "calibrated", "swin")
+    (made / "training.json").write_text(json.dumps({"calibration": {"corpus": "disfa", "fold": "fold1"}}))
+    flags = "--corpus disfa --checks 0 --draws 5 --device cpu --protocol AU12"
+    common = ("--checkpoint", made, "--data-dir", corpus, "--out", tmp_path / "a.json")
+    for wrong in ("--fold fold2", "--split all", "--fold fold1 --split train"):
+        assert run(f"{flags} {wrong}", *common) == 2
+        assert "calibrated on validation people of disfa, fold fold1" in capsys.readouterr().err
+    assert run(flags + " --fold 1", *common) == 0
+
+
 @pytest.mark.parametrize(
     "flags, said",
     [
@@ -110,9 +119,7 @@ def test_a_checkpoint_a_fold_and_one_that_has_seen_these_people(checkpoint, corp
         (DRAWN + " --group-by sex --out a.json", "the rows have skin_tone, age"),
         ("--corpus disfa --folds fold1,1 --out a.json", "expected each fold once"),
         (DRAWN + " --protocol AU99 --out a.json", "AU99"),
-        (DRAWN + " --calibrate --split validation --out a.json", "people it is tested on; expected split test"),
-        (DRAWN + " --calibrate --mode generate --out a.json", "mode generate gives no probabilities"),
-        (DRAWN + " --calibrate --protocol feafa --out a.json", "the continuous scale has no temperature"),
+        (DRAWN + " --calibrate --out a.json", "Run `aullava calibrate --checkpoint DIR --out NEW_DIR` first"),
     ],
 )
 def test_bad_usage(checkpoint, tmp_path, monkeypatch, capsys, flags, said):
@@ -179,31 +186,3 @@ def test_a_picture_that_fails_while_it_is_read_costs_exit_code_1_and_is_named(
     assert said.count("failed: picture: procedural/test-000000/drawn//2: the disk is gone") == 1
     cells = record["scores"]["present"]["pooled"]["per_unit"]["AU12"]
     assert cells["frames"] == 8 and cells["undetermined"] == 1
-
-
-def test_cross_recipe_leaves_out_who_is_in_both(tmp_path, capsys):
-    places = [f"disfa={disfa.make(tmp_path / 'd', frames=1)}", f"feafa={feafa.make(tmp_path / 'f', frames=1)}"]
-    assert recipes.main(["cross", "--config", "c.yaml", *places]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    trained = [shlex.split(line) for line in lines if "train_sft.py" in line]
-    assert [line[line.index("--corpora") + 1] for line in trained] == ["feafa", "disfa"]
-    assert sum("--split all" in line for line in lines) == 2
-    assert recipes.main(["cross", "--config", "c.yaml", places[0]]) == 2
-
-
-def test_few_shot_people_are_nested_seeded_and_never_tested(tmp_path, capsys):
-    root = feafa.make(tmp_path / "f", frames=1)
-
-    def excluded(seed):
-        fractions = ("0.5", "0.75", "1.0")
-        arguments = ["few-shot", "--config", "c.yaml", f"feafa={root}", "--seed", seed, "--train-fraction", *fractions]
-        assert recipes.main(arguments) == 0
-        lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines() if "train_sft.py" in line]
-        options = [json.loads(line[line.index("--corpus_options") + 1]) for line in lines]
-        return [set(found.get("feafa", {}).get("exclude_subjects", ())) for found in options]
-
-    half, most, nobody = excluded("0")
-    assert len(half) == 2 and len(most) == 1 and not nobody and most < half
-    assert half <= fold("feafa", "fold1", feafa.SUBJECTS).train
-    assert {frozenset(excluded(str(seed))[0]) for seed in range(6)} != {frozenset(half)}
-    assert recipes.main(["few-shot", "--config", "c.yaml", f"feafa={root}", "--train-fraction", "2"]) == 2

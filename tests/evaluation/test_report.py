@@ -124,7 +124,6 @@ def test_the_report_marks_what_is_undefined_and_escapes_cells():
             "people": 6,
             "notes": ["BP4D", "settings: {}"],
             "answers": {"invalid": 0.25, "repaired": 0.0, "unreadable": 2},
-            "calibration": {},
             "thresholds": {"AU1": 0.4},
             "scores": {"present": scored.result | {"intervals": {"f1_undetermined_wrong": intervals}}},
             "controls": {"present": {"present at every face": scored.result}},

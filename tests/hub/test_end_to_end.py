@@ -1,7 +1,7 @@
-"""README's quick start, as it stands there: from training over a Hub to a stranger's process and to a Space.
+"""README's quick start, as it stands there: train, calibrate, evaluate, release over a Hub to a stranger's process and to a Space.
 
-Its commands run in a folder that looks like a clone, with a shorter training. The stranger has neither the package nor a cache,
-and meets an earlier commit of the repo, too. The Space is the one that was uploaded, run from what is downloaded.
+Its commands run in a folder that looks like a clone, with a shorter training and fewer faces. The stranger has neither the package
+nor a cache, and meets an earlier commit of the repo, too. The Space is the one that was uploaded, run from what is downloaded.
 """
 
 import json
@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 import torch
 from gradio_client import handle_file
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 from aullava.cli import main
@@ -23,7 +24,7 @@ from aullava.recognition.load import load_checkpoint
 
 from checkout import ROOT
 from loopback_hub import LoopbackHub
-from quick_start import COMMANDS, HF, READING, REPO, SHORTER, SPACE, STRANGER, download, run, served
+from quick_start import COMMANDS, FEWER, HF, READING, REPO, SHORTER, SPACE, STRANGER, download, run, served
 from tiny import make_tiny_checkpoint
 
 REPORT = """
@@ -75,8 +76,8 @@ def follow(command: list[str], clone: Path, hub: LoopbackHub) -> None:
             pass
         case ["python", "train_sft.py", *flags]:
             run([sys.executable, "train_sft.py", *flags, *SHORTER], clone)
-        case ["aullava", *words]:
-            assert main(words) == 0
+        case ["aullava", verb, *words]:
+            assert main([verb, *words, *FEWER.get(verb, ())]) == 0
         case ["hf", *words]:
             run([sys.executable, "-c", HF, *words], clone, hub.environment("hf_me", clone / "cache"))
         case [setting, "python", "-m", "aullava.space.app"]:  # the Space that is started below has the same program
@@ -126,6 +127,24 @@ def test_trained_adapters_arrive_as_a_whole_checkpoint_with_the_card_of_their_ru
     assert f'from_pretrained("{REPO}", trust_remote_code=True)' in card and "PeftModel" not in card
     assert "license: apache-2.0" in card and "library_name: transformers" in card
     assert json.loads(repo.files["training.json"])["settings"]["lora_r"] == 16
+
+
+def test_the_release_carries_its_calibration_and_the_figures_that_were_measured_with_it(world):
+    verbs = [words[1] for words in COMMANDS if words[0] == "aullava"]
+    assert verbs == ["calibrate", "evaluate", "release", "release"]  # the last writes the Space
+    files, made = world.hub.repos["models", REPO].files, world.clone / "outputs" / "quick_start"
+    calibration = json.loads(files["config.json"])["calibration"]
+    assert {*calibration["temperature"]} == {"occurrence", "intensity"}
+    assert calibration["temperature"]["occurrence"] != 1
+    assert json.loads((made / "model" / "config.json").read_text()).get("calibration", {}) == {}
+    fitted = json.loads(files["training.json"])["calibration"]
+    assert fitted["split"] == "validation" and fitted["rows"] == 24 and [*fitted["protocols"]] == ["bp4d", "disfa"]
+    card, report = files["README.md"].decode(), json.loads((made / "report.json").read_text())
+    assert f"Calibrated on procedural, 24 rows of {fitted['people']} validation people" in card
+    assert report["rows"] == 24 and report["split"] == "test"
+    measured = report["scores"]["present"]["intervals"]["f1_undetermined_wrong"]["mean"]["value"]
+    told = {result.metric_type: result.metric_value for result in ModelCard(card).data.eval_results}
+    assert told["f1_undetermined_wrong"] == pytest.approx(measured)
 
 
 def test_the_stranger_reads_what_the_package_reads(world):

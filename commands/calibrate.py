@@ -1,0 +1,237 @@
+"""`aullava calibrate`: fit temperatures and thresholds on validation people, and write them into a copy of a checkpoint.
+
+The copy's training.json says under `calibration` what they were fitted on, and its card says so in a sentence; both travel with a
+release. Flags are declared without torch: what reads is imported when the verb runs.
+"""
+
+import argparse
+import datetime
+import hashlib
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aullava.action_units import PROTOCOLS, SCALES, Protocol, resolve_protocol
+from aullava.checkpoint.training_record import training_record
+from aullava.common.scrub import portable_value
+from aullava.common.versions import code_version, library_versions
+from aullava.dataset_builder.corpora.registry import READERS
+from aullava.dataset_builder.leaks import person
+from aullava.recognition.arguments import named, positive
+
+DONE = 0
+_SHARE = 0.1  # of a fold's training people, where no training.json says how many were set aside
+
+
+class UsageError(ValueError):
+    """What was asked for cannot be done; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `aullava calibrate`; `add_flags` explains each."""
+
+    checkpoint: Path
+    corpus: str
+    out: Path
+    data_dir: str | None = None
+    fold: str | None = None
+    protocol: tuple[str, ...] = ()
+    scale: str | None = None
+    mode: str = "joint"
+    faces: str = "none"
+    temperatures_only: bool = False
+    limit: int | None = None
+    batch_size: int = 32
+    device: str = "auto"
+    option: tuple[str, ...] = ()
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `aullava calibrate`."""
+    parser.add_argument(
+        "--checkpoint", type=_folder, required=True, metavar="DIR", help="a whole checkpoint; it stays as it is"
+    )
+    parser.add_argument(
+        "--corpus", required=True, choices=tuple(READERS), metavar="NAME", help=f"one of {', '.join(READERS)}"
+    )
+    parser.add_argument("--data-dir", type=named, metavar="DIR", help="its folder; nothing for procedural")
+    parser.add_argument(
+        "--out", type=_folder, required=True, metavar="NEW_DIR", help="the calibrated copy; must not exist yet"
+    )
+    parser.add_argument(
+        "--fold", metavar="NAME", help="the fold that the checkpoint was trained on, such as fold1 (default: none)"
+    )
+    parser.add_argument(
+        "--protocol",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="units and scale to fit on; may be repeated (default: what papers on the corpus report; drawn faces: bp4d and disfa)",
+    )
+    parser.add_argument("--scale", help="scale of a list of units: occurrence (default) or intensity")
+    parser.add_argument("--mode", choices=("joint", "parallel"), default="joint", help="default: %(default)s")
+    parser.add_argument(
+        "--faces", choices=("auto", "none"), default="none", help="auto: crop the largest face of each frame"
+    )
+    parser.add_argument(
+        "--temperatures-only",
+        action="store_true",
+        help="fit no thresholds, so that the checkpoints of several folds can be scored together",
+    )
+    parser.add_argument("--limit", type=positive, metavar="N", help="at most N validation rows, evenly spread")
+    parser.add_argument(
+        "--batch-size", type=positive, default=32, metavar="N", help="pictures read at once (default: %(default)s)"
+    )
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto (default: %(default)s)")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="of the corpus; may be repeated"
+    )
+
+
+def request_from(args: argparse.Namespace) -> Request:
+    """The request that parsed flags make."""
+    given = {name: value for name, value in vars(args).items() if name != "run"}
+    return Request(**given | {"protocol": tuple(args.protocol), "option": tuple(args.option)})
+
+
+def calibrate(request: Request) -> int:
+    """Read validation people, fit, write the copy.
+
+    Returns:
+        0: done.
+
+    Raises:
+        UsageError: an argument is wrong or does not go with the corpus, a picture cannot be read, or there is nothing to fit.
+            No copy was written.
+    """
+    from aullava.evaluation.calibrate import write_calibrated
+
+    try:
+        fit, origin = _fit(request)
+        written = write_calibrated(request.checkpoint, request.out, fit.calibration, origin=origin)
+    except (ValueError, TypeError, OSError) as error:
+        raise UsageError(str(error)) from error
+    for name, found in origin["protocols"].items():
+        before, after = (f"{found[key]:.4f}" if found[key] is not None else "-" for key in ("ece_before", "ece_after"))
+        _say(f"{name}: calibration error {before} before, {after} after, on the people it was fitted on")
+    _say(f"{json.dumps(fit.calibration)}; written to {written}")
+    return DONE
+
+
+def _fit(request: Request):
+    """The fit, and what training.json says of it."""
+    from aullava.evaluation.calibrate import Read, fit_calibration, without_calibration
+    from aullava.evaluation.predictions import predict
+    from aullava.evaluation.recognizer import Recognizer
+    from aullava.evaluation.rows import PROCEDURAL, evaluation_rows
+
+    protocols = _protocols(request)
+    options = _options(request)
+    _refuse_unfit(request)
+    recognizer = Recognizer.load(request.checkpoint, request.device)
+    if request.corpus == PROCEDURAL:  # faces are drawn in the size that the model takes
+        options = {"count": request.limit or 1000, "draw_size": recognizer.side} | options
+    reads, described, people, rows_read = [], {}, set(), set()
+    for protocol in protocols:
+        rows = evaluation_rows(
+            request.corpus, request.data_dir, protocol, request.fold, "validation", request.limit, **options
+        )
+        if unknown := recognizer.refuse_seen(rows):
+            _say(unknown)
+        _say(f"{protocol.name}: reading {len(rows)} rows of {len({*rows.subjects})} validation people")
+        with without_calibration(recognizer.model):
+            read = predict(recognizer, rows, protocol, request.mode, request.batch_size, keep_distribution=True)
+        if read.failures:
+            raise ValueError(f"{len(read.failures)} pictures cannot be read: {'; '.join(read.failures[:3])}")
+        reads.append(Read(protocol, read.truth_NU, read.distribution_NUV))
+        described[protocol.name] = {"scale": protocol.scale, "units": [*protocol.units], "rows": len(rows)}
+        people |= {person(request.corpus, subject) for subject in rows.subjects}
+        rows_read |= {*rows.rows}
+    fit = fit_calibration(reads, rows.split, thresholds=not request.temperatures_only)
+    fit.calibration.get("thresholds", {}).pop("custom", None)  # they would be those of every list of units
+    for name, found in described.items():
+        found |= {"ece_before": fit.before[name], "ece_after": fit.after[name]}
+    origin = {
+        "corpus": request.corpus,
+        "fold": request.fold,
+        "split": rows.split,
+        "people": len(people),
+        "people_sha256": hashlib.sha256("\n".join(sorted(people)).encode()).hexdigest(),
+        "rows": len(rows_read),
+        "protocols": described,
+        "mode": request.mode,
+        "options": options,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "code": code_version(),
+        "versions": {"python": platform.python_version()} | library_versions(),
+    }
+    return fit, portable_value(origin)
+
+
+def _protocols(request: Request) -> list[Protocol]:
+    from aullava.evaluation.command import DEFAULT_PROTOCOLS
+    from aullava.evaluation.rows import PROCEDURAL
+
+    default = ("bp4d", "disfa") if request.corpus == PROCEDURAL else (DEFAULT_PROTOCOLS.get(request.corpus),)
+    names = request.protocol or default
+    if None in names:
+        raise ValueError(
+            f"no protocol for {request.corpus}: give --protocol, one of {', '.join(PROTOCOLS)} or a list of units"
+        )
+    protocols = [resolve_protocol(name, None if name in PROTOCOLS else request.scale) for name in names]
+    if graded := [protocol.name for protocol in protocols if not SCALES[protocol.scale].has_levels]:
+        raise ValueError(
+            f"protocol {graded[0]} is on the continuous scale, which has no temperature: give --protocol of another scale"
+        )
+    return protocols
+
+
+def _options(request: Request) -> dict[str, Any]:
+    """Of the rows: the corpus's own, and whom the run that trained the checkpoint set aside."""
+    from aullava.dataset_builder.export.request import parse_options
+    from aullava.evaluation.rows import PROCEDURAL
+
+    options = parse_options(request.corpus, request.option)
+    if options.pop("split", None) not in (None, "validation"):
+        raise ValueError(
+            "--option split: a calibration is fitted on validation people, never on those it is tested on"
+        )
+    if request.corpus != PROCEDURAL and request.faces != "none":
+        options["faces"] = request.faces
+    if request.fold is not None:
+        mix = (training_record(request.checkpoint) or {}).get("data", {}).get("mix", {})
+        options["validation_share"] = mix.get("validation_share", _SHARE)
+        options["seed"] = mix.get("data_mix_seed", 0)
+        if not options["validation_share"]:
+            raise ValueError(
+                f"{request.checkpoint} was trained with validation_share 0: it has seen everybody of fold {request.fold} whom "
+                "the fold does not test, so nobody is left to calibrate on. Train with validation people"
+            )
+    return options
+
+
+def _refuse_unfit(request: Request) -> None:
+    if not (request.checkpoint / "config.json").is_file():
+        merged = (request.checkpoint / "adapter_config.json").is_file()
+        raise ValueError(
+            f"{request.checkpoint} "
+            + (
+                "holds adapters: merge them first, python -m aullava.training.run.saving ADAPTERS OUT, or train with --merge_lora"
+                if merged
+                else "holds no config.json: expected the folder of a whole checkpoint"
+            )
+        )
+    if request.out.exists():
+        raise ValueError(f"--out {request.out} exists: expected a folder that does not exist yet")
+
+
+def _folder(text: str) -> Path:
+    return Path(named(text)).expanduser()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
