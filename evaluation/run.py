@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from aullava.action_units import CONTINUOUS, Protocol
+from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.dataset_builder.errors import CorpusError
+from aullava.detection.framing import AskedFraming, Framing
 from aullava.evaluation.calibrate import Fit, Read, fit_calibration, without_calibration
 from aullava.evaluation.predictions import Predictions, joined, predict
 from aullava.evaluation.recognizer import Recognizer
@@ -26,6 +28,7 @@ class Task:
         checkpoint: folder or Hub id; "{fold}" in it stands for the fold's name.
         folds: names, or (None,) without folds.
         calibrate: whether a calibration is fitted on validation people first, for this run only.
+        faces: what the command says of how faces are cropped.
         options: of the rows, as `evaluation_rows` takes them.
     """
 
@@ -40,6 +43,7 @@ class Task:
     batch_size: int
     device: str
     calibrate: bool
+    faces: AskedFraming
     options: Mapping[str, Any]
 
 
@@ -51,6 +55,7 @@ class Outcome:
         predictions: of all folds together.
         rate_NU: base rates for each row, of the people its fold trains on; None if unknown.
         fits: fold -> the calibration that was fitted. thresholds: code -> threshold on P(present).
+        framing: how faces were cropped. trained_framing: as the checkpoint says.
         weights: fold -> hash of its checkpoint's files, or name and commit on the Hub.
         first: recognizer and rows of the first fold, on which the checks are made.
     """
@@ -59,6 +64,8 @@ class Outcome:
     rate_NU: np.ndarray | None
     fits: dict[str, Fit]
     thresholds: dict[str, float]
+    framing: Framing
+    trained_framing: Framing
     weights: dict[str, str]
     notes: tuple[str, ...]
     first: tuple[Recognizer, EvaluationRows]
@@ -77,12 +84,15 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
             lack a label of groups.
     """
     parts, fits, thresholds, weights, rates, first = {}, {}, [], {}, [], None
+    trained_framings: list[Framing] = []
     for fold in task.folds:
         name = fold or ""
         checkpoint = task.checkpoint.replace(FOLD, name)
         refuse_seen(checkpoint, task.corpus, fold, task.split)
         recognizer = Recognizer.load(checkpoint, task.device)
-        task = _drawn_to_size(task, recognizer)
+        trained_framings.append(Framing(**recognizer.model.config.framing))
+        framing = _framing(task, trained_framings[-1])
+        task = _with_pictures(task, recognizer, framing)
         rows = evaluation_rows(task.corpus, task.data_dir, task.protocol, fold, task.split, task.limit, **task.options)
         if unknown := [label for label in labels if label not in rows.groups]:
             raise ValueError(
@@ -102,12 +112,16 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
         first = first or (recognizer, rows)
     if any(found != thresholds[0] for found in thresholds):
         raise ValueError("the folds' checkpoints have different thresholds: evaluate them one by one, with --fold")
+    if any(found != trained_framings[0] for found in trained_framings):
+        raise ValueError("the folds' checkpoints frame faces differently: evaluate them one by one, with --fold")
     predictions = parts[""] if "" in parts else joined(parts)
     return Outcome(
         predictions,
         by_row(rates, [len(part.rows) for part in parts.values()]),
         fits,
         dict(thresholds[0]),
+        framing,
+        trained_framings[0],
         weights,
         first[1].notes,
         first,
@@ -122,11 +136,24 @@ def by_row(rates: Sequence[np.ndarray | None], counts: Sequence[int]) -> np.ndar
     return None if any(rate_U is None for rate_U in rates) else np.repeat(rates, counts, axis=0)
 
 
-def _drawn_to_size(task: Task, recognizer: Recognizer) -> Task:
-    """Drawn faces come in the size of the model's pictures unless another was asked for."""
-    if task.corpus != PROCEDURAL:
-        return task
-    return replace(task, options={"draw_size": recognizer.side} | dict(task.options))
+def _framing(task: Task, trained: Framing) -> Framing:
+    """How the corpus's pictures are cropped: as the checkpoint was trained, but not where they are faces already."""
+    if reader_class(task.corpus).framing is None:
+        framing = task.faces.over(trained)
+        return replace(framing, largest=framing.crops)  # a labelled frame is about one person
+    if task.faces.override or task.faces.faces not in ("auto", "none"):
+        raise ValueError(
+            f"pictures of {task.corpus} are faces already and are not cropped: leave --faces and --framing out"
+        )
+    return Framing("none")
+
+
+def _with_pictures(task: Task, recognizer: Recognizer, framing: Framing) -> Task:
+    """The task with the options that make its pictures: drawn in the size that the model takes unless another was asked for;
+    else cropped as `framing` says."""
+    if task.corpus == PROCEDURAL:
+        return replace(task, options={"draw_size": recognizer.side} | dict(task.options))
+    return replace(task, options={**task.options, "faces": framing})
 
 
 def calibrate(recognizer: Recognizer, task: Task, fold: str | None) -> Fit:

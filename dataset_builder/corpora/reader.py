@@ -14,6 +14,7 @@ from aullava.action_units import canonical_code
 from aullava.dataset_builder.errors import LayoutError
 from aullava.dataset_builder.paths import Root
 from aullava.dataset_builder.records import FrameRecord
+from aullava.detection.framing import Framing
 
 _DEPTH_SEARCHED = 3  # levels above and below a wrong folder in which the right one is looked for
 _FOLDERS_SEARCHED = 2000
@@ -35,6 +36,8 @@ class CorpusReader(ABC):
         groups: keys of `FrameRecord.groups`.
         people_known: whether `subject` tells people apart. Where not (pictures from the web, whole videos) it names the picture or
             video, and a split by subject may still share people.
+        framing: for pictures that are faces already and are not cropped again: how faces elsewhere are cropped to look like them.
+            None: pictures show more than a face.
         notes: what a reader of its data must know, one sentence each; they go into the dataset's description.
 
     Args:
@@ -53,6 +56,7 @@ class CorpusReader(ABC):
     units: Mapping[str, tuple[str, ...]]
     groups: tuple[str, ...] = ()
     people_known: bool = True
+    framing: ClassVar[Framing | None] = None
     notes: tuple[str, ...] = ()
 
     def __init__(self, data_dir: str | os.PathLike, *, follow_links: bool = False):
