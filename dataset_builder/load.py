@@ -151,6 +151,8 @@ def _select(
     left_out = {state: count for state, count in sorted(counts.items()) if state not in usable}
     if left_out:
         said += "; left out: " + ", ".join(f"{count} {state}" for state, count in left_out.items())
+    if not len(kept) and set(counts) == {NO_FACE}:
+        raise CorpusError(f"{said}. Pictures that are faces already, cropped before, take faces 'none'")
     if not len(kept):
         raise CorpusError(f"{said}. Are the pictures there, and do the labels code the units of the protocol?")
     if left_out:

@@ -63,7 +63,7 @@ class Framing:
         kind, _, weights = without_folder(self.detector).partition(":")
         finder = "OpenCV's cascade" if kind == "haar" else f"YuNet ({weights})"
         whose = "the largest face of a picture" if self.largest else "every face of a picture"
-        return f"{whose}, found by {finder}, in a square larger than its box by {self.margin:.4g} of its side on each side"
+        return f"{whose}, found by {finder}, in a square larger than its box by {100 * self.margin:.4g}% of its side on each side"
 
 
 @dataclass(frozen=True)
