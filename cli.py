@@ -218,15 +218,17 @@ def _add_build(verbs) -> None:
     verb.add_argument("--protocol", metavar="NAME", help="units and scale of the values (default: all that is coded)")
     verb.add_argument(
         "--faces",
-        choices=("auto", "none"),
+        type=named,
         default="none",
-        help="auto: crop the largest face of each frame, as `recognize` does. none: whole frames (default: %(default)s)",
+        metavar="HOW",
+        help="none: whole frames. auto or haar: crop the largest face of each, found by OpenCV's cascade. yunet:FILE.onnx or "
+        "yunet:ORG/NAME: found by YuNet (default: %(default)s)",
     )
     verb.add_argument(
         "--margin",
         type=float,
         metavar="M",
-        help="share of the face's side added around a crop, 0 to 4 (default: 0.25)",
+        help="share of the face's side added around a crop, 0 to 4 (default: 0.25; with yunet 0.125)",
     )
     verb.add_argument(
         "--size", type=positive, metavar="N", help="side of a crop in pixels (default: as in the source)"
@@ -353,7 +355,18 @@ def _add_evaluate(verbs) -> None:
         "--mode", choices=("joint", "parallel", "generate"), default="joint", help="default: %(default)s"
     )
     verb.add_argument(
-        "--faces", choices=("auto", "none"), default="none", help="auto: crop the largest face of each frame"
+        "--faces",
+        type=named,
+        default="auto",
+        metavar="HOW",
+        help="auto: crop the largest face of each frame as the checkpoint was trained; drawn faces stay whole. none: whole frames. "
+        "haar, yunet:FILE.onnx, yunet:ORG/NAME: the checkpoint's detector by name (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--framing",
+        type=named,
+        metavar="KEY=VALUE,...",
+        help="crop otherwise than the checkpoint was trained, on purpose, as in `recognize`",
     )
     verb.add_argument("--limit", type=positive, metavar="N", help="at most N rows, evenly spread")
     verb.add_argument(

@@ -9,6 +9,7 @@ from transformers import LlavaConfig
 from transformers.activations import ACT2FN
 
 from .action_units import OCCURRENCE, PROTOCOLS, SCALES, canonical_code
+from .image_aullava import DEFAULT_FRAMING, check_framing
 
 # Written into every saved config.json, because registering a class with one Auto class adds that one entry only.
 AUTO_MAP = {
@@ -39,8 +40,11 @@ class AULlavaConfig(LlavaConfig):
         calibration: what was fitted on validation data, never on test data; empty for none. {"temperature": {"occurrence": 1.3},
             "thresholds": {"bp4d": {"AU1": 0.4}}}: the logits of a scale's values are divided by its temperature; a unit of an
             occurrence protocol counts as present where P(active) is above its threshold. Mode "generate" knows neither.
-        face_margin: share of a face's side around it in a crop, 0 to 4, where OpenCV's cascade finds the faces: what frames them
-            as in training. None: as it does by default.
+        framing: how faces are cropped to look as in training: {"detector": "haar", "margin": 0.25, "alignment": "none",
+            "largest": false}, which is also what a checkpoint means that says nothing. detector: "haar" (OpenCV's cascade),
+            "yunet:WEIGHTS", or "none" (whole pictures). margin: share of a face's side added on each side, 0 to 4. largest:
+            whether only the largest face of a picture is read. An older config.json may say
+            `face_margin` instead, the margin alone.
         auto_map: where the Auto classes find this code in a model folder.
         custom_pipelines: the tasks `transformers.pipeline` finds there.
 
@@ -51,8 +55,8 @@ class AULlavaConfig(LlavaConfig):
         StrictDataclassError (huggingface_hub), at construction and at save: a field has the wrong type,
             `image_token_index` lies outside the vocabulary, the projector's activation is unknown,
             `vision_feature_layer` is no layer of the tower, `vision_feature_select_strategy` would drop a patch,
-            `image_seq_length` is not what the tower puts out, `face_margin` is out of range, or `calibration` holds anything it
-            does not know.
+            `image_seq_length` is not what the tower puts out, `framing` or `calibration` holds anything it does not
+            know, or both `framing` and `face_margin` are given.
     """
 
     model_type = "llava"
@@ -60,11 +64,16 @@ class AULlavaConfig(LlavaConfig):
     question_form: Literal["full", "short"] = "full"
     prompt_layout: Literal["image_first", "instruction_first"] = "image_first"
     calibration: dict[str, Any] = field(default_factory=dict)
-    face_margin: float | None = None
+    framing: dict[str, Any] = field(default_factory=lambda: dict(DEFAULT_FRAMING))
     auto_map: dict[str, str] = field(default_factory=lambda: dict(AUTO_MAP))
     custom_pipelines: dict[str, Any] = field(default_factory=lambda: dict(CUSTOM_PIPELINES))
 
     def __post_init__(self, **kwargs):
+        margin = kwargs.pop("face_margin", None)  # how checkpoints said it at first
+        if margin is not None and self.framing != DEFAULT_FRAMING:
+            raise ValueError(f"face_margin is {margin} and framing is {self.framing}: drop face_margin")
+        if margin is not None:
+            self.framing = DEFAULT_FRAMING | {"margin": margin}
         if self.text_config is None:
             self.text_config = {"model_type": "llama", "vocab_size": 32064}
         super().__post_init__(**kwargs)
@@ -107,9 +116,8 @@ class AULlavaConfig(LlavaConfig):
                 f"picture of {self.vision_config.image_size} px: set image_seq_length to {expected}"
             )
 
-    def validate_face_margin(self):
-        if self.face_margin is not None and not 0 <= self.face_margin <= 4:
-            raise ValueError(f"face_margin is {self.face_margin}: expected a share from 0 to 4, or None")
+    def validate_framing(self):
+        check_framing(self.framing)
 
     def validate_calibration(self):
         _check_keys("calibration", self.calibration, ("temperature", "thresholds"))

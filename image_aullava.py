@@ -1,9 +1,13 @@
 """The one place where a picture becomes pixels, so that Python, command line, datasets and Space read the same file to the same
-numbers. Pillow and numpy only: processes that merely read pictures start in a moment.
+numbers; and what a checkpoint's `framing` may say of how a face is cropped out of it. Pillow and numpy only: processes that
+merely read pictures start in a moment.
 """
 
 import io
 import os
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -15,6 +19,11 @@ MAX_ASPECT = 10  # long side over short side
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn of decompression bombs
 # Pillow opens more than this; formats that run other programs or render pages have no business in a face reader.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "JPEG2000", "BMP", "GIF", "TIFF", "PPM")
+
+# How a face is cropped where a checkpoint says nothing of it; detection/framing.py tells what each key means.
+DEFAULT_FRAMING = {"detector": "haar", "margin": 0.25, "alignment": "none", "largest": False}
+DETECTORS = "haar, none, or yunet:WEIGHTS"
+HIGHEST_MARGIN = 4
 
 
 class ImageReadError(ValueError):
@@ -117,3 +126,30 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
 def _to_8_bits(image_16: np.ndarray) -> np.ndarray:
     """0..65535 to 0..255, rounded."""
     return ((image_16.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def check_framing(framing: Mapping[str, Any]) -> None:
+    """Refuse what is no framing of a face; plain data, as a configuration holds it.
+
+    Args:
+        framing: detector ("haar", "none" or "yunet:WEIGHTS"), margin (0 to 4; 0 with detector "none"), alignment ("none"),
+            largest (true or false), and nothing else.
+
+    Raises:
+        ValueError: a key is missing or unknown, or a value out of range.
+    """
+    if not isinstance(framing, Mapping) or set(framing) != set(DEFAULT_FRAMING):
+        raise ValueError(f"framing is {framing!r}: expected {', '.join(DEFAULT_FRAMING)}")
+    detector, margin = framing["detector"], framing["margin"]
+    if not isinstance(detector, str) or not re.fullmatch(r"haar|none|yunet:.+", detector):
+        raise ValueError(f"the detector of framing is {detector!r}: expected {DETECTORS}")
+    if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not 0 <= margin <= HIGHEST_MARGIN:
+        raise ValueError(f"the margin of framing is {margin!r}: expected a share from 0 to {HIGHEST_MARGIN}")
+    if detector == "none" and margin:
+        raise ValueError(
+            f"the margin of framing is {margin:g} with detector none: a picture that is not cropped has 0"
+        )
+    if framing["alignment"] != "none":
+        raise ValueError(f"the alignment of framing is {framing['alignment']!r}: expected none, the only one there is")
+    if not isinstance(framing["largest"], bool):
+        raise ValueError(f"largest of framing is {framing['largest']!r}: expected true or false")

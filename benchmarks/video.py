@@ -53,7 +53,7 @@ class Benchmark:
         self.folder, self.given = folder, given
         self.figures: dict[str, float] = dict.fromkeys(TARGETS, math.nan)
         self._flags = ["--device", "cpu", "--batch-size", str(given.batch_size), "--mode", given.mode]
-        self._flags += ["--min-face", str(given.min_face), "--margin", str(given.margin)]
+        self._flags += ["--min-face", str(given.min_face), "--framing", f"margin={given.margin}"]
 
     def film(self, name: str, seconds: float, seed: int = 0) -> Path:
         from aullava.dataset_builder.corpora.procedural.film import write_film

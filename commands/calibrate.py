@@ -42,7 +42,8 @@ class Request:
     protocol: tuple[str, ...] = ()
     scale: str | None = None
     mode: str = "joint"
-    faces: str = "none"
+    faces: str = "auto"
+    framing: str | None = None
     temperatures_only: bool = False
     limit: int | None = None
     batch_size: int = 32
@@ -75,7 +76,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", help="scale of a list of units: occurrence (default) or intensity")
     parser.add_argument("--mode", choices=("joint", "parallel"), default="joint", help="default: %(default)s")
     parser.add_argument(
-        "--faces", choices=("auto", "none"), default="none", help="auto: crop the largest face of each frame"
+        "--faces",
+        default="auto",
+        metavar="HOW",
+        help="auto: crop as the checkpoint's framing says. none: the pictures are faces already (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--framing",
+        metavar="KEY=VALUE,...",
+        help="change the checkpoint's framing on purpose, as in `aullava evaluate`",
     )
     parser.add_argument(
         "--temperatures-only",
@@ -124,17 +133,22 @@ def calibrate(request: Request) -> int:
 
 def _fit(request: Request):
     """The fit, and what training.json says of it."""
+    from aullava.detection.framing import AskedFraming, Framing
     from aullava.evaluation.calibrate import Read, fit_calibration, without_calibration
     from aullava.evaluation.predictions import predict
     from aullava.evaluation.recognizer import Recognizer
     from aullava.evaluation.rows import PROCEDURAL, evaluation_rows
+    from aullava.evaluation.run import corpus_framing, picture_options
 
     protocols = _protocols(request)
     options = _options(request)
     _refuse_unfit(request)
     recognizer = Recognizer.load(request.checkpoint, request.device)
-    if request.corpus == PROCEDURAL:  # faces are drawn in the size that the model takes
-        options = {"count": request.limit or 1000, "draw_size": recognizer.side} | options
+    trained = Framing(**recognizer.model.config.framing)
+    framing = corpus_framing(request.corpus, AskedFraming(request.faces, override=request.framing), trained)
+    options = picture_options(request.corpus, recognizer, framing, options)
+    if request.corpus == PROCEDURAL:
+        options.setdefault("count", request.limit or 1000)
     reads, described, people, rows_read = [], {}, set(), set()
     for protocol in protocols:
         rows = evaluation_rows(
@@ -164,7 +178,8 @@ def _fit(request: Request):
         "rows": len(rows_read),
         "protocols": described,
         "mode": request.mode,
-        "options": options,
+        "framing": framing.stored(),
+        "options": {name: value for name, value in options.items() if name != "faces"},
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "code": code_version(),
         "versions": {"python": platform.python_version()} | library_versions(),
@@ -193,15 +208,12 @@ def _protocols(request: Request) -> list[Protocol]:
 def _options(request: Request) -> dict[str, Any]:
     """Of the rows: the corpus's own, and whom the run that trained the checkpoint set aside."""
     from aullava.dataset_builder.export.request import parse_options
-    from aullava.evaluation.rows import PROCEDURAL
 
     options = parse_options(request.corpus, request.option)
     if options.pop("split", None) not in (None, "validation"):
         raise ValueError(
             "--option split: a calibration is fitted on validation people, never on those it is tested on"
         )
-    if request.corpus != PROCEDURAL and request.faces != "none":
-        options["faces"] = request.faces
     if request.fold is not None:
         mix = (training_record(request.checkpoint) or {}).get("data", {}).get("mix", {})
         options["validation_share"] = mix.get("validation_share", _SHARE)

@@ -24,7 +24,7 @@ _KNOWN_PATH = re.compile(
     r"(?<![\w.:/~<-])/(?:home|Users|root|mnt|media|data|tmp|var|scratch|work|workspace|opt|srv|content|kaggle|nfs|gpfs|lustre)/"
     r"[^\s\"',;:)\]}]+|\b[A-Z]:\\+[^\s\"']+"
 )
-_ABSOLUTE = re.compile(r"(?<![\w.:/~<-])/(?:[^\s/'\",;:=)\]}]+/)*[^\s/'\",;:=)\]}]+/?")
+_ABSOLUTE = re.compile(r"(?<![\w./~<-])/(?:[^\s/'\",;:=)\]}]+/)*[^\s/'\",;:=)\]}]+/?")
 
 
 def find_secret(text: str) -> str | None:

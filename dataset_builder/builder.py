@@ -161,7 +161,7 @@ def _settings(builder: AUDatasetBuilder, subjects: list[str] | None, options: di
     return {
         "corpus": builder.reader.name,
         "protocol": asked,
-        "pictures": vars(pictures),
+        "pictures": pictures.settings() | {"embed": pictures.embed},
         "subjects": subjects,
         "options": {
             key: value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

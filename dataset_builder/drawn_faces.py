@@ -22,9 +22,6 @@ ASKED_UNITS = tuple(
     if any(code in protocol.units for name, protocol in PROTOCOLS.items() if name != "feafa")
 )
 
-# OpenCV's cascade boxes 0.85 to 0.91 of the side of such a picture: with this margin on each side its crops show the whole of it.
-CASCADE_MARGIN = 0.07
-
 
 @dataclass
 class DrawnFaceArguments:

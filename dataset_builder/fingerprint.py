@@ -53,6 +53,7 @@ def _code() -> str:
         *here.glob("*.py"),
         *(here / "corpora").rglob("*.py"),
         *(here / "frozen").glob("*.json"),
+        *(here.parent / "detection").glob("*.py"),
         *(here.parent / "media").glob("*.py"),
         here.parent / "action_units.py",
         here.parent / "image_aullava.py",

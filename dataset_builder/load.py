@@ -23,7 +23,7 @@ from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.pictures import PictureOptions
 from aullava.dataset_builder.schema import NO_FACE, OK
 from aullava.dataset_builder.splits import no_split, split_subjects
-from aullava.media.detection import HAAR_MARGIN
+from aullava.detection.framing import AskedFraming, Framing
 
 _log = logging.getLogger(__name__)
 
@@ -35,14 +35,14 @@ def load_au_dataset(
     fold: str | int | None = None,
     split: str | None = None,
     streaming: bool = False,
-    faces: str = "none",
+    faces: str | Framing = "none",
     *,
     subjects: Sequence[str] | None = None,
     exclude_subjects: Sequence[str] = (),
     validation_share: float = 0.0,
     seed: int = 0,
     no_face: str = "drop",
-    margin: float = HAAR_MARGIN,
+    margin: float | None = None,
     size: int | None = None,
     encoding: str = "auto",
     cache_dir: str | os.PathLike | None = None,
@@ -64,7 +64,10 @@ def load_au_dataset(
         fold: a frozen fold such as "fold1" or 1, "megraphau_fold1", "loso:S010"; None: no fold.
         split: "train", "validation" or "test"; None: with a fold or the owners' splits a DatasetDict of all, else every row.
         streaming: rows come as they are iterated over; nothing is cached, and dropped rows are not counted.
-        faces, margin, size, encoding: see `pictures.PictureOptions`.
+        faces: "none": pictures as they are. "auto" or "haar", or "yunet:FILE.onnx": the largest face of each, found by OpenCV's
+            cascade or by YuNet. Or a Framing, such as a checkpoint's.
+        margin: share of a face's side added on each side of its crop; None: the detector's own.
+        size, encoding: see `pictures.PictureOptions`.
         subjects: build only these people.
         exclude_subjects: people left out, for instance those of a test corpus.
         validation_share, seed: share of the training people set aside as split "validation".
@@ -83,10 +86,11 @@ def load_au_dataset(
         raise ValueError(f"no_face is {no_face!r}: expected 'drop' or 'keep'")
     if split is not None and "split" in options_of(name):
         options["split"] = split  # drawn faces: there are as many in each split as are asked for
+    framing = faces if isinstance(faces, Framing) else AskedFraming(faces, margin, largest=True).over(None)
     exclude_subjects = exclude_subjects if isinstance(exclude_subjects, str) else tuple(exclude_subjects)
     common = {
         "protocol": protocol,
-        "pictures": PictureOptions(faces, margin, size, encoding),
+        "pictures": PictureOptions(framing, size, encoding),
         "cache_dir": cache_dir,
         **options,
     }
@@ -147,6 +151,8 @@ def _select(
     left_out = {state: count for state, count in sorted(counts.items()) if state not in usable}
     if left_out:
         said += "; left out: " + ", ".join(f"{count} {state}" for state, count in left_out.items())
+    if not len(kept) and set(counts) == {NO_FACE}:
+        raise CorpusError(f"{said}. Pictures that are faces already, cropped before, take faces 'none'")
     if not len(kept):
         raise CorpusError(f"{said}. Are the pictures there, and do the labels code the units of the protocol?")
     if left_out:

@@ -15,11 +15,12 @@ from PIL import Image
 
 from aullava.dataset_builder.records import ImageFile, Picture, VideoFrame
 from aullava.dataset_builder.schema import NO_FACE, NO_PICTURE, OK, UNREADABLE
+from aullava.detection.framing import Framing, make_detector, weights_hash
 from aullava.image_aullava import ImageReadError, load_image
-from aullava.media.detection import HAAR_MARGIN, FaceBox, HaarDetector
+from aullava.media.boxes import FaceBox
 from aullava.media.video import VideoEnd, VideoFrames, VideoReadError
 
-FACES, ENCODINGS = ("none", "auto"), ("auto", "jpeg", "png")
+ENCODINGS = ("auto", "jpeg", "png")
 _LOSSY = (".jpg", ".jpeg")
 _EXIF_ORIENTATION, _UPRIGHT = 274, 1
 _PLAIN_MODES = ("RGB", "L", "P", "1", "CMYK", "YCbCr")  # the others lose bits, or show what transparency hides
@@ -32,32 +33,33 @@ class PictureOptions:
     """How pictures are stored.
 
     Args:
-        faces: "none": as they are. "auto": the largest face, cropped to a square as `aullava recognize` crops it.
-        margin: share of the face box's side added on each side of a crop, 0 or more.
+        framing: how faces are cropped; with detector "none" pictures stay as they are. Of several faces the largest is taken: a
+            labelled frame is about one person.
         size: side of a crop in pixels; None keeps the source's pixels.
         encoding: "jpeg" (quality 95, full colour resolution), "png", or "auto": by the source.
         embed: whether pictures in files are stored as bytes, too; then each is decoded once to see that it can be.
     """
 
-    faces: str = "none"
-    margin: float = HAAR_MARGIN
+    framing: Framing = Framing("none")
     size: int | None = None
     encoding: str = "auto"
     embed: bool = False
 
     def __post_init__(self):
-        if self.faces not in FACES:
-            raise ValueError(f"faces is {self.faces!r}: expected one of {', '.join(FACES)}")
         if self.encoding not in ENCODINGS:
             raise ValueError(f"encoding is {self.encoding!r}: expected one of {', '.join(ENCODINGS)}")
-        if not 0 <= self.margin <= 4:
-            raise ValueError(f"margin is {self.margin}: expected a share from 0 to 4")
-        if self.size is not None and self.faces == "none":
+        if self.size is not None and not self.framing.crops:
             raise ValueError(
                 f"size is {self.size} with faces='none': only crops are resized; leave it out or take faces='auto'"
             )
         if self.size is not None and not 16 <= self.size <= 4096:
             raise ValueError(f"size is {self.size}: expected 16 to 4096 pixels")
+
+    def settings(self) -> dict[str, object]:
+        """As JSON holds it, without places of this machine; of YuNet's weights their SHA-256."""
+        given = {"framing": self.framing.stored(), "size": self.size, "encoding": self.encoding}
+        digest = weights_hash(self.framing)
+        return given | ({"weights_sha256": digest} if digest else {})
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class PictureReader:
 
     def __init__(self, options: PictureOptions):
         self.options = options
-        self._detector = HaarDetector(options.margin) if options.faces == "auto" else None
+        self._detector = make_detector(options.framing) if options.framing.crops else None
         self._video: VideoFrames | None = None
         self._damaged: Path | None = None
 

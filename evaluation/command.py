@@ -5,6 +5,7 @@ FILE_store/ keeps the readings: the same command goes on where it was interrupte
 
 import json
 import logging
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any
 from aullava.action_units import PROTOCOLS, resolve_protocol
 from aullava.dataset_builder.export.request import parse_options
 from aullava.dataset_builder.folds import fold_names
+from aullava.detection.framing import AskedFraming, without_folder
 from aullava.evaluation.record import Extras, finite, make_record, score_views
 from aullava.evaluation.report import markdown
 from aullava.evaluation.rows import PROCEDURAL
@@ -57,7 +59,8 @@ class Request:
     mode: str = "joint"
     folds: tuple[str, ...] = ()
     split: str = "test"
-    faces: str = "none"
+    faces: str = "auto"
+    framing: str | None = None
     limit: int | None = None
     group_by: tuple[str, ...] = ()
     corrupt: int = 0
@@ -107,8 +110,6 @@ def _task(request: Request) -> Task:
     options = parse_options(request.corpus, request.options)
     if request.corpus == PROCEDURAL:
         options.setdefault("count", request.limit or 1000)
-    elif request.faces != "none":
-        options["faces"] = request.faces
     checkpoint = request.checkpoint or str(embedded_checkpoint())
     folds = _folds(request)
     if FOLD in checkpoint and folds == (None,):
@@ -125,6 +126,7 @@ def _task(request: Request) -> Task:
         request.limit,
         request.batch_size,
         request.device,
+        AskedFraming(request.faces, override=request.framing),
         options,
     )
 
@@ -190,6 +192,7 @@ def _command(request: Request) -> str:
             words.append(flag)
         else:
             text = ",".join(value) if isinstance(value, tuple) else str(value)
+            text = re.sub("yunet:[^,]+", lambda found: without_folder(found[0]), text)
             words += [flag, Path(text).name if Path(text).is_absolute() else text]
     return shlex.join(words)
 

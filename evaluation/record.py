@@ -63,6 +63,7 @@ def make_record(
     }
     return {
         "checkpoint": {"name": _name(task.checkpoint), "weights": outcome.weights},
+        "framing": {"used": outcome.framing.stored(), "checkpoint": outcome.trained_framing.stored()},
         "corpus": task.corpus,
         "split": task.split,
         "folds": [fold for fold in task.folds if fold],

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aullava.action_units import FEAFA_UNITS, unit
+from aullava.detection.framing import Framing
 from aullava.evaluation.scores import HEADLINES, PRESENT
 
 _SCORES = {
@@ -67,6 +69,7 @@ def _head(record: Mapping[str, Any]) -> str:
         "checkpoint": record["checkpoint"]["name"],
         "weights": ", ".join(sha if "@" in sha else sha[:16] for sha in weights),
         "corpus": f"{record['corpus']}, split {record['split']}, {record['rows']} rows of {record['people']} people",
+        "faces": _faces(record["framing"]),
         "folds": folds,
         "protocol": f"{protocol['name']}, {protocol['scale']}, {len(protocol['units'])} units",
         "mode": record["mode"],
@@ -84,6 +87,13 @@ def _head(record: Mapping[str, Any]) -> str:
             f"## Conventions\n\n{_CONVENTIONS}",
         )
     )
+
+
+def _faces(framing: Mapping[str, Any]) -> str:
+    used, trained = Framing(**framing["used"]), Framing(**framing["checkpoint"])
+    if used == replace(trained, largest=used.largest):
+        return f"{used}, as in the checkpoint's training"
+    return f"{used}; the checkpoint's own framing is: {trained}"
 
 
 def _view(record: Mapping[str, Any], view: str, result: Mapping[str, Any]) -> str:

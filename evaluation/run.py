@@ -9,6 +9,8 @@ import numpy as np
 
 from aullava.action_units import Protocol
 from aullava.checkpoint.training_record import training_record
+from aullava.dataset_builder.corpora.registry import reader_class
+from aullava.detection.framing import AskedFraming, Framing
 from aullava.evaluation.predictions import Predictions, joined, predict
 from aullava.evaluation.recognizer import Recognizer
 from aullava.evaluation.rows import PROCEDURAL, EvaluationRows, base_rates, evaluation_rows
@@ -23,6 +25,7 @@ class Task:
     Attributes:
         checkpoint: folder or Hub id; "{fold}" in it stands for the fold's name.
         folds: names, or (None,) without folds.
+        faces: what the command says of how faces are cropped.
         options: of the rows, as `evaluation_rows` takes them.
     """
 
@@ -36,6 +39,7 @@ class Task:
     limit: int | None
     batch_size: int
     device: str
+    faces: AskedFraming
     options: Mapping[str, Any]
 
 
@@ -47,6 +51,7 @@ class Outcome:
         predictions: of all folds together.
         rate_NU: base rates for each row, of the people its fold trains on; None if unknown.
         thresholds: code -> threshold on P(present).
+        framing: how faces were cropped. trained_framing: as the checkpoint says.
         weights: fold -> hash of its checkpoint's files, or name and commit on the Hub.
         first: recognizer and rows of the first fold, on which the checks are made.
     """
@@ -54,6 +59,8 @@ class Outcome:
     predictions: Predictions
     rate_NU: np.ndarray | None
     thresholds: dict[str, float]
+    framing: Framing
+    trained_framing: Framing
     weights: dict[str, str]
     notes: tuple[str, ...]
     first: tuple[Recognizer, EvaluationRows]
@@ -72,12 +79,15 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
             lack a label of groups.
     """
     parts, thresholds, weights, rates, notes, first = {}, [], {}, [], [], None
+    trained_framings: list[Framing] = []
     for fold in task.folds:
         name = fold or ""
         checkpoint = task.checkpoint.replace(FOLD, name)
         refuse_calibrated(checkpoint, task.corpus, fold, task.split)
         recognizer = Recognizer.load(checkpoint, task.device)
-        task = _drawn_to_size(task, recognizer)
+        trained_framings.append(Framing(**recognizer.model.config.framing))
+        framing = corpus_framing(task.corpus, task.faces, trained_framings[-1])
+        task = replace(task, options=picture_options(task.corpus, recognizer, framing, task.options))
         rows = evaluation_rows(task.corpus, task.data_dir, task.protocol, fold, task.split, task.limit, **task.options)
         notes.append(recognizer.refuse_seen(rows))
         if unknown := [label for label in labels if label not in rows.groups]:
@@ -97,11 +107,15 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
             "the folds' checkpoints have different thresholds: evaluate them one by one, with --fold, or calibrate each with "
             "--temperatures-only"
         )
+    if any(found != trained_framings[0] for found in trained_framings):
+        raise ValueError("the folds' checkpoints frame faces differently: evaluate them one by one, with --fold")
     predictions = parts[""] if "" in parts else joined(parts)
     return Outcome(
         predictions,
         by_row(rates, [len(part.rows) for part in parts.values()]),
         dict(thresholds[0]),
+        framing,
+        trained_framings[0],
         weights,
         (*first[1].notes, *dict.fromkeys(filter(None, notes))),
         first,
@@ -116,11 +130,30 @@ def by_row(rates: Sequence[np.ndarray | None], counts: Sequence[int]) -> np.ndar
     return None if any(rate_U is None for rate_U in rates) else np.repeat(rates, counts, axis=0)
 
 
-def _drawn_to_size(task: Task, recognizer: Recognizer) -> Task:
-    """Drawn faces come in the size of the model's pictures unless another was asked for."""
-    if task.corpus != PROCEDURAL:
-        return task
-    return replace(task, options={"draw_size": recognizer.side} | dict(task.options))
+def corpus_framing(corpus: str, asked: AskedFraming, trained: Framing) -> Framing:
+    """How a corpus's pictures are cropped: as the checkpoint was trained, but not where they are faces already.
+
+    Raises:
+        ValueError: what is asked contradicts the checkpoint, or the pictures are not cropped.
+    """
+    if reader_class(corpus).framing is None:
+        framing = asked.over(trained)
+        return replace(framing, largest=framing.crops)  # a labelled frame is about one person
+    if asked.override or asked.faces not in ("auto", "none"):
+        raise ValueError(
+            f"pictures of {corpus} are faces already and are not cropped: leave --faces and --framing out"
+        )
+    return Framing("none")
+
+
+def picture_options(
+    corpus: str, recognizer: Recognizer, framing: Framing, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Options of the rows with those that make their pictures: drawn in the size that the model takes unless another was asked
+    for; else cropped as `framing` says."""
+    if corpus == PROCEDURAL:
+        return {"draw_size": recognizer.side} | dict(options)
+    return {**options, "faces": framing}
 
 
 def refuse_calibrated(checkpoint: str, corpus: str, fold: str | None, split: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the faces are: the interface of a detector, OpenCV's cascade, and the detector that `--faces` names.
+"""Where the faces are: the interface of a detector, and OpenCV's cascade.
 
 Conventions
     min_face    the smallest side of a face that is looked for: pixels of the image (int), or a share of its shorter
@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from aullava.image_aullava import DEFAULT_FRAMING
 from aullava.media.boxes import FaceBox, box_within, crop_face, largest_first
 from aullava.media.search import PerThread, checked_min_face, search_scale, smallest_face
-from aullava.media.yunet import YUNET_NAMES, YuNetDetector, find_weights
 
-# OpenCV's frontal cascade "alt2" boxes a face from the middle of the forehead to below the lips. A quarter of its side more
-# on each side frames a photograph like a drawn face: chin at nine tenths of the height, eyes a third of the width apart.
-HAAR_MARGIN = 0.25
+# OpenCV's frontal cascade "alt2" boxes a face from the middle of the forehead to below the lips. A quarter of its side (0.25)
+# more on each side frames a photograph like a drawn face: chin at nine tenths of the height, eyes a third of the width apart.
+HAAR_MARGIN = DEFAULT_FRAMING["margin"]
 HAAR_CASCADE = "haarcascade_frontalface_alt2.xml"
 
 # More pixels mean smaller faces found and more time: faces below 24 of 1280 pixels are looked for only where it is asked.
@@ -130,39 +130,3 @@ class ChosenFaces:
 
     def crop(self, image: Image.Image, box: FaceBox) -> Image.Image:
         return self.detector.crop(image, box)
-
-
-def make_detector(
-    faces: str,
-    *,
-    largest: bool = False,
-    min_confidence: float = 0.0,
-    min_face: float | None = None,
-    margin: float | None = None,
-) -> Detector:
-    """The detector that `--faces` names.
-
-    Args:
-        faces: "auto" (Haar cascade), "none" (the whole image is the face), "yunet:FILE.onnx", or "yunet:ORG/NAME" or
-            "yunet:ORG/NAME/FILE.onnx" for weights on the Hub; a file that exists goes before a name on the Hub.
-        largest: only the largest face of a picture.
-        min_confidence: faces with a lower score, 0..1, are left out.
-        min_face: see above; None for the detector's own. Means nothing where the whole image is the face.
-        margin: share of a box's side added on each side of a crop, 0..4; None for the detector's own. Likewise.
-
-    Raises:
-        ValueError: an argument is out of range, or the weights cannot be had or run.
-    """
-    if margin is not None and not 0 <= margin <= 4:
-        raise ValueError(f"margin is {margin}: expected a share from 0 to 4")
-    own = {} if margin is None else {"margin": margin}
-    kind, _, weights = faces.partition(":")
-    if faces == "auto":
-        detector = HaarDetector(min_face=min_face, **own)
-    elif faces == "none":
-        detector = NoDetector()
-    elif kind == "yunet":
-        detector = YuNetDetector(find_weights(weights), min_face=min_face, **own)
-    else:
-        raise ValueError(f"unknown way to find faces {faces!r}: expected auto, none, or {YUNET_NAMES}")
-    return ChosenFaces(detector, largest, min_confidence) if largest or min_confidence else detector

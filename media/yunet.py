@@ -86,7 +86,10 @@ def find_weights(name: str) -> str:
         return name
     parts = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:/(.+\.onnx))?", name)
     if not parts or parts[1].endswith(".onnx"):
-        raise ValueError(f"no YuNet weights at {name!r}: expected {YUNET_NAMES}")
+        raise ValueError(
+            f"no YuNet weights at {name!r}: expected {YUNET_NAMES}. Where a checkpoint names only the file, say with --faces where "
+            "it lies here"
+        )
     repo, file = parts[1], parts[2] or YUNET_FILE
     from huggingface_hub import hf_hub_download  # here, as no other detector needs it and its import is slow
 

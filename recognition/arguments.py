@@ -23,6 +23,7 @@ class Request:
     min_confidence: float = 0.0
     min_face: float | None = None
     margin: float | None = None
+    framing: str | None = None
     checkpoint: str | None = None
     server: str | None = None
     protocol: tuple[str, ...] = ("disfa",)
@@ -77,8 +78,9 @@ def _add_face_flags(group) -> None:
         type=named,
         default="auto",
         metavar="HOW",
-        help="auto: find and crop faces with the cascade that comes with OpenCV. yunet:FILE.onnx or yunet:ORG/NAME: with YuNet, "
-        "from its file or its repo on the Hub. none: every picture is one face, cropped before (default: %(default)s)",
+        help="auto: as the checkpoint was trained. none: every picture is one face, cropped before. haar (the cascade that comes "
+        "with OpenCV), yunet:FILE.onnx or yunet:ORG/NAME (YuNet, from its file or its repo on the Hub): find and crop faces with "
+        "it, which has to be the checkpoint's detector (default: %(default)s)",
     )
     group.add_argument("--largest", action="store_true", help="only the largest face of a frame")
     group.add_argument(
@@ -99,8 +101,14 @@ def _add_face_flags(group) -> None:
         "--margin",
         type=float,
         metavar="M",
-        help="share of a face's side added on each side of its crop, as in the checkpoint's training (default: with auto what "
-        "the checkpoint says, else 0.25; with yunet 0.125)",
+        help="share of a face's side added on each side of its crop, which has to be the checkpoint's",
+    )
+    group.add_argument(
+        "--framing",
+        type=named,
+        metavar="KEY=VALUE,...",
+        help="frame faces otherwise than the checkpoint says: detector=yunet:FILE.onnx,margin=0.25,largest=true or some of "
+        "these. Another detector brings its own margin (haar 0.25, yunet 0.125)",
     )
 
 

@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 
 from aullava.action_units import FEAFA_UNITS, OCCURRENCE, PROTOCOLS, Protocol, resolve_protocol
-from aullava.media.detection import Detector, make_detector
+from aullava.detection.framing import AskedFraming, Framing, make_detector
+from aullava.media.detection import Detector
 from aullava.recognition.arguments import Request
 from aullava.recognition.filenames import FileNames
 from aullava.recognition.identity import CheckpointIdentity, identify
@@ -50,12 +51,15 @@ _AFTERWARDS = (
 
 @dataclass(frozen=True)
 class Job:
-    """All that a run needs. `target`: None without --out. `transform`: None where values are written as they were read."""
+    """All that a run needs. `target`: None without --out. `transform`: None where values are written as they were read.
+    `framing`: how faces are framed here, `trained_framing`: as the checkpoint says."""
 
     request: Request
     inputs: Inputs
     layout: Layout
     settings: ReadSettings
+    framing: Framing
+    trained_framing: Framing
     identity: CheckpointIdentity
     device: str
     target: Target | None
@@ -92,7 +96,12 @@ class Job:
         kind = self.device.partition(":")[0]  # which of several GPUs changes nothing
         # Of a checkpoint behind a server no file can be looked at: its name has to do.
         which = self.identity.fingerprint if self.identity.files else self.identity.given
-        return given | {"mode": self.settings.mode, "device": kind, "checkpoint": which}
+        return given | {
+            "mode": self.settings.mode,
+            "device": kind,
+            "checkpoint": which,
+            "framing": str(self.framing),
+        }
 
 
 def prepare(request: Request, shard: Shard) -> Job:
@@ -108,17 +117,22 @@ def prepare(request: Request, shard: Shard) -> Job:
     target = Target.parse(request.out, request.format) if request.out is not None else None
     if target and (request.smooth or request.baseline):
         target.check_transform()
-    _detector(request, None)  # whatever is wrong with it is said before a checkpoint is loaded
+    asked = AskedFraming(request.faces, request.margin, request.largest, request.framing)
+    _detector(asked.over(None), request)  # whatever is wrong with it is said before a checkpoint is loaded
     inputs = _found(request)
     _check_places(request, target, inputs)
     model, processor, identity = _load(request, shard.device(request.device))
-    detector = _detector(request, model.config.face_margin)
+    trained_framing = Framing(**model.config.framing)
+    framing = asked.over(trained_framing)
+    detector = _detector(framing, request)
     device = str(getattr(model, "device", "server"))
     settings = ReadSettings(
         model, processor, protocols, detector, _mode(request), request.batch_size, request.every or 1, request.fps
     )
     transform = _transform(request, settings, layout)
-    return Job(request, inputs, layout, settings, identity, device, target, transform, started)
+    return Job(
+        request, inputs, layout, settings, framing, trained_framing, identity, device, target, transform, started
+    )
 
 
 def _protocols(request: Request) -> tuple[Protocol, ...]:
@@ -170,16 +184,8 @@ def _check_series_flags(request: Request, protocols: tuple[Protocol, ...]) -> No
         Smoothing.parse(request.smooth).check(protocol.scale for protocol in protocols)
 
 
-def _detector(request: Request, margin: float | None) -> Detector:
-    """The detector asked for; of the cascade the checkpoint's `margin` unless another was given."""
-    given = request.margin if request.margin is not None or request.faces != "auto" else margin
-    return make_detector(
-        request.faces,
-        largest=request.largest,
-        min_confidence=request.min_confidence,
-        min_face=request.min_face,
-        margin=given,
-    )
+def _detector(framing: Framing, request: Request) -> Detector:
+    return make_detector(framing, min_confidence=request.min_confidence, min_face=request.min_face)
 
 
 def _found(request: Request) -> Inputs:

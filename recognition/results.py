@@ -107,7 +107,14 @@ class Results:
         asked = vars(job.request).items()
         options = {name: value for name, value in asked if value not in (None, ()) and value is not False}
         run = Circumstances(
-            options, job.identity, job.layout, job.settings.mode, job.request.faces, job.device, job.started
+            options,
+            job.identity,
+            job.layout,
+            job.settings.mode,
+            job.framing,
+            job.trained_framing,
+            job.device,
+            job.started,
         )
         notes = list(job.transform.notes) if job.transform else []
         if job.request.blendshapes:

@@ -8,7 +8,9 @@ Contents
                 all that readings depend on. calibration, dtype: of the loaded model.
     protocols   name, scale, units with their names; of intensities occurrence_threshold, the level from which a unit counts as
                 present in AU01_p; of occurrences thresholds, the P(present) above which AU01_c is 1 where it is not 0.5.
-    mode, intensities, detector, device, versions   of what read. A library that is not installed has none.
+    framing     used: how faces were found and cropped; detection/framing.py explains the keys. checkpoint: how they were in its
+                training.
+    mode, intensities, device, versions   of what read. A library that is not installed has none.
     counts      total, of all stills together and of each film; see `summary`.
     failures    what could not be read or written, and why.
     notes       what else was done to the values or told about them.
@@ -27,6 +29,7 @@ from typing import Any
 
 from aullava.action_units import SCALES, Protocol, unit
 from aullava.common.versions import library_versions, package_version
+from aullava.detection.framing import Framing
 from aullava.media.files import replace_file
 from aullava.recognition.identity import CheckpointIdentity
 from aullava.recognition.outputs import Target
@@ -42,7 +45,8 @@ class Circumstances:
 
     Args:
         options: of the command, name -> value.
-        checkpoint: which one. mode: as `model.recognize`. detector, device: in words.
+        checkpoint: which one. mode: as `model.recognize`. device: in words.
+        framing: of the faces. trained_framing: as the checkpoint says.
         started: with its time zone.
     """
 
@@ -50,7 +54,8 @@ class Circumstances:
     checkpoint: CheckpointIdentity
     layout: Layout
     mode: str
-    detector: str
+    framing: Framing
+    trained_framing: Framing
     device: str
     started: datetime
 
@@ -89,7 +94,7 @@ def _describe(run: Circumstances, summary: Summary, finished: datetime) -> dict[
         "protocols": [_of_protocol(protocol, run.checkpoint.calibration) for protocol in run.layout.protocols],
         "mode": run.mode,
         "intensities": run.layout.intensities,
-        "detector": run.detector,
+        "framing": {"used": run.framing.stored(), "checkpoint": run.trained_framing.stored()},
         "device": run.device,
         "versions": {"aullava": package_version(), "python": platform.python_version()} | library_versions(),
         "counts": {

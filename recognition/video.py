@@ -5,8 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 from aullava.action_units import Protocol, resolve_protocol
+from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.media.container import load_pyav
-from aullava.media.detection import Detector, make_detector
+from aullava.media.detection import Detector
 from aullava.media.video import VideoReadError
 from aullava.recognition.inputs import Source
 from aullava.recognition.rows import FaceRow
@@ -23,7 +24,7 @@ def recognize_video(
     mode: str = "joint",
     every: int = 1,
     fps: float | None = None,
-    faces: str | Detector = "auto",
+    faces: str | Framing | Detector = "auto",
     batch_size: int = 32,
 ) -> Iterator[FaceRow]:
     """Read the action units of every face in every frame of a video; rows come as they are read, in order.
@@ -38,7 +39,8 @@ def recognize_video(
         mode: as `model.recognize`.
         every: the first of so many frames; default 1, all.
         fps: so many frames a second at most, instead of `every`.
-        faces: as `make_detector`, with the checkpoint's own `face_margin`, or a detector.
+        faces: "auto": framed as the checkpoint was trained; "none": every frame is one face; another name as --faces of
+            `aullava recognize`. A Framing or a detector takes the place of what the checkpoint says.
         batch_size: faces read at a time, 1 or more. A webcam shows its faces when so many were seen: 1 for at once.
 
     Yields:
@@ -57,7 +59,9 @@ def recognize_video(
     single = isinstance(protocol, str) or hasattr(protocol, "units")
     protocols = tuple(resolve_protocol(one) for one in ([protocol] if single else protocol))
     if isinstance(faces, str):
-        faces = make_detector(faces, margin=model.config.face_margin if faces == "auto" else None)
+        faces = AskedFraming(faces).over(Framing(**model.config.framing))
+    if isinstance(faces, Framing):
+        faces = make_detector(faces)
     settings = ReadSettings(model, processor, protocols, faces, mode, batch_size, every, fps)
     return _rows(Unit(0, (Source(Path(path), "webcam" if is_webcam else "video"),)), settings)
 

@@ -37,7 +37,7 @@ def add_endpoints(recognizer: Recognizer) -> None:
             units: a protocol such as bp4d, disfa or feafa, or a list such as AU1,AU4,AU12.
             scale: "as published", occurrence (0 or 1), intensity (0 to 5) or continuous (0.00 to 1.00).
             mode: joint (each value sees those before it) or parallel (all in one pass, fastest).
-            faces: auto (find them) or none (the whole picture is one face).
+            faces: auto (found and cropped as in the model's training) or none (the whole picture is one face).
         """
         with told_to_visitor():
             if not picture:
@@ -56,7 +56,7 @@ def add_endpoints(recognizer: Recognizer) -> None:
             units: a protocol such as bp4d, disfa or feafa, or a list such as AU1,AU4,AU12.
             scale: "as published", occurrence (0 or 1), intensity (0 to 5) or continuous (0.00 to 1.00).
             mode: joint (each value sees those before it) or parallel (all in one pass, fastest).
-            faces: auto (find them) or none (the whole picture is one face).
+            faces: auto (found and cropped as in the model's training) or none (the whole picture is one face).
         """
         with told_to_visitor():
             protocol = checked(units, scale, mode, faces)
@@ -78,7 +78,7 @@ def add_endpoints(recognizer: Recognizer) -> None:
             units: a protocol such as bp4d, disfa or feafa, or a list such as AU1,AU4,AU12.
             scale: "as published", occurrence (0 or 1), intensity (0 to 5) or continuous (0.00 to 1.00).
             mode: joint (each value sees those before it) or parallel (all in one pass, fastest).
-            faces: auto (find them) or none (the whole picture is one face).
+            faces: auto (found and cropped as in the model's training) or none (the whole picture is one face).
             fps: frames read a second, more than 0 and at most 10.
         """
         with told_to_visitor():

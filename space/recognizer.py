@@ -12,8 +12,9 @@ from huggingface_hub import ModelCard
 from safetensors import safe_open
 
 from aullava.action_units import Protocol
+from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.image_aullava import ImageReadError, load_image
-from aullava.media.detection import Detector, make_detector
+from aullava.media.detection import Detector
 from aullava.readout_aullava import AUReading
 from aullava.recognition.load import load_checkpoint
 from aullava.recognition.rows import NO_FACE_ID, FaceRow
@@ -57,8 +58,8 @@ class Recognizer:
         return [readings[protocol.name] for readings in found]
 
     def detector(self, faces: str) -> Detector:
-        """What finds and crops faces, as the checkpoint wants them framed."""
-        return _make(faces, self.model.config.face_margin if faces == "auto" else None)
+        """What finds and crops faces: "auto" as in the checkpoint's training, "none" takes a whole picture for one face."""
+        return _make(AskedFraming(faces).over(Framing(**self.model.config.framing)))
 
     def rows(self, path: str | Path, name: str, protocol: Protocol, mode: str, faces: str) -> list[FaceRow]:
         """The faces of a picture file, largest first; one row of status "no_face" where none is found.
@@ -66,7 +67,7 @@ class Recognizer:
         Args:
             path: the file.
             name: what the rows and error messages call it; a server's own path is nobody's business.
-            faces: "auto" finds them, "none" takes the whole picture for one.
+            faces: as `detector`.
 
         Raises:
             ValueError: the file is no picture that can be read.
@@ -124,5 +125,5 @@ def _card(folder: Path) -> str:
 
 
 @cache
-def _make(faces: str, margin: float | None) -> Detector:
-    return make_detector(faces, margin=margin)
+def _make(framing: Framing) -> Detector:
+    return make_detector(framing)

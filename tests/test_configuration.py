@@ -17,7 +17,8 @@ SWIN_ODD = SwinConfig(image_size=100, patch_size=4, embed_dim=8, depths=[1, 1, 1
 SIGLIP = SiglipVisionConfig(image_size=32, patch_size=8)
 
 
-FIELDS = ("question_form", "prompt_layout", "calibration", "face_margin", "auto_map", "custom_pipelines")
+FRAMING = {"detector": "haar", "margin": 0.25, "alignment": "none", "largest": False}
+FIELDS = ("question_form", "prompt_layout", "calibration", "framing", "auto_map", "custom_pipelines")
 
 
 def test_defaults_are_those_of_stock_llava_with_room_for_the_image_token():
@@ -74,8 +75,21 @@ def test_image_token_count_rounds_odd_grids_up_and_knows_its_limits():
         ({"question_form": "long"}, "question_form"),
         ({"image_seq_length": "576"}, "image_seq_length"),
         ({"prompt_layout": "text_first"}, "prompt_layout"),
-        ({"face_margin": -0.1}, "face_margin is -0.1: expected a share from 0 to 4"),
-        ({"face_margin": "wide"}, "face_margin"),
+        ({"face_margin": -0.1}, "the margin of framing is -0.1: expected a share from 0 to 4"),
+        ({"face_margin": "wide"}, "the margin of framing is 'wide'"),
+        ({"framing": []}, "framing"),
+        ({"framing": {"margin": 0.25}}, "expected detector, margin, alignment, largest"),
+        ({"framing": FRAMING | {"size": 96}}, "expected detector, margin, alignment, largest"),
+        ({"framing": FRAMING | {"margin": True}}, "the margin of framing is True"),
+        ({"framing": FRAMING | {"margin": math.nan}}, "the margin of framing is nan"),
+        ({"framing": FRAMING | {"detector": "none"}}, "0.25 with detector none: a picture that is not cropped has 0"),
+        (
+            {"framing": FRAMING | {"detector": "auto"}},
+            "the detector of framing is 'auto': expected haar, none, or yunet",
+        ),
+        ({"framing": FRAMING | {"detector": "yunet:"}}, "the detector of framing is 'yunet:'"),
+        ({"framing": FRAMING | {"alignment": "roll"}}, "the alignment of framing is 'roll': expected none"),
+        ({"framing": FRAMING | {"largest": 1}}, "largest of framing is 1: expected true or false"),
         ({"calibration": []}, "calibration"),
         ({"calibration": {"bias": {}}}, "calibration holds 'bias': expected temperature, thresholds"),
         ({"calibration": {"temperature": 1.0}}, r"calibration\['temperature'\] is 1.0: expected a dictionary"),
@@ -118,6 +132,31 @@ def test_takes_and_keeps_a_calibration(tmp_path):
     loaded.calibration["temperature"]["occurrence"] = -1.0
     with pytest.raises(StrictDataclassError, match=r"temperature of occurrence is -1\.0"):
         loaded.save_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "said, meant",
+    [
+        ({}, FRAMING),
+        ({"face_margin": None}, FRAMING),
+        ({"face_margin": 0.07}, FRAMING | {"margin": 0.07}),
+        ({"framing": FRAMING | {"detector": "yunet:a/b", "largest": True}},) * 2,
+    ],
+    ids=["nothing", "null", "older", "framing"],
+)
+def test_an_older_configuration_frames_faces_as_it_did(said, meant, tmp_path):
+    config = tiny_config().to_dict()
+    del config["framing"]
+    (tmp_path / "config.json").write_text(json.dumps(config | said))
+    loaded = AULlavaConfig.from_pretrained(tmp_path)
+    assert loaded.framing == meant.get("framing", meant) and not hasattr(loaded, "face_margin")
+    loaded.save_pretrained(tmp_path)
+    assert "face_margin" not in json.loads((tmp_path / "config.json").read_text())
+
+
+def test_refuses_two_words_on_the_same_framing():
+    with pytest.raises(ValueError, match="face_margin is 0.07 and framing is .* drop face_margin"):
+        AULlavaConfig(face_margin=0.07, framing=FRAMING | {"largest": True})
 
 
 def test_refuses_to_save_what_was_changed_to_be_wrong(tmp_path):

@@ -14,7 +14,7 @@ from checkout import PACKAGE, ROOT, Import, files, imports_of, modules
 
 REMOTE = {  # file -> the siblings it may import
     "action_units": set(),
-    "configuration_aullava": {"action_units"},
+    "configuration_aullava": {"action_units", "image_aullava"},
     "image_aullava": set(),
     "processing_aullava": {"action_units", "image_aullava"},
     "plan_aullava": {"action_units"},
@@ -45,18 +45,20 @@ USERS_MAY_HAVE = {"cv2", "pandas"}  # only inside try / except ImportError
 
 # Top-level name -> the top-level names it may import besides itself. `metrics` and `space` are handed the model.
 ARROWS = REMOTE | {
-    "media": set(),
+    "media": {"image_aullava"},
+    "detection": {"image_aullava", "media"},
     "checkpoint": set(),
     "common": {"media"},
-    "dataset_builder": {"action_units", "common", "image_aullava", "media"},
+    "dataset_builder": {"action_units", "common", "detection", "image_aullava", "media"},
     "metrics": {"action_units"},
-    "training": {*REMOTE, "checkpoint", "common", "dataset_builder", "media", "metrics"},
+    "training": {*REMOTE, "checkpoint", "common", "dataset_builder", "detection", "media", "metrics"},
     "train_sft": {"training"},
     "evaluation": {
         *REMOTE,
         "checkpoint",
         "common",
         "dataset_builder",
+        "detection",
         "media",
         "metrics",
         "recognition",
@@ -65,18 +67,19 @@ ARROWS = REMOTE | {
     },
     "release": {*REMOTE},
     "hub": {*REMOTE, "checkpoint", "common", "dataset_builder", "evaluation", "media", "release", "training"},
-    "recognition": {*REMOTE, "checkpoint", "common", "media", "release"},
+    "recognition": {*REMOTE, "checkpoint", "common", "detection", "media", "release"},
     "space": {
         "action_units",
         "common",
         "image_aullava",
         "readout_aullava",
         "dataset_builder",
+        "detection",
         "media",
         "recognition",
         "release",
     },
-    "commands": {"action_units", "common", "dataset_builder", "evaluation", "recognition"},
+    "commands": {"action_units", "checkpoint", "common", "dataset_builder", "detection", "evaluation", "recognition"},
     "cli": {
         *REMOTE,
         "commands",

@@ -219,7 +219,7 @@ def _pictures(record: Mapping) -> str:
     corpora = {entry["corpus"] for entry in record["data"]["corpora"]}
     said = ["drawn faces were whole pictures"] if _DRAWN in corpora else []
     if corpora - {_DRAWN}:
-        cropped = record["settings"].get("crop_faces") == "auto"
+        cropped = record["settings"].get("crop_faces", "none") != "none"
         said.append(f"pictures of corpora were {'cropped to the largest face' if cropped else 'taken as they are'}")
     return f"In training, {' and '.join(said)}."
 

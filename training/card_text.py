@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aullava.detection.framing import Framing
+
 SECTIONS = (
     "Outputs",
     "Use",
@@ -98,13 +100,14 @@ def input_text(folder: Path | None) -> str:
         said += f" `processor` {_steps(steps)}."
     else:
         said += " The processor's files beside the weights say how it is resized and normalised."
-    margin = _read(folder, "config.json").get("face_margin")
-    framed = (
-        "as its detector does by default" if margin is None else f"{margin:.0%} of its box's side larger on each side"
-    )
-    return (
-        f"{said} Where pictures show more than the face, `aullava recognize` finds faces and crops a square, {framed}."
-    )
+    config = _read(folder, "config.json") or _read(folder, "model_config.json")  # of a checkpoint, of adapters
+    if not config:
+        return said
+    margin = config.get("face_margin")  # how an older configuration says it
+    framing = Framing(**config["framing"]) if "framing" in config else Framing(margin=margin)
+    if not framing.crops:
+        return f"{said} Pictures are read whole, as in training (`framing` in `config.json`); `aullava recognize` searches none."
+    return f"{said} Out of other pictures `aullava recognize` crops as in training (`framing` in `config.json`): {framing}."
 
 
 def _read(folder: Path | None, name: str) -> dict:

@@ -10,7 +10,7 @@ from aullava.action_units import SCALES
 from aullava.dataset_builder.chat_turns import KINDS, ChatMix
 from aullava.dataset_builder.corpora.registry import READERS, options_of, reader_class
 from aullava.dataset_builder.load import load_au_dataset
-from aullava.dataset_builder.pictures import FACES
+from aullava.detection.framing import AskedFraming, Framing
 
 NOTHING = "-"  # stands for "no folder" and "no fold" in a list with one entry per corpus
 _FIELD_OF = {  # what load_au_dataset takes -> the field that says it for all corpora
@@ -18,6 +18,7 @@ _FIELD_OF = {  # what load_au_dataset takes -> the field that says it for all co
     "data_dir": "data_dirs",
     "fold": "folds",
     "faces": "crop_faces",
+    "margin": "crop_margin",
     "validation_share": "validation_share",
     "seed": "data_mix_seed",
     "cache_dir": "cache_dir",
@@ -54,7 +55,15 @@ class DataArguments:
         metadata={"help": 'Options of load_au_dataset by corpus: a mapping, or JSON: {"disfa": {"camera": "right"}}.'},
     )
     crop_faces: str = field(
-        default="none", metadata={"help": "none: whole images; auto: crops of the largest face of each."}
+        default="none",
+        metadata={
+            "help": "none: whole images. auto or haar: crops of the largest face of each, found by OpenCV's cascade; "
+            "yunet:FILE.onnx or yunet:ORG/NAME: found by YuNet. Drawn faces stay whole."
+        },
+    )
+    crop_margin: float | None = field(
+        default=None,
+        metadata={"help": "Share of a face's side added around its crop, 0 to 4; default: 0.25, with yunet 0.125."},
     )
     validation_share: float = field(
         default=0.1,
@@ -112,6 +121,11 @@ class DataArguments:
         self._check_options()
         self._check_numbers()
         self.chat_mix()
+
+    @property
+    def framing(self) -> Framing:
+        """How images are cropped, but for those of corpora that are faces already."""
+        return AskedFraming(self.crop_faces, self.crop_margin, largest=True).over(None)
 
     def fold_of(self, place: int) -> str | None:
         """Fold of the corpus at this place in `corpora`."""
@@ -195,8 +209,10 @@ class DataArguments:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected {lowest} or more")
         if self.validation_share == 1:
             raise ValueError("validation_share is 1: no subjects would be left to train on; expected less")
-        if self.crop_faces not in FACES:
-            raise ValueError(f"crop_faces is {self.crop_faces!r}: expected one of {', '.join(FACES)}")
+        try:
+            _ = self.framing
+        except ValueError as error:
+            raise ValueError(f"crop_faces is {self.crop_faces!r}, crop_margin {self.crop_margin}: {error}") from None
         if self.data_mix_seed < 0:
             raise ValueError(f"data_mix_seed is {self.data_mix_seed}: expected 0 or more")
         for name, known in (("kind_shares", KINDS), ("format_shares", SCALES)):

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from aullava.action_units import PROTOCOLS
-from aullava.media.detection import make_detector
+from aullava.detection.framing import Framing, make_detector
 from aullava.media.video import VideoFrames
 from aullava.recognition.load import load_checkpoint
 from aullava.release import embedded_checkpoint
@@ -32,7 +32,7 @@ def measure_stages(
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
     cv2.setNumThreads(1)  # by itself OpenCV searches with all cores
     frames, decoding = _decode(Path(film), crops)
-    detector = make_detector("auto", min_face=min_face, margin=margin)
+    detector = make_detector(Framing("haar", margin), min_face=min_face)
     begun = time.perf_counter()
     faces = [detector.crop(Image.fromarray(frame), box) for frame in frames for box in detector.detect(frame)]
     detecting = time.perf_counter() - begun

@@ -15,6 +15,7 @@ from aullava.action_units import canonical_code
 from aullava.dataset_builder.errors import LayoutError
 from aullava.dataset_builder.paths import Root
 from aullava.dataset_builder.records import FrameRecord
+from aullava.detection.framing import Framing
 
 _DEPTH_SEARCHED = 3  # levels above and below a wrong folder in which the right one is looked for
 _FOLDERS_SEARCHED = 2000
@@ -39,6 +40,8 @@ class CorpusReader(ABC):
         shares_subjects_with: prefix of subject ids -> the corpus that shows the same people under the same ids. Ids without one
             of these prefixes are people of this corpus alone; see leaks.py.
         ids_published: whether the ids are the owners', known to all who have the corpus. Where not, training.json holds hashes.
+        framing: for pictures that are faces already and are not cropped again: how faces elsewhere are cropped to look like them.
+            None: pictures show more than a face.
         notes: what a reader of its data must know, one sentence each; they go into the dataset's description.
 
     Args:
@@ -59,6 +62,7 @@ class CorpusReader(ABC):
     people_known: bool = True
     shares_subjects_with: ClassVar[Mapping[str, str]] = MappingProxyType({})
     ids_published: ClassVar[bool] = True
+    framing: ClassVar[Framing | None] = None
     notes: tuple[str, ...] = ()
 
     def __init__(self, data_dir: str | os.PathLike, *, follow_links: bool = False):

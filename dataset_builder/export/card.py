@@ -8,6 +8,7 @@ from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.export.manifest import DEFAULT, OWNERS
 from aullava.dataset_builder.schema import NO_FACE, NO_PICTURE, NOT_CODED, OK, UNREADABLE
 from aullava.dataset_builder.self_check import Check, markdown
+from aullava.detection.framing import Framing
 from aullava.media.files import printable
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -166,14 +167,12 @@ def _pictures(settings: Mapping) -> str:
     pictures = settings["pictures"]
     encoding = {"auto": "JPEG where the source has lost detail already, else PNG"}.get(pictures["encoding"])
     coded = f"new ones as {encoding or pictures['encoding'].upper()}"
-    if pictures["faces"] == "none":
+    framing = Framing(**pictures["framing"])
+    if not framing.crops:
         return f"as in the source, {coded}"
     size = f"resized to {pictures['size']} pixels" if pictures["size"] else "in the source's pixels"
     without = {"drop": "are left out", "keep": "are kept whole"}[settings["no_face"]]
-    return (
-        f"the largest face, cropped to a square with {pictures['margin']:g} of its side added around, {size}, {coded}; frames "
-        f"without a face {without}"
-    )
+    return f"{framing}, {size}, {coded}; frames without a face {without}"
 
 
 def _size(rows: int) -> str:

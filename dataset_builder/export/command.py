@@ -28,7 +28,7 @@ from aullava.dataset_builder.rows import rows_of_subject, units_asked
 from aullava.dataset_builder.schema import OK
 from aullava.dataset_builder.self_check import Check, compare, table
 from aullava.dataset_builder.splits import split_subjects
-from aullava.media.detection import HAAR_MARGIN
+from aullava.detection.framing import AskedFraming
 from aullava.media.files import printable
 from aullava.media.upload import PushError, PushRefused
 
@@ -52,7 +52,7 @@ class Request:
     out: Path | None = None
     protocol: str | None = None
     faces: str = "none"
-    margin: float = HAAR_MARGIN
+    margin: float | None = None
     size: int | None = None
     encoding: str = "auto"
     no_face: str = "drop"
@@ -102,11 +102,10 @@ def build(request: Request) -> int:
 
 def _checked(request: Request) -> _Work:
     """Everything that can be wrong before the first row is read."""
-    if request.faces == "none" and request.margin != HAAR_MARGIN:
-        raise UsageError(f"--margin {request.margin:g} with --faces none: only crops have one; take --faces auto")
     if request.no_face not in NO_FACE_CHOICES:
         raise UsageError(f"--no-face {request.no_face}: expected one of {', '.join(NO_FACE_CHOICES)}")
-    pictures = PictureOptions(request.faces, request.margin, request.size, request.encoding, embed=True)
+    framing = AskedFraming(request.faces, request.margin, largest=True).over(None)
+    pictures = PictureOptions(framing, request.size, request.encoding, embed=True)
     job = make_job(request.corpus, request.data_dir, request.options, request.protocol, pictures, request.no_face)
     reader = job.open()
     units_asked(reader, job.protocol)

@@ -67,7 +67,7 @@ class Job:
         return {
             "corpus": self.corpus,
             "protocol": protocol,
-            "pictures": {key: value for key, value in vars(self.pictures).items() if key != "embed"},
+            "pictures": self.pictures.settings(),
             "no_face": self.no_face,
             "options": {key: self._setting(key, value) for key, value in sorted(self.options.items())},
         }

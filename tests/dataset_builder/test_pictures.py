@@ -11,6 +11,7 @@ from aullava.dataset_builder.corpora.procedural import Scene, draw_face
 from aullava.dataset_builder.corpora.procedural.sheets import sheet_identity
 from aullava.dataset_builder.pictures import PictureOptions, PictureReader
 from aullava.dataset_builder.records import Drawing, ImageFile, VideoFrame
+from aullava.detection.framing import Framing
 from aullava.image_aullava import load_image
 from aullava.media.detection import HaarDetector
 
@@ -82,7 +83,7 @@ def test_damage_inside_is_found_where_the_picture_is_decoded(tmp_path, noise):
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
     assert stored(ImageFile(path), embed=True).status == "unreadable"
-    assert stored(ImageFile(path), faces="auto").status == "unreadable"
+    assert stored(ImageFile(path), framing=Framing()).status == "unreadable"
 
 
 def test_what_is_not_there(tmp_path):
@@ -108,27 +109,27 @@ def test_a_crop_is_the_one_that_recognize_makes(tmp_path, photograph):
     photograph.save(tmp_path / "1.png")
     detector = HaarDetector()
     [box] = detector.detect(np.asarray(photograph))
-    found = stored(ImageFile(tmp_path / "1.png"), faces="auto")
+    found = stored(ImageFile(tmp_path / "1.png"), framing=Framing())
     assert found.status == "ok" and found.face == box
     assert np.array_equal(opened(found), detector.crop(photograph, box))
 
 
 def test_crops_of_lossy_sources_are_jpeg_and_sized_as_asked(tmp_path, photograph):
     photograph.save(tmp_path / "1.jpg", quality=95)
-    found = stored(ImageFile(tmp_path / "1.jpg"), faces="auto", size=64)
+    found = stored(ImageFile(tmp_path / "1.jpg"), framing=Framing(), size=64)
     assert opened(found).format == "JPEG" and opened(found).size == (64, 64)
-    assert opened(stored(ImageFile(tmp_path / "1.jpg"), faces="auto", encoding="png")).format == "PNG"
+    assert opened(stored(ImageFile(tmp_path / "1.jpg"), framing=Framing(), encoding="png")).format == "PNG"
 
 
 def test_a_wider_margin_shows_more(tmp_path, photograph):
     photograph.save(tmp_path / "1.png")
-    narrow, wide = (stored(ImageFile(tmp_path / "1.png"), faces="auto", margin=m) for m in (0.0, 0.5))
+    narrow, wide = (stored(ImageFile(tmp_path / "1.png"), framing=Framing("haar", m)) for m in (0.0, 0.5))
     assert opened(narrow).width == narrow.face.w and opened(wide).width == 2 * wide.face.w
 
 
 def test_without_a_face_the_frame_is_kept_and_flagged(tmp_path):
     Image.new("RGB", (64, 64), "gray").save(tmp_path / "1.png")
-    found = stored(ImageFile(tmp_path / "1.png"), faces="auto", size=32)
+    found = stored(ImageFile(tmp_path / "1.png"), framing=Framing(), size=32)
     assert found.status == "no_face" and found.face is None and opened(found).size == (64, 64)
 
 
@@ -162,11 +163,9 @@ def test_a_damaged_video_is_unreadable_and_does_not_spoil_the_next(tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"faces": "yes"}, "expected one of none, auto"),
         ({"encoding": "gif"}, "expected one of auto, jpeg, png"),
-        ({"margin": -0.1}, "margin is -0.1"),
         ({"size": 64}, "only crops are resized"),
-        ({"size": 4, "faces": "auto"}, "expected 16 to 4096"),
+        ({"size": 4, "framing": Framing()}, "expected 16 to 4096"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, message):

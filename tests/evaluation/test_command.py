@@ -34,7 +34,7 @@ def run(text, *more):
 def test_all_folds_of_disfa(checkpoint, corpus, tmp_path, capsys):
     out = tmp_path / "report.json"
     arguments = ("--checkpoint", checkpoint, "--data-dir", corpus, "--out", out)
-    flags = "--corpus disfa --folds all --checks 0 --draws 20 --device cpu"
+    flags = "--corpus disfa --faces none --folds all --checks 0 --draws 20 --device cpu"
     assert run(flags, *arguments) == 0
     record = json.loads(out.read_text())
     assert record["folds"] == ["fold1", "fold2", "fold3"] and record["rows"] == 9 and record["people"] == 3
@@ -74,7 +74,7 @@ def test_drawn_faces_with_everything(checkpoint, tmp_path):
 
 
 def test_a_checkpoint_a_fold_and_one_that_has_seen_these_people(checkpoint, corpus, tmp_path, capsys):
-    flags = "--corpus disfa --checks 1 --draws 5 --device cpu --protocol AU12"
+    flags = "--corpus disfa --faces none --checks 1 --draws 5 --device cpu --protocol AU12"
     common = ("--data-dir", corpus, "--out", tmp_path / "a.json")
     for number in (1, 2):
         made = make_tiny_checkpoint(tmp_path / f"run_fold{number}", "swin")
@@ -118,6 +118,9 @@ def test_people_that_a_calibration_was_fitted_on_do_not_test_it(corpus, tmp_path
         ("--corpus disfa --out a.json --data-dir nowhere --fold fold1", "nowhere"),
         (DRAWN + " --group-by sex --out a.json", "the rows have skin_tone, age"),
         ("--corpus disfa --folds fold1,1 --out a.json", "expected each fold once"),
+        (DRAWN + " --faces mtcnn --out a.json", "unknown way to find faces 'mtcnn'"),
+        (DRAWN + " --framing margin=0.1 --out a.json", "pictures of procedural are faces already"),
+        (DRAWN + " --faces haar --out a.json", "pictures of procedural are faces already"),
         (DRAWN + " --protocol AU99 --out a.json", "AU99"),
         (DRAWN + " --calibrate --out a.json", "Run `aullava calibrate --checkpoint DIR --out NEW_DIR` first"),
     ],
@@ -149,7 +152,7 @@ def test_base_rates_of_a_row_never_hold_the_people_it_tests(checkpoint, tmp_path
     for file in (root / "FEAFA-A").glob("*.output/*.auw"):
         tested = file.parent.stem in fold("feafa", "fold1", feafa.SUBJECTS).test
         file.write_text(" ".join(["1.0" if tested else "0.0"] * 24))
-    flags = "--corpus feafa --folds fold1,fold2 --checks 0 --draws 2 --device cpu"
+    flags = "--corpus feafa --faces none --folds fold1,fold2 --checks 0 --draws 2 --device cpu"
     assert run(flags, "--checkpoint", checkpoint, "--data-dir", root, "--out", tmp_path / "a.json") == 0
     found = json.loads((tmp_path / "a.json").read_text())["controls"]["value"]["training mean"]
     # Fold 1 tests the two who are labelled 1 and trains on four labelled 0; fold 2 trains on those two and two others.
@@ -162,7 +165,7 @@ def test_pictures_that_were_damaged_before_are_left_out_and_told(checkpoint, tmp
     for picture in (root / "FEAFA-A" / f"{tested[0]}.output").glob("*.jpg"):
         content = picture.read_bytes()
         picture.write_bytes(content[: len(content) // 2])
-    flags = "--corpus feafa --fold fold1 --checks 0 --draws 5 --device cpu"
+    flags = "--corpus feafa --faces none --fold fold1 --checks 0 --draws 5 --device cpu"
     assert run(flags, "--checkpoint", checkpoint, "--data-dir", root, "--out", tmp_path / "a.json") == 0
     record = json.loads((tmp_path / "a.json").read_text())
     assert record["rows"] == 2 and record["people"] == 1

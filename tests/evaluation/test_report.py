@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from aullava.action_units import PROTOCOLS, Protocol
+from aullava.detection.framing import Framing
 from aullava.evaluation.predictions import Predictions
 from aullava.evaluation.report import markdown
 from aullava.evaluation.scores import score, views
@@ -115,6 +116,10 @@ def test_the_report_marks_what_is_undefined_and_escapes_cells():
                 "name": "mine",
                 "weights": {"fold1": "org/name@" + "e" * 40, "fold2": "org/name@" + "e" * 40},
             },
+            "framing": {
+                "used": Framing("haar", 0.25, largest=True).stored(),
+                "checkpoint": Framing("haar", 0.07).stored(),
+            },
             "corpus": "bp4d",
             "split": "test",
             "folds": ["fold1", "fold2"],
@@ -135,6 +140,7 @@ def test_the_report_marks_what_is_undefined_and_escapes_cells():
         ["mine_plots/a.png"],
     )
     assert "one checkpoint for all of them: it must not have seen any of these people" in text
+    assert "larger than its box by 25% of its side on each side; the checkpoint's own framing is: every face" in text
     assert "invalid 25.0%" in text and "calibrated: AU1 0.4" in text and r"a\|b" in text and "settings:" not in text
     assert "org/name@" + "e" * 40 + " |" in text and "No gap can be told" in text
     [row] = [line for line in text.splitlines() if line.startswith("| AU1 |")]

@@ -154,9 +154,9 @@ class TestConfiguration:
         ]
         assert all(other.to_dict() == config.to_dict() for other in again)
         changed, unused = AULlavaConfig.from_pretrained(
-            tmp_path, face_margin=0.5, nonsense=1, return_unused_kwargs=True
+            tmp_path, prompt_layout="instruction_first", nonsense=1, return_unused_kwargs=True
         )
-        assert (changed.face_margin, unused) == (0.5, {"nonsense": 1})
+        assert (changed.prompt_layout, unused) == ("instruction_first", {"nonsense": 1})
 
     @pytest.mark.parametrize("tower", TOWERS)
     def test_its_parts_can_be_had_alone(self, tower, tmp_path):

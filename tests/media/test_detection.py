@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.detection.framing import Framing, make_detector
 from aullava.media.boxes import FaceBox
-from aullava.media.detection import HaarDetector, NoDetector, make_detector
+from aullava.media.detection import HaarDetector, NoDetector
 
 EYES_XY = np.array([[213, 106], [244, 109]])  # of the astronaut, read off the picture; her right eye first
 
@@ -82,50 +83,50 @@ def two_faces_HWC() -> np.ndarray:
 
 
 def test_largest_face_comes_first_and_alone_where_it_is_asked_for(two_faces_HWC):
-    large, small = make_detector("auto").detect(two_faces_HWC)
+    large, small = make_detector(Framing()).detect(two_faces_HWC)
     assert large.w * large.h > small.w * small.h and large.x < 200 < small.x
-    assert make_detector("auto", largest=True).detect(two_faces_HWC) == [large]
+    assert make_detector(Framing(largest=True)).detect(two_faces_HWC) == [large]
 
 
 def test_faces_below_the_asked_confidence_are_left_out(two_faces_HWC):
-    faces = make_detector("auto").detect(two_faces_HWC)
+    faces = make_detector(Framing()).detect(two_faces_HWC)
     low, high = sorted(face.score for face in faces)
     assert low < high
-    surest = make_detector("auto", min_confidence=high)
+    surest = make_detector(Framing(), min_confidence=high)
     assert [face.score for face in surest.detect(two_faces_HWC)] == [high]
-    assert make_detector("auto", min_confidence=1.0).detect(two_faces_HWC) == []
+    assert make_detector(Framing(), min_confidence=1.0).detect(two_faces_HWC) == []
     assert surest.crop(Image.fromarray(two_faces_HWC), faces[0]).width == round(1.5 * faces[0].w)
 
 
 def test_a_face_without_a_score_is_kept():
-    assert make_detector("none", min_confidence=0.9, largest=True).detect(np.zeros((4, 6, 3), np.uint8)) == [
+    assert make_detector(Framing("none", largest=True), min_confidence=0.9).detect(np.zeros((4, 6, 3), np.uint8)) == [
         FaceBox(0, 0, 6, 4)
     ]
 
 
 @pytest.mark.parametrize("share_or_pixels", [130, 0.5])
 def test_smallest_face_is_pixels_or_a_share_of_the_shorter_side(two_faces_HWC, share_or_pixels):
-    (face,) = make_detector("auto", min_face=share_or_pixels).detect(two_faces_HWC)
+    (face,) = make_detector(Framing(), min_face=share_or_pixels).detect(two_faces_HWC)
     assert face.x < 200 and face.w >= 130
 
 
 def test_a_face_too_small_for_the_usual_search_is_found_when_asked_for():
     image_HWC = on_background((2560, 200), (1200, 50, 40))
-    assert make_detector("auto").detect(image_HWC) == []
-    (face,) = make_detector("auto", min_face=24).detect(image_HWC)
+    assert make_detector(Framing()).detect(image_HWC) == []
+    (face,) = make_detector(Framing(), min_face=24).detect(image_HWC)
     assert 1200 <= face.x < face.x + face.w <= 1240
 
 
 @pytest.mark.parametrize("wrong", [0, -3, 0.0, 1.0, 1.5, -0.1, True, float("nan")])
 def test_a_smallest_face_without_meaning_is_refused(wrong):
     with pytest.raises(ValueError, match="min_face is"):
-        make_detector("auto", min_face=wrong)
+        make_detector(Framing(), min_face=wrong)
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan")])
 def test_a_confidence_out_of_range_is_refused(wrong):
     with pytest.raises(ValueError, match="min_confidence is"):
-        make_detector("auto", min_confidence=wrong)
+        make_detector(Framing(), min_confidence=wrong)
 
 
 def test_threads_share_a_detector(haar):
@@ -137,10 +138,5 @@ def test_threads_share_a_detector(haar):
 
 
 def test_detectors_go_by_name():
-    assert isinstance(make_detector("auto"), HaarDetector)
-    assert isinstance(make_detector("none"), NoDetector)
-    for unknown in ("mtcnn", "", "auto:x", "yunet"):
-        with pytest.raises(
-            ValueError, match="auto, none, or yunet:FILE.onnx" if unknown != "yunet" else "yunet:FILE.onnx"
-        ):
-            make_detector(unknown)
+    assert isinstance(make_detector(Framing()), HaarDetector)
+    assert isinstance(make_detector(Framing("none")), NoDetector)

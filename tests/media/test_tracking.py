@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.detection.framing import Framing, make_detector
 from aullava.media.boxes import FaceBox
-from aullava.media.detection import make_detector
 from aullava.media.tracking import Tracker
 
 
@@ -161,7 +161,7 @@ def test_two_drawn_faces_in_motion_are_two_ids(every):
     blots = np.random.default_rng(1).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     background_HWC = np.asarray(Image.fromarray(blots).resize((480, 270), Image.Resampling.BICUBIC))
     faces = [cv2.resize(sample_face("test", i).image_HWC, (side, side)) for i in (0, 5)]
-    detector, tracker = make_detector("auto", min_face=0.2), Tracker()
+    detector, tracker = make_detector(Framing(), min_face=0.2), Tracker()
     seen = [set(), set()]
     for t in range(0, 100, every):
         corners = [

@@ -152,6 +152,17 @@ def _saved(store) -> int:
         ("--format csv", "name a folder"),
         ("--faces all", "unknown way to find faces"),
         ("--margin -1", "a share from 0 to 4"),
+        ("--margin 0.3 --faces none", "only crops have one"),
+        ("--framing margin=wide", "margin is 'wide', expected a number"),
+        ("--framing largest=yes", "expected true or false"),
+        ("--framing alignment=roll", "expected none, the only one there is"),
+        ("--framing size=3", "expected detector=VALUE, margin=VALUE"),
+        ("--framing margin=0.1,margin=0.2", "each once"),
+        ("--framing margin=0.1 --faces none", "give one of them"),
+        ("--framing detector=yunet:gone.onnx", "no YuNet weights at 'gone.onnx'"),
+        ("--margin 0.1", "--margin 0.1 contradicts the checkpoint's framing, which has margin 0.07"),
+        ("--faces haar --margin 0.1", "override with --framing margin=0.1"),
+        ("--framing margin=0.3 --margin 0.1", "contradicts --framing, which has margin 0.3"),
         ("--min-face 1.5", "a share between 0 and 1"),
         ("--min-confidence 2", "expected 0 to 1"),
         ("--server http://localhost:1/v1", "give the --checkpoint"),
@@ -231,17 +242,34 @@ def test_a_disk_that_is_full_keeps_what_was_read(film, checkpoint, here):
     assert (here / "plots" / "film_face0.html").exists() and not working_folder(here / "t.csv").exists()
 
 
-def test_faces_are_framed_as_the_checkpoint_says_unless_told_otherwise(film, checkpoint, here):
-    """A folder of the same weights whose configuration has another margin reads what --margin of that size reads."""
-    wide = here / "wide"
-    shutil.copytree(checkpoint, wide)
-    config = json.loads((wide / "config.json").read_text())
-    assert config.get("face_margin") is None
-    (wide / "config.json").write_text(json.dumps(config | {"face_margin": 0.6}))
+def test_faces_are_framed_as_the_checkpoint_says_unless_told_otherwise(film, checkpoint, here, capsys):
+    """A folder of the same weights whose configuration has another margin reads what --framing with that margin reads."""
+    wide, older = here / "wide", here / "older"
+    config = json.loads((checkpoint / "config.json").read_text())
+    usual = {"detector": "haar", "margin": 0.25, "alignment": "none", "largest": False}
+    assert config.pop("framing") == usual
+    for folder, said in ((wide, {"framing": usual | {"margin": 0.6}}), (older, {"face_margin": 0.6})):
+        shutil.copytree(checkpoint, folder)
+        (folder / "config.json").write_text(json.dumps(config | said))
     asked = [film, "--every", "6", "--intensities", "expected", "--out"]
     assert recognize(*asked, "usual.csv", "--checkpoint", checkpoint) == 0
-    assert recognize(*asked, "given.csv", "--checkpoint", checkpoint, "--margin", "0.6") == 0
+    assert recognize(*asked, "given.csv", "--checkpoint", checkpoint, "--framing", "margin=0.6") == 0
     assert recognize(*asked, "said.csv", "--checkpoint", wide) == 0
-    assert recognize(*asked, "told.csv", "--checkpoint", wide, "--margin", "0.25") == 0
-    usual, given, said, told = (Path(f"{name}.csv").read_bytes() for name in ("usual", "given", "said", "told"))
-    assert said == given != usual == told
+    assert recognize(*asked, "older.csv", "--checkpoint", older, "--margin", "0.6") == 0
+    assert recognize(*asked, "told.csv", "--checkpoint", wide, "--framing", "margin=0.25", "--faces", "haar") == 0
+    read = {name: Path(f"{name}.csv").read_bytes() for name in ("usual", "given", "said", "older", "told")}
+    assert read["said"] == read["given"] == read["older"] != read["usual"] == read["told"]
+    assert json.loads(Path("told.meta.json").read_text())["framing"] == {
+        "used": usual,
+        "checkpoint": usual | {"margin": 0.6},
+    }
+    assert recognize(*asked, "wrong.csv", "--checkpoint", wide, "--margin", "0.25") == 2
+    said = capsys.readouterr().err
+    assert "--margin 0.25 contradicts the checkpoint's framing, which has margin 0.6" in said
+    assert "--framing margin=0.25" in said and not Path("wrong.csv").exists()
+
+
+def test_whole_pictures_are_no_contradiction_and_are_told(film, checkpoint, here):
+    assert recognize(film, "--every", 12, "--checkpoint", checkpoint, "--faces", "none", "--out", "t.csv") == 0
+    framing = json.loads(Path("t.meta.json").read_text())["framing"]
+    assert framing["used"]["detector"] == "none" and framing["checkpoint"]["detector"] == "haar"

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.detection.framing import Framing, make_detector
 from aullava.media.boxes import FaceBox
-from aullava.media.detection import NoDetector, make_detector
+from aullava.media.detection import NoDetector
 from aullava.media.tracking import Tracker
 from aullava.recognition.faces import find_faces, number_faces
 from aullava.recognition.rows import Frame
@@ -14,7 +15,7 @@ from aullava.recognition.rows import Frame
 
 @pytest.fixture(scope="module")
 def haar():
-    return make_detector("auto", min_face=0.2)
+    return make_detector(Framing(), min_face=0.2)
 
 
 def drawn(size: tuple[int, int], *corners_and_sides: tuple[int, int, int]) -> np.ndarray:

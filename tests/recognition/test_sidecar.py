@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from aullava.action_units import PROTOCOLS
+from aullava.detection.framing import Framing
 from aullava.recognition.identity import CheckpointIdentity
 from aullava.recognition.inputs import Failure
 from aullava.recognition.outputs import Target
@@ -43,7 +44,8 @@ def written(tmp_path) -> dict:
         checkpoint=CheckpointIdentity("org/name", "abc", {"model.safetensors": "00"}, CALIBRATION, "torch.float32"),
         layout=layout,
         mode="joint",
-        detector="auto",
+        framing=Framing("yunet:org/name", largest=True),
+        trained_framing=Framing(margin=0.07),
         device="cpu",
         started=datetime.now(timezone(timedelta(hours=2))) - timedelta(seconds=90),
     )
@@ -71,12 +73,11 @@ def test_it_tells_what_read(written):
     assert bp4d["units"]["AU12"] == "Lip corner puller" and bp4d["thresholds"] == {"AU1": 0.4}
     assert (disfa["name"], disfa["scale"], disfa["occurrence_threshold"]) == ("disfa", "intensity", 2)
     assert len(feafa["units"]) == 24 and "occurrence_threshold" not in bp4d | feafa
-    assert (written["mode"], written["intensities"], written["detector"], written["device"]) == (
-        "joint",
-        "expected",
-        "auto",
-        "cpu",
-    )
+    assert (written["mode"], written["intensities"], written["device"]) == ("joint", "expected", "cpu")
+    assert written["framing"] == {
+        "used": {"detector": "yunet:org/name", "margin": 0.125, "alignment": "none", "largest": True},
+        "checkpoint": {"detector": "haar", "margin": 0.07, "alignment": "none", "largest": False},
+    }
 
 
 def test_it_counts_inputs_and_names_failures(written):

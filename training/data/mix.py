@@ -31,6 +31,7 @@ from aullava.dataset_builder.leaks import Person, people_of, person, refuse_leak
 from aullava.dataset_builder.load import load_au_dataset
 from aullava.dataset_builder.schema import UNREADABLE
 from aullava.dataset_builder.seen import people_record
+from aullava.detection.framing import without_folder
 from aullava.image_aullava import ImageReadError
 from aullava.training.data.rows import Asking, ImageCount, Reading, read_image, undecoded
 from aullava.training.data.sampling import Plan, UnitStates, counts_of_shares, even_rows, row_weights, unit_states
@@ -113,7 +114,7 @@ def _load(arguments: DataArguments, place: int) -> Corpus:
         name,
         arguments.folder_of(place),
         fold=arguments.fold_of(place),
-        faces=arguments.crop_faces,
+        faces=arguments.framing if reader_class(name).framing is None else "none",
         cache_dir=arguments.cache_dir,
         num_proc=arguments.build_processes,
         counts=counts,
@@ -245,7 +246,7 @@ def _manifest(arguments: DataArguments, corpora: tuple[Corpus, ...], labels: Map
                     for key, value in options.items()
                 },
                 "fold": arguments.fold_of(place),
-                "crop_faces": arguments.crop_faces,
+                "crop_faces": "none" if reader_class(corpus.name).framing else without_folder(arguments.crop_faces),
                 "splits": {
                     split: {"rows": len(rows), "subjects": len(people_of(rows))} for split, rows in splits.items()
                 },

@@ -33,7 +33,7 @@ class RunTrainer(WholeCheckpoints, OwnCard, AUTrainer):
 def make_trainer(
     run: Run, source: Source, model: AULlavaForConditionalGeneration | PeftModel, processor: AULlavaProcessor
 ) -> RunTrainer:
-    """Join model, rows and settings, and record in the model's configuration how it is to be asked.
+    """Join model, rows and settings, and record in the model's configuration how it is to be asked and how faces are framed.
 
     Raises:
         ValueError: max_length is below what a row of the first images takes, or from the trainer's own checks.
@@ -41,7 +41,7 @@ def make_trainer(
     base, training, losses = run.base, run.training, run.losses
     # A checkpoint is asked in the form that it was trained on.
     model.config.question_form, model.config.prompt_layout = source.question_form, base.prompt_layout
-    model.config.face_margin = source.face_margin
+    model.config.framing = source.framing.stored()
     model.config.calibration = {}  # that of the base was fitted to other weights
     # Rows are made as they are read, and our own collator takes them: the trainer must neither prune nor prepare them.
     training.remove_unused_columns = False

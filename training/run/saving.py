@@ -4,7 +4,6 @@ python -m aullava.training.run.saving ADAPTERS OUT    merges adapters into their
 """
 
 import argparse
-import json
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 from peft import PeftConfig, PeftModel
 
+from aullava.configuration_aullava import AULlavaConfig
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.arguments import SAVED_DTYPES, ModelArguments
@@ -84,11 +84,11 @@ def merge_adapters(
     ]:
         raise ValueError(f"{adapters} has no {missing[0]}: expected a folder of adapters that train_sft.py wrote")
     checkpoint = checkpoint or PeftConfig.from_pretrained(adapters).base_model_name_or_path
-    how = json.loads((adapters / MODEL_CONFIG).read_text())
-    model, _ = load_base(checkpoint, layout=how["prompt_layout"])
+    how = AULlavaConfig.from_json_file(adapters / MODEL_CONFIG)
+    model, _ = load_base(checkpoint, layout=how.prompt_layout)
     model = PeftModel.from_pretrained(model, adapters).merge_and_unload()
-    for name in ("question_form", "prompt_layout", "face_margin"):
-        setattr(model.config, name, how.get(name))
+    for name in ("question_form", "prompt_layout", "framing"):
+        setattr(model.config, name, getattr(how, name))
     model.config.calibration = {}  # it was the base's
     return save_checkpoint(model, AULlavaProcessor.from_pretrained(adapters), folder, dtype)
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 from datasets import Dataset
 
 from aullava.checkpoint.training_record import training_record
-from aullava.dataset_builder.drawn_faces import CASCADE_MARGIN, DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.corpora.drawn import ProceduralReader
+from aullava.dataset_builder.corpora.registry import reader_class
+from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.dataset_builder.seen import earlier_people
+from aullava.detection.framing import Framing
 from aullava.training.data.augmentation import EpochOfRun, augmented_rows
 from aullava.training.data.mix import MixedData, training_rows
 from aullava.training.data_arguments import DataArguments
@@ -28,7 +31,7 @@ class Source:
         read: labelled faces of those subjects, to be read during training; None for none.
         manifest: what the data are, for JSON.
         question_form: "short" or "full": the form that most rows ask.
-        face_margin: how faces are framed, as the configuration's; None: as the detector frames them.
+        framing: how faces are cropped elsewhere to look like the images here, for the configuration.
         turns: most turns per image.
         epoch: tells the rows which epoch the trainer is in; one of its callbacks.
         mixed: the corpora behind it; None for drawn faces.
@@ -40,9 +43,9 @@ class Source:
     manifest: Mapping[str, object]
     question_form: str
     turns: int
+    framing: Framing
     epoch: EpochOfRun
     mixed: MixedData | None = None
-    face_margin: float | None = None
 
 
 def open_source(run: Run) -> Source:
@@ -85,7 +88,12 @@ def _corpora(data: DataArguments, readings: ReadingArguments, epoch: EpochOfRun)
     labels, protocols = mixed.validation_labels, readings.read_protocols
     read = corpus_rows(labels, readings.read_rows, protocols) if readings.read_rows and labels else None
     form = "full" if data.full_question_share > 0.5 else "short"
-    return Source(mixed.train, mixed.validation, read, mixed.manifest, form, data.turns_per_image, epoch, mixed)
+    # Where every corpus shows nothing but faces, as drawn ones do, the crops that look like them; else those made here.
+    own = [reader_class(name).framing for name in data.corpora]
+    framing = own[0] if all(own) else data.framing
+    return Source(
+        mixed.train, mixed.validation, read, mixed.manifest, form, data.turns_per_image, framing, epoch, mixed
+    )
 
 
 def _drawn(
@@ -100,6 +108,6 @@ def _drawn(
         drawn_manifest(drawing, validation_faces),
         drawing.usual_form,
         drawing.turns_per_face,
+        ProceduralReader.framing,
         epoch,
-        face_margin=CASCADE_MARGIN,
     )

@@ -1,0 +1,1 @@
+"""Finding faces, and cropping them as a checkpoint saw faces in training."""

@@ -1,0 +1,194 @@
+"""How a face gets from a picture to the model: who finds it, how far around it the crop reaches, which faces are taken.
+
+    framing = Framing(**model.config.framing)              # as in the training of a checkpoint
+    detector = make_detector(framing)
+    crops = [detector.crop(image, box) for box in detector.detect(np.asarray(image))]
+
+Conventions
+    detector    "haar": the cascade that comes with OpenCV. "yunet:FILE.onnx", "yunet:ORG/NAME" or "yunet:ORG/NAME/FILE.onnx":
+                YuNet, by its weights. "none": nothing is searched for, every picture is one face as it is.
+    margin      share of a box's longer side added on each side of the square crop, 0 to 4. Boxes of different detectors hold
+                different parts of a face, so a margin goes with its detector.
+    alignment   "none": crops are not turned.
+    largest     whether only the largest face of a picture is taken.
+    weights     of YuNet are known by the name of their file: where it lies differs from machine to machine.
+"""
+
+import hashlib
+import re
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from aullava.image_aullava import DEFAULT_FRAMING, DETECTORS, HIGHEST_MARGIN, check_framing
+from aullava.media.detection import HAAR_MARGIN, ChosenFaces, Detector, HaarDetector, NoDetector
+from aullava.media.yunet import YUNET_FILE, YUNET_MARGIN, YUNET_NAMES, YuNetDetector, find_weights
+
+_OWN_MARGINS = {"haar": HAAR_MARGIN, "yunet": YUNET_MARGIN}
+
+
+@dataclass(frozen=True)
+class Framing:
+    """See above; `Framing()` is what a checkpoint means that says nothing.
+
+    Args:
+        margin: None for the detector's own.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    detector: str = DEFAULT_FRAMING["detector"]
+    margin: float | None = None
+    alignment: str = DEFAULT_FRAMING["alignment"]
+    largest: bool = DEFAULT_FRAMING["largest"]
+
+    def __post_init__(self):
+        if self.margin is None:
+            object.__setattr__(self, "margin", _OWN_MARGINS.get(str(self.detector).partition(":")[0], 0.0))
+        check_framing(asdict(self))
+
+    @property
+    def crops(self) -> bool:
+        """Whether faces are searched for and cut out."""
+        return self.detector != "none"
+
+    def stored(self) -> dict[str, Any]:
+        """As a checkpoint's configuration holds it, without places of this machine."""
+        return asdict(self) | {"detector": without_folder(self.detector)}
+
+    def __str__(self) -> str:
+        if not self.crops:
+            return "whole pictures, each taken for one face"
+        kind, _, weights = without_folder(self.detector).partition(":")
+        finder = "OpenCV's cascade" if kind == "haar" else f"YuNet ({weights})"
+        whose = "the largest face of a picture" if self.largest else "every face of a picture"
+        return f"{whose}, found by {finder}, in a square larger than its box by {100 * self.margin:.4g}% of its side on each side"
+
+
+@dataclass(frozen=True)
+class AskedFraming:
+    """What flags say about the framing of faces.
+
+    Args:
+        faces: "auto": as the checkpoint says. "none": the pictures are faces already, cropped before; that says what pictures
+            there are and contradicts nothing. Else a detector, which has to be the checkpoint's.
+        margin: which has to be the checkpoint's.
+        largest: leave out all faces but the largest; the others are framed as ever, so this contradicts nothing either.
+        override: changes the checkpoint's framing on purpose: "detector=yunet:FILE.onnx,margin=0.25", keys of `Framing`. With
+            another detector the margin is that detector's own, unless it is given, too.
+
+    Raises:
+        ValueError: a value is out of range, or a key unknown.
+    """
+
+    faces: str = "auto"
+    margin: float | None = None
+    largest: bool = False
+    override: str | None = None
+
+    def __post_init__(self):
+        if not re.fullmatch(r"auto|haar|none|yunet:.+", self.faces):
+            raise ValueError(
+                f"unknown way to find faces {self.faces!r}: expected auto, {DETECTORS.replace('yunet:WEIGHTS', YUNET_NAMES)}"
+            )
+        if self.margin is not None and not 0 <= self.margin <= HIGHEST_MARGIN:
+            raise ValueError(f"--margin {self.margin:g}: expected a share from 0 to {HIGHEST_MARGIN}")
+        if self.margin is not None and self.faces == "none":
+            raise ValueError(f"--margin {self.margin:g} with --faces none: only crops have one; take another --faces")
+        if self.override is not None and self.faces == "none":
+            raise ValueError(f"--framing {self.override} and --faces none: give one of them")
+        if self.override is not None:
+            _changed(Framing(), self.override)
+
+    def over(self, own: Framing | None) -> Framing:
+        """The framing to use.
+
+        Args:
+            own: the checkpoint's; None: there is no checkpoint, so the flags alone decide.
+
+        Raises:
+            ValueError: a flag contradicts it; names both values and how to override.
+        """
+        if own is None:
+            detector = DEFAULT_FRAMING["detector"] if self.faces == "auto" else self.faces
+            return _changed(Framing(detector, self.margin, largest=self.largest), self.override)
+        framing = _changed(own, self.override)
+        if self.faces == "none":
+            return Framing("none")
+        detector = framing.detector if self.faces == "auto" else self.faces
+        whose = "--framing" if self.override else "the checkpoint's framing"
+        if not _same_detector(detector, framing.detector):
+            raise ValueError(
+                f"--faces {self.faces} contradicts {whose}, which has detector {framing.detector}: leave --faces out, or "
+                f"override with --framing detector={self.faces}"
+            )
+        if self.margin is not None and self.margin != framing.margin:
+            raise ValueError(
+                f"--margin {self.margin:g} contradicts {whose}, which has margin {framing.margin:g}: leave --margin out, or "
+                f"override with --framing margin={self.margin:g}"
+            )
+        return replace(framing, detector=detector, largest=framing.largest or self.largest)
+
+
+def make_detector(framing: Framing, *, min_confidence: float = 0.0, min_face: float | None = None) -> Detector:
+    """What finds faces and crops them as the framing says.
+
+    Args:
+        min_confidence: faces with a lower score, 0 to 1, are left out.
+        min_face: as in media/detection.py; None for the detector's own.
+
+    Raises:
+        ValueError: an argument is out of range, or weights cannot be had or run.
+        FileNotFoundError: this OpenCV carries no cascades.
+    """
+    kind, _, weights = framing.detector.partition(":")
+    if kind == "haar":
+        detector = HaarDetector(framing.margin, min_face=min_face)
+    elif kind == "yunet":
+        detector = YuNetDetector(find_weights(weights), framing.margin, min_face=min_face)
+    else:
+        detector = NoDetector()
+    chosen = framing.largest or min_confidence
+    return ChosenFaces(detector, framing.largest, min_confidence) if chosen else detector
+
+
+def weights_hash(framing: Framing) -> str | None:
+    """SHA-256 of the weights that YuNet finds faces with; None for other detectors, which come with the libraries.
+
+    Raises:
+        ValueError: the weights cannot be had.
+    """
+    kind, _, weights = framing.detector.partition(":")
+    return hashlib.sha256(Path(find_weights(weights)).read_bytes()).hexdigest() if kind == "yunet" else None
+
+
+def without_folder(detector: str) -> str:
+    """A detector by a name that is good on every machine: of weights in a file the file's name alone."""
+    kind, _, weights = detector.partition(":")
+    return f"{kind}:{Path(weights).name}" if Path(weights).is_file() else detector
+
+
+def _same_detector(one: str, other: str) -> bool:
+    (kind, _, weights), (other_kind, _, other_weights) = one.partition(":"), other.partition(":")
+    names = {Path(name).name if name.endswith(".onnx") else YUNET_FILE for name in (weights, other_weights)}
+    return kind == other_kind and (kind != "yunet" or len(names) == 1)
+
+
+def _changed(framing: Framing, override: str | None) -> Framing:
+    """The framing with the keys that an override gives."""
+    given: dict[str, Any] = {}
+    for part in re.split(r",(?=\w+=)", override) if override is not None else ():
+        key, _, value = part.partition("=")
+        if key not in DEFAULT_FRAMING or not value or key in given:
+            raise ValueError(
+                f"--framing {override}: expected {', '.join(f'{key}=VALUE' for key in DEFAULT_FRAMING)}, some of them, each once"
+            )
+        try:
+            given[key] = {"margin": float, "largest": {"true": True, "false": False}.__getitem__}.get(key, str)(value)
+        except (ValueError, KeyError):
+            expected = "a number" if key == "margin" else "true or false"
+            raise ValueError(f"--framing {override}: {key} is {value!r}, expected {expected}") from None
+    if "detector" in given and not _same_detector(given["detector"], framing.detector):
+        given.setdefault("margin", None)
+    return replace(framing, **given)
