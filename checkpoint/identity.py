@@ -1,21 +1,27 @@
-"""The id of a checkpoint's weights, and the hash of the settings that change how they read.
+"""Which checkpoint it is: the id of its weights, and the hash of the settings that change how they read.
 
 Conventions
-    weights id   the first 32 hexadecimal digits of a SHA-256 over every tensor in the folder's *.safetensors files, in the order of
+    id           the first 32 hexadecimal digits of a SHA-256 over every tensor in the folder's *.safetensors files, in the order of
                  their names (as UTF-8). Each tensor adds one line of JSON, [name, dtype, shape], and a newline, then its bytes as
                  safetensors stores them: little-endian, row-major. dtype is safetensors' own word, such as "F32" or "BF16".
                  File names, shards, the order within a file and metadata do not count, nor do configuration and card.
     settings     the first 32 digits of a SHA-256 over the configuration's keys but those that only say who wrote it or how it is
-                 loaded (`_NOT_READ`), and over the other files that the processor is loaded from: tokenizer, pictures, template.
-                 JSON is compared by content, so spaces and the order of keys do not count.
-A folder, its release, its upload and its download share both, as long as nobody changes tensors or settings.
+                 loaded (`_NOT_READ`), and over the other files that the processor is loaded from: tokenizer, images, template.
+                 JSON is compared by content, so spaces and the order of keys do not count. Of a loaded model its calibration
+                 counts as it is now, in place of the file's.
+    fingerprint  of both and of the precision that the model was loaded in: what a stored reading depends on.
+A folder, its release, its upload and its download share id and settings, as long as nobody changes tensors or settings.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from safetensors import safe_open
 
 # What a configuration says of its origin and of the loader, and nothing of a reading.
@@ -32,6 +38,57 @@ _READ = (
     "generation_config.json",
 )
 _LOADER_KEYS = {*_NOT_READ, "processor_class"}
+
+
+@dataclass(frozen=True)
+class CheckpointIdentity:
+    """A checkpoint as it was loaded.
+
+    Attributes:
+        given: the folder or Hub id that was asked for.
+        revision: the commit on the Hub, None for a folder.
+        id, settings: see above; None where a server holds the weights, and no file can be read.
+        calibration, dtype: of the loaded model.
+    """
+
+    given: str
+    revision: str | None
+    id: str | None
+    settings: str | None
+    calibration: dict[str, Any]
+    dtype: str
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits: of id, settings and precision; behind a server, where the name has to do, of what was given."""
+        depends_on = (self.id or self.given, self.settings, self.dtype)
+        return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
+
+
+def identify(checkpoint: str | Path, model: Any, known_id: str | None = None) -> CheckpointIdentity:
+    """The identity of a loaded model. Its weights are read once, at the speed of the disk.
+
+    Args:
+        checkpoint: the folder or Hub id that `model` was loaded from.
+        known_id: of its weights, where they were read before.
+
+    Raises:
+        FileNotFoundError: its files are gone.
+    """
+    folder = Path(checkpoint)
+    if not folder.is_dir():  # the Hub's cache keeps it in models--ORG--NAME/snapshots/COMMIT
+        config = try_to_load_from_cache(str(checkpoint), "config.json")
+        folder = Path(config).parent if isinstance(config, str) else folder
+    if not any(folder.glob("*.safetensors")):
+        raise FileNotFoundError(
+            f"the weights of {checkpoint} are gone: expected *.safetensors where it was loaded from"
+        )
+    revision = folder.name if folder.parent.name == "snapshots" else None
+    calibration = dict(model.config.calibration)
+    settings = settings_hash(folder, calibration)
+    return CheckpointIdentity(
+        str(checkpoint), revision, known_id or weights_id(folder), settings, calibration, str(model.dtype)
+    )
 
 
 def weights_id(folder: str | Path) -> str:
@@ -68,8 +125,11 @@ def weights_id(folder: str | Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def settings_hash(folder: str | Path) -> str:
+def settings_hash(folder: str | Path, calibration: Mapping[str, Any] | None = None) -> str:
     """The hash of a folder's settings that change readings; see the conventions on top.
+
+    Args:
+        calibration: counts in place of the configuration's own.
 
     Returns:
         32 hexadecimal digits.
@@ -81,7 +141,10 @@ def settings_hash(folder: str | Path) -> str:
     config = folder / "config.json"
     if not config.is_file():
         raise FileNotFoundError(f"{folder} holds no config.json: expected the folder of a checkpoint")
-    content = {"config.json": _without_loader_keys(json.loads(config.read_text(encoding="utf-8")))}
+    written = _without_loader_keys(json.loads(config.read_text(encoding="utf-8")))
+    # No calibration and an empty one read alike.
+    written["calibration"] = dict(written.get("calibration") or {} if calibration is None else calibration)
+    content = {"config.json": written}
     for name in _READ:
         if (path := folder / name).is_file():
             text = path.read_text(encoding="utf-8")

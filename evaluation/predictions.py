@@ -114,7 +114,7 @@ def predict(
     """
     keep = protocol.scale != CONTINUOUS if keep_distribution is None else keep_distribution
     settings = {
-        "checkpoint": recognizer.fingerprint,
+        "checkpoint": recognizer.identity.fingerprint,
         "corpus": source.corpus,
         "rows": source.fingerprint,
         "protocol": [protocol.name, *protocol.units, protocol.scale, protocol.occurrence_threshold],

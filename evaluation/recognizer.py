@@ -1,7 +1,5 @@
 """A checkpoint that reads pictures, and a fingerprint of all that its readings depend on."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +8,11 @@ from typing import Any
 from PIL import Image
 
 from aullava.action_units import Protocol
+from aullava.checkpoint.identity import CheckpointIdentity, identify
 from aullava.checkpoint.training_record import training_record
-from aullava.common.hashing import file_hash
 from aullava.dataset_builder.seen import refuse_seen
 from aullava.evaluation.rows import EvaluationRows
 from aullava.readout_aullava import AUReading
-from aullava.recognition.identity import identify
 from aullava.recognition.load import load_checkpoint
 
 
@@ -24,11 +21,11 @@ class Recognizer:
     """Model and processor of a checkpoint.
 
     Attributes:
-        name: as it was asked for. weights: hash of its files, or the commit on the Hub.
+        name: as it was asked for. id: of its weights.
     """
 
     name: str
-    weights: str
+    id: str
     model: Any
     processor: Any
 
@@ -40,15 +37,12 @@ class Recognizer:
             ValueError: see `recognition.load.load_checkpoint`.
         """
         model, processor = load_checkpoint(checkpoint, device)
-        folder = Path(checkpoint)
-        weights = hash_of(folder) if folder.is_dir() else f"{checkpoint}@{identify(checkpoint, model).revision}"
-        return cls(str(checkpoint), weights, model, processor)
+        return cls(str(checkpoint), identify(checkpoint, model).id, model, processor)
 
     @property
-    def fingerprint(self) -> str:
-        """Of weights, precision and calibration; the last may be changed after loading."""
-        state = {"calibration": self.model.config.calibration, "dtype": str(self.model.dtype)}
-        return hashlib.sha256(f"{self.weights}{json.dumps(state, sort_keys=True)}".encode()).hexdigest()[:32]
+    def identity(self) -> CheckpointIdentity:
+        """With the calibration and precision that the model has now: both may be changed after loading."""
+        return identify(self.name, self.model, self.id)
 
     @property
     def side(self) -> int:
@@ -76,12 +70,3 @@ class Recognizer:
     ) -> list[AUReading]:
         """One reading a picture, with distributions where the mode gives them."""
         return self.model.recognize(images, self.processor, protocol, mode, batch_size, distributions=True)
-
-
-def hash_of(folder: Path) -> str:
-    """Hash of the files that a model and its processor are loaded from."""
-    digest = hashlib.sha256()
-    for file in sorted([*folder.glob("*.json"), *folder.glob("*.jinja"), *folder.glob("*.safetensors")]):
-        if file.name != "training.json":  # says where the weights come from, and changes nothing
-            digest.update(file.name.encode() + bytes.fromhex(file_hash(file)))
-    return digest.hexdigest()

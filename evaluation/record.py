@@ -62,7 +62,12 @@ def make_record(
         for view in chosen
     }
     return {
-        "checkpoint": {"name": _name(task.checkpoint), "weights": outcome.weights},
+        "checkpoint": {
+            "name": _name(task.checkpoint),
+            "id": {fold: found.id for fold, found in outcome.identities.items()},
+            "settings": {fold: found.settings for fold, found in outcome.identities.items()},
+            "revision": {fold: found.revision for fold, found in outcome.identities.items()},
+        },
         "framing": {"used": outcome.framing.stored(), "checkpoint": outcome.trained_framing.stored()},
         "corpus": task.corpus,
         "split": task.split,

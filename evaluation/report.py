@@ -55,8 +55,8 @@ def markdown(record: Mapping[str, Any], plots: Sequence[str]) -> str:
 def _head(record: Mapping[str, Any]) -> str:
     protocol, answers = record["protocol"], record["answers"]
     folds = ", ".join(record["folds"]) or "none"
-    weights = dict.fromkeys(record["checkpoint"]["weights"].values())
-    if len(record["folds"]) > 1 and len(weights) == 1:
+    ids = dict.fromkeys(record["checkpoint"]["id"].values())
+    if len(record["folds"]) > 1 and len(ids) == 1:
         folds += " (one checkpoint for all of them: it must not have seen any of these people)"
     threshold = (
         f"level {protocol['occurrence_threshold']} or more" if protocol["scale"] != "occurrence" else "P >= 0.5"
@@ -67,7 +67,8 @@ def _head(record: Mapping[str, Any]) -> str:
         threshold += f"; calibrated: {', '.join(f'{code} {value:g}' for code, value in record['thresholds'].items())}"
     facts = {
         "checkpoint": record["checkpoint"]["name"],
-        "weights": ", ".join(sha if "@" in sha else sha[:16] for sha in weights),
+        "checkpoint id": ", ".join(ids),
+        "settings": ", ".join(dict.fromkeys(record["checkpoint"]["settings"].values())),
         "corpus": f"{record['corpus']}, split {record['split']}, {record['rows']} rows of {record['people']} people",
         "faces": _faces(record["framing"]),
         "folds": folds,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aullava.action_units import Protocol
+from aullava.checkpoint.identity import CheckpointIdentity
 from aullava.checkpoint.training_record import training_record
 from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.detection.framing import AskedFraming, Framing
@@ -52,7 +53,7 @@ class Outcome:
         rate_NU: base rates for each row, of the people its fold trains on; None if unknown.
         thresholds: code -> threshold on P(present).
         framing: how faces were cropped. trained_framing: as the checkpoint says.
-        weights: fold -> hash of its checkpoint's files, or name and commit on the Hub.
+        identities: fold -> its checkpoint.
         first: recognizer and rows of the first fold, on which the checks are made.
     """
 
@@ -61,7 +62,7 @@ class Outcome:
     thresholds: dict[str, float]
     framing: Framing
     trained_framing: Framing
-    weights: dict[str, str]
+    identities: dict[str, CheckpointIdentity]
     notes: tuple[str, ...]
     first: tuple[Recognizer, EvaluationRows]
 
@@ -78,7 +79,7 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
         ValueError: the checkpoint, the corpus or the store is not what it should be, the checkpoint has seen these people, or rows
             lack a label of groups.
     """
-    parts, thresholds, weights, rates, notes, first = {}, [], {}, [], [], None
+    parts, thresholds, identities, rates, notes, first = {}, [], {}, [], [], None
     trained_framings: list[Framing] = []
     for fold in task.folds:
         name = fold or ""
@@ -99,7 +100,7 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
             recognizer, rows, task.protocol, task.mode, task.batch_size, store / name if name else store
         )
         thresholds.append(recognizer.model.config.calibration.get("thresholds", {}).get(task.protocol.name, {}))
-        weights[name] = recognizer.weights
+        identities[name] = recognizer.identity
         rates.append(base_rates(task.corpus, task.data_dir, task.protocol, fold, **task.options))
         first = first or (recognizer, rows)
     if any(found != thresholds[0] for found in thresholds):
@@ -116,7 +117,7 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
         dict(thresholds[0]),
         framing,
         trained_framings[0],
-        weights,
+        identities,
         (*first[1].notes, *dict.fromkeys(filter(None, notes))),
         first,
     )

@@ -13,8 +13,8 @@ from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, eval_result_
 from huggingface_hub.utils import yaml_dump
 
 from aullava.action_units import FEAFA_UNITS, unit
+from aullava.checkpoint.identity import settings_hash, weights_id
 from aullava.dataset_builder.corpora.registry import reader_class
-from aullava.evaluation.recognizer import hash_of
 from aullava.media.files import printable
 from aullava.training.card_text import NOT_BY_GROUP
 
@@ -53,12 +53,12 @@ def read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
         path: JSON that `aullava evaluate` wrote. checkpoint: folder that is released.
 
     Raises:
-        ValueError: it is none, or one on other weights.
+        ValueError: it is none, or one on other weights or settings.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         missing = [key for key in _FORMAT if key not in record]
-        weights = set(record["checkpoint"]["weights"].values())
+        found = {key: set(record["checkpoint"][key].values()) for key in ("id", "settings")}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"--evaluation {path}: expected the JSON file that aullava evaluate wrote ({error!r})"
@@ -67,11 +67,13 @@ def read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
         raise ValueError(
             f"--evaluation {path} lacks {', '.join(missing)}: expected the JSON file that aullava evaluate wrote"
         )
-    if weights != {found := hash_of(checkpoint)}:
-        told = ", ".join(sorted(each[:12] for each in weights))
-        raise ValueError(
-            f"--evaluation {path} is about other weights: {told}, but {checkpoint} has {found[:12]}. Evaluate this checkpoint"
-        )
+    expected = {"id": weights_id(checkpoint), "settings": settings_hash(checkpoint)}
+    for key, told in found.items():
+        if told != {expected[key]}:
+            raise ValueError(
+                f"--evaluation {path} is about other {'weights' if key == 'id' else 'settings'}: {', '.join(sorted(told)) or 'none'}, "
+                f"but {checkpoint} has {expected[key]}. Evaluate this checkpoint"
+            )
     return record
 
 
@@ -161,6 +163,7 @@ def section(record: Mapping[str, Any]) -> str:
     protocol = record["protocol"]
     parts = [
         f"### {reader_class(record['corpus']).title}, protocol `{protocol['name']}`, mode `{record['mode']}`",
+        f"Checkpoint `{'`, `'.join(sorted({*record['checkpoint']['id'].values()}))}`. "
         f"Split {record['split']}: {record['rows']:,} rows of {record['people']:,} people. 95% intervals, people drawn again with "
         f"all their frames. Present: {_present(record)}. Labels that are not coded count nowhere; a score that is not defined is "
         "“-”, never 0, and the mean is over the others.",

@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 
 from aullava.action_units import FEAFA_UNITS, OCCURRENCE, PROTOCOLS, Protocol, resolve_protocol
+from aullava.checkpoint.identity import CheckpointIdentity, identify
 from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.media.detection import Detector
 from aullava.recognition.arguments import Request
 from aullava.recognition.filenames import FileNames
-from aullava.recognition.identity import CheckpointIdentity, identify
 from aullava.recognition.inputs import Inputs, collect
 from aullava.recognition.load import load_checkpoint
 from aullava.recognition.outputs import Target
@@ -94,12 +94,10 @@ class Job:
             if name not in (*_AFTERWARDS, "inputs", "pattern")
         }
         kind = self.device.partition(":")[0]  # which of several GPUs changes nothing
-        # Of a checkpoint behind a server no file can be looked at: its name has to do.
-        which = self.identity.fingerprint if self.identity.files else self.identity.given
         return given | {
             "mode": self.settings.mode,
             "device": kind,
-            "checkpoint": which,
+            "checkpoint": self.identity.fingerprint,
             "framing": str(self.framing),
         }
 
@@ -258,7 +256,7 @@ def _load(request: Request, device: str):
     checkpoint = request.checkpoint or embedded_checkpoint()
     if request.server:
         model = ServedModel(request.server, checkpoint, request.batch_size)
-        return model, None, CheckpointIdentity(f"{checkpoint} at {request.server}", None, {}, {}, "served")
+        return model, None, CheckpointIdentity(f"{checkpoint} at {request.server}", None, None, None, {}, "served")
     model, processor = load_checkpoint(checkpoint, device)
     return model, processor, identify(checkpoint, model)
 

@@ -1,11 +1,12 @@
 """What a table alone does not tell, as JSON beside it: readings.csv -> readings.meta.json, a folder -> meta.json in it.
 
 Contents
-    format      1; goes up when a key changes its meaning.
+    format      2; goes up when a key changes its meaning.
     started, finished   in UTC. seconds: between the two.
     options     of the command, as given.
-    checkpoint  given: folder or Hub id. revision: commit on the Hub, null for a folder. files: SHA-256 of each. fingerprint: of
-                all that readings depend on. calibration, dtype: of the loaded model.
+    checkpoint  given: folder or Hub id. revision: commit on the Hub, null for a folder. id: of the weights. settings: hash of what
+                else changes readings (checkpoint/identity.py says of what). calibration, dtype: of the loaded model. Behind a
+                server id and settings are null.
     protocols   name, scale, units with their names; of intensities occurrence_threshold, the level from which a unit counts as
                 present in AU01_p; of occurrences thresholds, the P(present) above which AU01_c is 1 where it is not 0.5.
     framing     used: how faces were found and cropped; detection/framing.py explains the keys. checkpoint: how they were in its
@@ -28,15 +29,15 @@ from pathlib import Path
 from typing import Any
 
 from aullava.action_units import SCALES, Protocol, unit
+from aullava.checkpoint.identity import CheckpointIdentity
 from aullava.common.versions import library_versions, package_version
 from aullava.detection.framing import Framing
 from aullava.media.files import replace_file
-from aullava.recognition.identity import CheckpointIdentity
 from aullava.recognition.outputs import Target
 from aullava.recognition.summary import Summary
 from aullava.recognition.tables import Layout
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _describe(run: Circumstances, summary: Summary, finished: datetime) -> dict[
         "finished": finished.isoformat(timespec="seconds"),
         "seconds": round((finished - run.started).total_seconds(), 3),
         "options": dict(run.options),
-        "checkpoint": asdict(run.checkpoint) | {"fingerprint": run.checkpoint.fingerprint},
+        "checkpoint": asdict(run.checkpoint),
         "protocols": [_of_protocol(protocol, run.checkpoint.calibration) for protocol in run.layout.protocols],
         "mode": run.mode,
         "intensities": run.layout.intensities,

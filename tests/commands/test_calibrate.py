@@ -6,10 +6,10 @@ import shlex
 
 import pytest
 
+from aullava.checkpoint.identity import settings_hash, weights_id
 from aullava.cli import main
 from aullava.dataset_builder.folds import fold, validation_subjects
 from aullava.evaluation.calibrate import write_calibrated
-from aullava.evaluation.recognizer import hash_of
 from aullava.hub.terms import why_a_statement
 from aullava.release import embedded_checkpoint
 
@@ -38,9 +38,11 @@ def read(file):
 
 
 def test_drawn_faces_give_a_temperature_a_scale_and_the_checkpoint_stays(checkpoint, tmp_path, capsys):
-    before, out = hash_of(checkpoint), tmp_path / "calibrated"
+    before, out = (weights_id(checkpoint), settings_hash(checkpoint)), tmp_path / "calibrated"
     assert run(DRAWN + " --limit 8", "--checkpoint", checkpoint, "--out", out) == 0
-    assert hash_of(checkpoint) == before and not (checkpoint / "training.json").exists()
+    assert (weights_id(checkpoint), settings_hash(checkpoint)) == before and not (
+        checkpoint / "training.json"
+    ).exists()
     calibration = read(out / "config.json")["calibration"]
     assert {*calibration["temperature"]} == {"occurrence", "intensity"} and {*calibration["thresholds"]} == {"bp4d"}
     assert all(1 / 8 <= heat <= 8 for heat in calibration["temperature"].values())

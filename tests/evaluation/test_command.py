@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+from aullava.checkpoint.identity import weights_id
 from aullava.cli import main
 from aullava.dataset_builder.folds import fold
 from aullava.evaluation.rows import EvaluationRows
@@ -81,9 +82,13 @@ def test_a_checkpoint_a_fold_and_one_that_has_seen_these_people(checkpoint, corp
         data = {"corpora": [{"corpus": "disfa", "fold": number}]}
         (made / "training.json").write_text(json.dumps({"data": data}))
     assert run(flags + " --folds fold1,fold2", "--checkpoint", tmp_path / "run_{fold}", *common) == 0
-    weights = json.loads((tmp_path / "a.json").read_text())["checkpoint"]["weights"]
+    ids = json.loads((tmp_path / "a.json").read_text())["checkpoint"]["id"]
     assert "of fold1, the first of 2 folds" in (tmp_path / "a.md").read_text()
-    assert [*weights] == ["fold1", "fold2"] and str(tmp_path) not in (tmp_path / "a.json").read_text()
+    assert (
+        ids == {fold: weights_id(tmp_path / f"run_{fold}") for fold in ids}
+        and [*ids] == ["fold1", "fold2"]
+        and str(tmp_path) not in (tmp_path / "a.json").read_text()
+    )
     capsys.readouterr()
     for wrong in ("--fold fold2", "--split all"):
         assert run(f"{flags} {wrong}", "--checkpoint", tmp_path / "run_fold1", *common) == 2

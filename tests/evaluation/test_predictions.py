@@ -86,7 +86,7 @@ def test_a_store_of_other_settings_is_refused_with_both(recognizer, rows, tmp_pa
     with pytest.raises(ValueError, match="mode: joint there, parallel now"):
         predict(recognizer, rows, PAIR, "parallel", store=tmp_path / "store")
     with pytest.raises(ValueError, match="checkpoint: "):
-        predict(replace(recognizer, weights="others"), rows, PAIR, store=tmp_path / "store")
+        predict(replace(recognizer, id="others"), rows, PAIR, store=tmp_path / "store")
     with pytest.raises(ValueError, match="protocol: .*AU1.* there, .*AU4.* now"):
         predict(recognizer, rows, Protocol("pair", ("AU4",), "occurrence"), store=tmp_path / "store")
     with pytest.raises(ValueError, match="rows: "):

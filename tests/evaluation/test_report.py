@@ -114,7 +114,8 @@ def test_the_report_marks_what_is_undefined_and_escapes_cells():
             "command": "aullava evaluate --corpus a|b",
             "checkpoint": {
                 "name": "mine",
-                "weights": {"fold1": "org/name@" + "e" * 40, "fold2": "org/name@" + "e" * 40},
+                "id": {"fold1": "e" * 32, "fold2": "e" * 32},
+                "settings": {"fold1": "5" * 32, "fold2": "5" * 32},
             },
             "framing": {
                 "used": Framing("haar", 0.25, largest=True).stored(),

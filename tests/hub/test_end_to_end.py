@@ -18,6 +18,7 @@ from gradio_client import handle_file
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
+from aullava.checkpoint.identity import settings_hash, weights_id
 from aullava.cli import main
 from aullava.hub.command import Request, release
 from aullava.recognition.load import load_checkpoint
@@ -145,6 +146,27 @@ def test_the_release_carries_its_calibration_and_the_figures_that_were_measured_
     measured = report["scores"]["present"]["intervals"]["f1_undetermined_wrong"]["mean"]["value"]
     told = {result.metric_type: result.metric_value for result in ModelCard(card).data.eval_results}
     assert told["f1_undetermined_wrong"] == pytest.approx(measured)
+
+
+def test_checkpoint_release_upload_and_download_are_one_by_id_and_settings(world, tmp_path):
+    calibrated = world.clone / "outputs" / "quick_start" / "calibrated"
+    sharded = tmp_path / "sharded"
+    assert release(Request(sharded, calibrated, max_shard_size="1MB")) == 0
+    assert len([*sharded.glob("model-*.safetensors")]) > 1
+    uploaded = tmp_path / "uploaded"
+    for name, data in world.hub.repos["models", REPO].files.items():
+        (uploaded / name).parent.mkdir(parents=True, exist_ok=True)
+        (uploaded / name).write_bytes(data)
+    downloaded = download(world.hub, "hf_me", tmp_path, REPO)
+    folders = (calibrated, world.released, sharded, uploaded, downloaded)
+    assert {(weights_id(folder), settings_hash(folder)) for folder in folders} == {
+        (weights_id(calibrated), settings_hash(calibrated))
+    }
+    before = world.clone / "outputs" / "quick_start" / "model"  # the same weights, not calibrated
+    assert weights_id(before) == weights_id(calibrated) and settings_hash(before) != settings_hash(calibrated)
+    report = json.loads((world.clone / "outputs" / "quick_start" / "report.json").read_text())
+    assert [*report["checkpoint"]["id"].values()] == [weights_id(calibrated)]
+    assert f"Checkpoint `{weights_id(calibrated)}`" in (world.released / "README.md").read_text()
 
 
 def test_the_stranger_reads_what_the_package_reads(world):

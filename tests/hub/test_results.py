@@ -130,10 +130,16 @@ def test_later_results_take_the_place_of_earlier_ones(lab, released):
     assert "`bp4d`" in told and "`disfa`" not in told
 
 
-def test_a_report_on_other_weights_is_refused(lab, tmp_path):
+def test_a_report_on_other_weights_or_settings_is_refused(lab, tmp_path):
     other = make_tiny_checkpoint(tmp_path / "other", seed=1)
     with pytest.raises(UsageError, match="is about other weights"):
         release(Request(tmp_path / "out", other, evaluation=(lab / "bp4d.json",)))
+    calibrated = shutil.copytree(lab / "tiny", tmp_path / "calibrated")
+    config = json.loads((calibrated / "config.json").read_text())
+    config["calibration"] = {"temperature": {"occurrence": 2.0}}
+    (calibrated / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UsageError, match="is about other settings"):
+        release(Request(tmp_path / "out", calibrated, evaluation=(lab / "bp4d.json",)))
     assert not (tmp_path / "out").exists()
 
 
@@ -197,7 +203,7 @@ def test_a_command_that_names_a_place_is_refused(lab, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"checkpoint": {"weights": {}}}', '{"format": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"checkpoint": {"id": {}}}', '{"format": 1}'])
 def test_what_is_no_report_is_refused(text, lab, tmp_path):
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(UsageError, match="expected the JSON file that aullava evaluate wrote"):

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from aullava.action_units import PROTOCOLS
+from aullava.checkpoint.identity import CheckpointIdentity
 from aullava.detection.framing import Framing
-from aullava.recognition.identity import CheckpointIdentity
 from aullava.recognition.inputs import Failure
 from aullava.recognition.outputs import Target
 from aullava.recognition.sidecar import Circumstances, sidecar_path, write_sidecar
@@ -41,7 +41,7 @@ def written(tmp_path) -> dict:
     summary.add(bare_row("wall.png", *layout.protocols))
     run = Circumstances(
         options={"inputs": [ODD, "wall.png"], "out": Path("r.csv"), "fps": 2.5, "format": None},
-        checkpoint=CheckpointIdentity("org/name", "abc", {"model.safetensors": "00"}, CALIBRATION, "torch.float32"),
+        checkpoint=CheckpointIdentity("org/name", "abc", "0" * 32, "5" * 32, CALIBRATION, "torch.float32"),
         layout=layout,
         mode="joint",
         framing=Framing("yunet:org/name", largest=True),
@@ -56,7 +56,7 @@ def written(tmp_path) -> dict:
 
 
 def test_it_tells_what_was_run_and_when(written):
-    assert written["format"] == 1
+    assert written["format"] == 2
     assert written["options"] == {"inputs": [ODD, "wall.png"], "out": "r.csv", "fps": 2.5, "format": None}
     started, finished = (datetime.fromisoformat(written[name]) for name in ("started", "finished"))
     assert started.utcoffset() == finished.utcoffset() == timedelta(0)
@@ -68,7 +68,7 @@ def test_it_tells_what_was_run_and_when(written):
 def test_it_tells_what_read(written):
     checkpoint = written["checkpoint"]
     assert (checkpoint["given"], checkpoint["revision"], checkpoint["calibration"]) == ("org/name", "abc", CALIBRATION)
-    assert checkpoint["files"] == {"model.safetensors": "00"} and len(checkpoint["fingerprint"]) == 32
+    assert (checkpoint["id"], checkpoint["settings"]) == ("0" * 32, "5" * 32)
     bp4d, disfa, feafa = written["protocols"]
     assert bp4d["units"]["AU12"] == "Lip corner puller" and bp4d["thresholds"] == {"AU1": 0.4}
     assert (disfa["name"], disfa["scale"], disfa["occurrence_threshold"]) == ("disfa", "intensity", 2)

@@ -1,6 +1,5 @@
 """Which checkpoint it was: hashes, commit, and a fingerprint that changes with whatever readings depend on."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from aullava.recognition.identity import checkpoint_fingerprint, identify
+from aullava.checkpoint.identity import identify, settings_hash, weights_id
 from aullava.recognition.load import load_checkpoint
 
 from tiny import make_tiny_checkpoint
@@ -27,7 +26,11 @@ def model(checkpoint):
     return load_checkpoint(checkpoint, "cpu")[0]
 
 
-def test_a_folder_is_known_by_the_hashes_of_its_files(checkpoint, model):
+def fingerprint(checkpoint, model) -> str:
+    return identify(checkpoint, model).fingerprint
+
+
+def test_a_folder_is_known_by_its_tensors_and_settings(checkpoint, model):
     found = identify(checkpoint, model)
     assert (found.given, found.revision, found.calibration, found.dtype) == (
         str(checkpoint),
@@ -35,33 +38,40 @@ def test_a_folder_is_known_by_the_hashes_of_its_files(checkpoint, model):
         {},
         "torch.float32",
     )
-    assert {"config.json", "model.safetensors", "tokenizer.json", "processor_config.json"} <= set(found.files)
-    weights = (checkpoint / "model.safetensors").read_bytes()
-    assert found.files["model.safetensors"] == hashlib.sha256(weights).hexdigest()
-    assert len(found.fingerprint) == 32 and found.fingerprint == checkpoint_fingerprint(checkpoint, model)
+    assert (found.id, found.settings) == (weights_id(checkpoint), settings_hash(checkpoint))
+    assert len(found.fingerprint) == 32 and found.fingerprint == fingerprint(checkpoint, model)
 
 
 def test_the_place_and_what_reads_nothing_do_not_matter(checkpoint, model, tmp_path):
     copy = shutil.copytree(checkpoint, tmp_path / "copy")
     for name in ("training.json", "decision.json", "README.md"):
         (copy / name).write_text("{}")
-    assert checkpoint_fingerprint(copy, model) == checkpoint_fingerprint(checkpoint, model)
+    assert fingerprint(copy, model) == fingerprint(checkpoint, model)
 
 
-@pytest.mark.parametrize("changed", ["model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"])
-def test_another_file_gives_another_fingerprint(changed, checkpoint, model, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("config.json", ('"question_form": "full"', '"question_form": "short"')),
+        ("chat_template.jinja", ("{", " {")),
+        ("processor_config.json", ('"do_resize": true', '"do_resize": false')),
+    ],
+)
+def test_another_setting_gives_another_fingerprint_and_the_same_id(name, change, checkpoint, model, tmp_path):
     copy = shutil.copytree(checkpoint, tmp_path / "copy")
-    with open(copy / changed, "ab") as file:
-        file.write(b" ")
-    assert checkpoint_fingerprint(copy, model) != checkpoint_fingerprint(checkpoint, model)
+    before = (copy / name).read_text()
+    (copy / name).write_text(before.replace(*change, 1))
+    assert (copy / name).read_text() != before
+    assert weights_id(copy) == weights_id(checkpoint)
+    assert fingerprint(copy, model) != fingerprint(checkpoint, model)
 
 
 def test_calibration_and_precision_of_the_loaded_model_count(checkpoint, model, monkeypatch):
-    before = checkpoint_fingerprint(checkpoint, model)
+    before = fingerprint(checkpoint, model)
     monkeypatch.setattr(model.config, "calibration", {"temperature": {"intensity": 1.3}})
-    calibrated = checkpoint_fingerprint(checkpoint, model)
+    calibrated = fingerprint(checkpoint, model)
     try:
-        halved = checkpoint_fingerprint(checkpoint, model.to(torch.bfloat16))
+        halved = fingerprint(checkpoint, model.to(torch.bfloat16))
     finally:
         model.to(torch.float32)
     assert len({before, calibrated, halved}) == 3
@@ -75,8 +85,8 @@ def test_a_checkpoint_of_the_hub_tells_its_commit(checkpoint, model):
     loaded, _ = load_checkpoint("org/tiny", "cpu")
     found = identify("org/tiny", loaded)
     assert (found.given, found.revision) == ("org/tiny", COMMIT)
-    assert found.files == identify(checkpoint, model).files
-    assert found.fingerprint == checkpoint_fingerprint(checkpoint, model)
+    assert found.id == weights_id(checkpoint)
+    assert found.fingerprint == fingerprint(checkpoint, model)
 
 
 def test_weights_that_are_gone_are_an_error(model, tmp_path):
