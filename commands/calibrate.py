@@ -20,6 +20,7 @@ from aullava.common.scrub import portable_value
 from aullava.common.versions import code_version, library_versions
 from aullava.dataset_builder.corpora.registry import READERS
 from aullava.dataset_builder.leaks import person
+from aullava.dataset_builder.seen import people_record
 from aullava.recognition.arguments import named, positive
 
 DONE = 0
@@ -163,7 +164,7 @@ def _fit(request: Request):
             raise ValueError(f"{len(read.failures)} pictures cannot be read: {'; '.join(read.failures[:3])}")
         reads.append(Read(protocol, read.truth_NU, read.distribution_NUV))
         described[protocol.name] = {"scale": protocol.scale, "units": [*protocol.units], "rows": len(rows)}
-        people |= {person(request.corpus, subject) for subject in rows.subjects}
+        people |= {(request.corpus, subject) for subject in rows.subjects}
         rows_read |= {*rows.rows}
     fit = fit_calibration(reads, rows.split, thresholds=not request.temperatures_only)
     fit.calibration.get("thresholds", {}).pop("custom", None)  # they would be those of every list of units
@@ -173,8 +174,9 @@ def _fit(request: Request):
         "corpus": request.corpus,
         "fold": request.fold,
         "split": rows.split,
-        "people": len(people),
-        "people_sha256": hashlib.sha256("\n".join(sorted(people)).encode()).hexdigest(),
+        "people": people_record(request.corpus, {rows.split: people}),
+        "people_count": len(people),
+        "people_sha256": hashlib.sha256("\n".join(sorted(person(*pair) for pair in people)).encode()).hexdigest(),
         "rows": len(rows_read),
         "protocols": described,
         "mode": request.mode,

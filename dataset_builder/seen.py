@@ -93,6 +93,8 @@ def refuse_seen(
             f"{listing(read)} (here) are the same. Scores on people seen in training say nothing of others. Take people it "
             f"has not seen{_unseen_folds(trained, read)}, or train again without them: {out}"
         )
+    if "data" not in record:  # only of a calibration
+        return f"Who trained {checkpoint} is not known: it may have seen these people."
     if unknown:
         return f"Who of {', '.join(unknown)} trained {checkpoint} is not known: it may have seen these people."
     return None
@@ -112,7 +114,9 @@ def seen_people(
     """
     reach, seen, unknown = set().union(*map(_shown, tested)), set(), []
     try:
-        for entry in (*record["data"]["corpora"], *record["data"].get("earlier", ())):
+        data = {"corpora": ()} if {*record} == {"calibration"} else record["data"]
+        fitted = [record["calibration"]] if "calibration" in record else []  # on validation people
+        for entry in (*data["corpora"], *data.get("earlier", ()), *fitted):
             corpus = entry["corpus"]
             if corpus == DRAWN or not reach & _shown(corpus):
                 continue

@@ -220,7 +220,7 @@ def calibration_line(origin: Mapping[str, Any]) -> str:
     """What a card says of a calibration."""
     fold = f", fold {origin['fold']}" if origin["fold"] else ""
     return (
-        f"Calibrated on {origin['corpus']}{fold}, {origin['rows']:,} rows of {origin['people']:,} validation people "
+        f"Calibrated on {origin['corpus']}{fold}, {origin['rows']:,} rows of {origin['people_count']:,} validation people "
         f"({', '.join(origin['protocols'])}; {origin['date']})."
     )
 

@@ -53,7 +53,7 @@ def test_drawn_faces_give_a_temperature_a_scale_and_the_checkpoint_stays(checkpo
         "disfa": "intensity",
     }
     assert str(tmp_path) not in (out / "training.json").read_text()
-    assert "8 rows of 2 validation people" in capsys.readouterr().err and told["people"] == 2
+    assert "8 rows of 2 validation people" in capsys.readouterr().err and told["people_count"] == 2
     # A record of a calibration says nothing of what the weights learnt from.
     assert why_a_statement(out) == f"{out} has no training.json and no card that states a licence"
 
@@ -67,7 +67,10 @@ def test_only_named_protocols_get_thresholds_and_only_where_they_are_wanted(prot
 
 
 def trained_on_fold1(folder, **mix):
-    data = {"corpora": [{"corpus": "disfa", "fold": "fold1"}], "mix": mix}
+    train = fold("disfa", "fold1", disfa.SUBJECTS).train
+    held = validation_subjects(train, mix.get("validation_share") or 0.1, mix.get("data_mix_seed", 0))
+    people = {"train": sorted(train - held), "validation": sorted(held)}
+    data = {"corpora": [{"corpus": "disfa", "fold": "fold1", "people": people}], "mix": mix}
     (folder / "training.json").write_text(json.dumps({"settings": {}, "data": data}))
     return folder
 
@@ -75,14 +78,16 @@ def trained_on_fold1(folder, **mix):
 @pytest.mark.parametrize("mix", [{}, {"validation_share": 0.5, "data_mix_seed": 3}])
 def test_a_fold_is_read_by_the_people_whom_training_set_aside(mix, corpus, tmp_path):
     made = trained_on_fold1(make_tiny_checkpoint(tmp_path / "tiny", "swin"), **mix)
-    flags = "--corpus disfa --fold 1 --device cpu"
+    flags = "--corpus disfa --fold 1 --device cpu --faces none"
     assert run(flags, "--checkpoint", made, "--data-dir", corpus, "--out", tmp_path / "c") == 0
     train = fold("disfa", "fold1", disfa.SUBJECTS).train
     held = validation_subjects(train, mix.get("validation_share", 0.1), mix.get("data_mix_seed", 0))
     told = read(tmp_path / "c" / "training.json")
     people = "\n".join(sorted(f"disfa/{subject}" for subject in held))
     assert told["calibration"]["people_sha256"] == hashlib.sha256(people.encode()).hexdigest()
-    assert told["calibration"]["people"] == len(held) and told["calibration"]["rows"] == 3 * len(held)
+    assert told["calibration"]["people"] == {"validation": sorted(held)} and told["calibration"]["rows"] == 3 * len(
+        held
+    )
     assert told["data"] == read(made / "training.json")["data"]
     assert [*read(tmp_path / "c" / "config.json")["calibration"]["temperature"]] == ["intensity"]
 
@@ -90,15 +95,26 @@ def test_a_fold_is_read_by_the_people_whom_training_set_aside(mix, corpus, tmp_p
 @pytest.mark.parametrize(
     "mix, flags, said",
     [
-        ({}, "--fold fold2", "was trained on disfa with fold fold1"),
-        ({}, "", "was trained on disfa with fold fold1"),
+        ({"data_mix_seed": 0}, "--fold fold2", "has seen"),
+        ({}, "", "Give a fold"),
         ({"validation_share": 0.0}, "--fold fold1", "nobody is left to calibrate on"),
     ],
 )
 def test_people_who_trained_or_are_tested_are_refused(mix, flags, said, corpus, tmp_path, capsys):
     made = trained_on_fold1(make_tiny_checkpoint(tmp_path / "tiny", "swin"), **mix)
     out = tmp_path / "c"
-    assert run(f"--corpus disfa --device cpu {flags}", "--checkpoint", made, "--data-dir", corpus, "--out", out) == 2
+    assert (
+        run(
+            f"--corpus disfa --device cpu --faces none {flags}",
+            "--checkpoint",
+            made,
+            "--data-dir",
+            corpus,
+            "--out",
+            out,
+        )
+        == 2
+    )
     assert said in capsys.readouterr().err and not out.exists()
 
 
@@ -143,5 +159,5 @@ def test_the_card_says_it_once_however_often_it_is_calibrated(tmp_path):
 
 
 def origin(rows):
-    about = {"corpus": "disfa", "fold": "1", "rows": rows, "people": 2, "date": "2026-12-01"}
+    about = {"corpus": "disfa", "fold": "1", "rows": rows, "people_count": 2, "date": "2026-12-01"}
     return about | {"protocols": {"disfa": {}}}

@@ -99,8 +99,9 @@ def test_a_checkpoint_a_fold_and_one_that_has_seen_these_people(checkpoint, corp
 
 def test_people_that_a_calibration_was_fitted_on_do_not_test_it(corpus, tmp_path, capsys):
     made = make_tiny_checkpoint(tmp_path / "calibrated", "swin")
-    (made / "training.json").write_text(json.dumps({"calibration": {"corpus": "disfa", "fold": "fold1"}}))
-    flags = "--corpus disfa --checks 0 --draws 5 --device cpu --protocol AU12"
+    fitted = {"corpus": "disfa", "fold": "fold1", "people": {"validation": ["SN006"]}}
+    (made / "training.json").write_text(json.dumps({"calibration": fitted}))
+    flags = "--corpus disfa --checks 0 --draws 5 --device cpu --protocol AU12 --faces none"
     common = ("--checkpoint", made, "--data-dir", corpus, "--out", tmp_path / "a.json")
     for wrong in ("--fold fold2", "--split all", "--fold fold1 --split train"):
         assert run(f"{flags} {wrong}", *common) == 2
