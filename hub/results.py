@@ -71,8 +71,8 @@ def read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
     for key, told in found.items():
         if told != {expected[key]}:
             raise ValueError(
-                f"--evaluation {path} is about other {'weights' if key == 'id' else 'settings'}: {', '.join(sorted(told)) or 'none'}, "
-                f"but {checkpoint} has {expected[key]}. Evaluate this checkpoint"
+                f"--evaluation {path} is about other {'weights' if key == 'id' else 'settings'}: "
+                f"{', '.join(sorted(told)) or 'none'}, but {checkpoint} has {expected[key]}. Evaluate this checkpoint"
             )
     return record
 

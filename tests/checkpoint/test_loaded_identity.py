@@ -52,7 +52,7 @@ def test_the_place_and_what_reads_nothing_do_not_matter(checkpoint, model, tmp_p
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("config.json", ('"question_form": "full"', '"question_form": "short"')),
+        ("config.json", ('"vision_feature_layer": -1', '"vision_feature_layer": -2')),
         ("chat_template.jinja", ("{", " {")),
         ("processor_config.json", ('"do_resize": true', '"do_resize": false')),
     ],

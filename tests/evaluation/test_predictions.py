@@ -12,7 +12,7 @@ from aullava.evaluation.recognizer import Recognizer
 from aullava.evaluation.rows import evaluation_rows
 from aullava.image_aullava import ImageReadError
 
-from tiny import tiny_model
+from tiny import make_tiny_checkpoint, tiny_model
 
 DISFA, PAIR = PROTOCOLS["disfa"], Protocol("pair", ("AU1", "AU12"), "occurrence")
 
@@ -23,8 +23,14 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def recognizer():
-    return Recognizer("tiny", "weights", *tiny_model("swin"))
+def folder(tmp_path_factory):
+    """Of a checkpoint, whose settings the recognizer's identity is read from."""
+    return make_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), "swin")
+
+
+@pytest.fixture(scope="module")
+def recognizer(folder):
+    return Recognizer(str(folder), "weights", *tiny_model("swin"))
 
 
 def test_arrays_hold_what_the_model_says(recognizer, rows):
@@ -57,7 +63,7 @@ def test_an_interrupted_run_goes_on_and_reads_nothing_twice(recognizer, rows, tm
     read = []
 
     class Counting:
-        fingerprint = recognizer.fingerprint
+        fingerprint = recognizer.identity.fingerprint
 
         def recognize(self, images, *arguments):
             if len(read) == 2:
@@ -98,11 +104,12 @@ def test_a_store_of_other_settings_is_refused_with_both(recognizer, rows, tmp_pa
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
 
 
-def test_calibration_is_part_of_the_fingerprint():
-    recognizer = Recognizer("tiny", "weights", *tiny_model("swin"))
-    before = recognizer.fingerprint
+def test_calibration_is_part_of_the_identity(folder):
+    recognizer = Recognizer(str(folder), "weights", *tiny_model("swin"))
+    before = recognizer.identity
     recognizer.model.config.calibration = {"temperature": {"occurrence": 2.0}}
-    assert recognizer.fingerprint != before
+    after = recognizer.identity
+    assert after.fingerprint != before.fingerprint and after.id == before.id
 
 
 def test_a_bad_picture_is_counted_and_named(recognizer, rows, tmp_path):
