@@ -1,0 +1,139 @@
+"""A person and strengths in, vertices out: targets added to a scale, then lids, gaze and lips set right."""
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from aullava.dataset_builder.synthetic.rendered.lids import both_lids
+from aullava.dataset_builder.synthetic.rendered.lips import lips
+from aullava.dataset_builder.synthetic.rendered.mesh import load_head
+from aullava.dataset_builder.synthetic.rendered.movements import MOVEMENTS, key_vertices, offsets_of_actions, scale_of
+
+_PUPIL_RADIUS = 0.224  # of the pupil around the eyeball's centre, in interocular distances: 13.8 of 61.6 mm
+_LID_FOLLOWS = 1.0  # how far lids go with an eye that looks up or down, of the eyeLook targets
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A person's geometry at rest and habits of moving.
+
+    Attributes:
+        rest_V3: metres, as in `mesh`, the origin between the eyeballs.
+        habit: share 0..1 of ARKit's form in every movement; the rest is MakeHuman's.
+        droop: share 0..1 of the opening that the resting lids close.
+    """
+
+    rest_V3: np.ndarray
+    habit: float = 0.6
+    droop: float = 0.0
+
+    @functools.cached_property
+    def interocular(self) -> float:
+        """Metres between the centres of the eyeballs."""
+        left, right = (lids.centre(self.rest_V3) for lids in both_lids().values())
+        return float(np.linalg.norm(left - right))
+
+    @functools.cached_property
+    def neutral_V3(self) -> np.ndarray:
+        """The face without action: at rest, with its lids drooped."""
+        return self.move({})
+
+    def weight(self, action: str) -> float:
+        """The target weight of strength 1."""
+        if action not in self._weights:
+            index, offset_n3 = self._blend(action)
+            dense_V3 = np.zeros_like(self.rest_V3)
+            dense_V3[index] = offset_n3
+            self._weights[action] = scale_of(action, dense_V3, self.interocular)
+        return self._weights[action]
+
+    @functools.cached_property
+    def _weights(self) -> dict[str, float]:
+        return {}
+
+    def move(self, actions: Mapping[str, float], gaze: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+        """The vertices (V, 3) under strengths 0..1 that `actions.resolve` has made physical.
+
+        Args:
+            actions: action -> strength; absent ones are 0.
+            gaze: radians to the subject's left and up that are added to AU61 to AU64, for faces whose gaze no unit codes.
+        """
+        vertices_V3 = self.rest_V3.copy()
+        for action, strength in actions.items():
+            if strength and action in offsets_of_actions() and not action.startswith("AU43"):
+                index, offset_n3 = self._blend(action)
+                vertices_V3[index] += np.float32(strength * self.weight(action)) * offset_n3
+        self._look(vertices_V3, *gaze_of(actions, gaze))
+        for side, lids in both_lids().items():
+            blink_n3 = self._blink(side)
+            if self.droop:
+                lids.close(vertices_V3, blink_n3, self.droop * (1 - actions.get(f"AU5{side}", 0.0)))
+            lids.close(vertices_V3, blink_n3, actions.get(f"AU43{side}", 0.0))
+            lids.keep_outside(vertices_V3, self.rest_V3)
+        lips().settle(vertices_V3, self.rest_V3, actions.get("AU25", 0.0))
+        return vertices_V3
+
+    def _blend(self, action: str) -> tuple[np.ndarray, np.ndarray]:
+        index, arkit_n3, makehuman_n3 = _united(action)
+        return index, np.float32(self.habit) * arkit_n3 + np.float32(1 - self.habit) * makehuman_n3
+
+    def _blink(self, side: str) -> np.ndarray:
+        """A blink's offsets on the vertices that `Lids` moves."""
+        index, offset_n3 = self._blend(f"AU43{side}")
+        moved = both_lids()[side].blink_n
+        dense_V3 = np.zeros_like(self.rest_V3)
+        dense_V3[index] = offset_n3
+        return dense_V3[moved]
+
+    def _look(self, vertices_V3: np.ndarray, left: float, up: float) -> None:
+        """Turn the eyeballs about their centres; the lids follow an eye that looks up or down."""
+        if not left and not up:
+            return
+        turn = np.array([[math.cos(left), 0, math.sin(left)], [0, 1, 0], [-math.sin(left), 0, math.cos(left)]])
+        tilt = np.array([[1, 0, 0], [0, math.cos(up), math.sin(up)], [0, -math.sin(up), math.cos(up)]])
+        rotation = (turn @ tilt).astype(np.float32)
+        for side, lids in both_lids().items():
+            centre = lids.centre(self.rest_V3)
+            vertices_V3[lids.ball] = centre + (self.rest_V3[lids.ball] - centre) @ rotation.T
+            index, offset_n3 = _lid_follow(side, up > 0)
+            vertices_V3[index] += np.float32(_LID_FOLLOWS * min(abs(up) / 0.4, 1.0)) * offset_n3
+
+
+def gaze_of(actions: Mapping[str, float], gaze: tuple[float, float] = (0.0, 0.0)) -> tuple[float, float]:
+    """Radians by which the eyes turn to the subject's left and up, at most 35 degrees each."""
+    angle = {code: math.asin(MOVEMENTS[code].full / _PUPIL_RADIUS * actions.get(code, 0.0)) for code in _GAZE}
+    left, up = angle["AU61"] - angle["AU62"] + gaze[0], angle["AU63"] - angle["AU64"] + gaze[1]
+    return max(-0.61, min(0.61, left)), max(-0.61, min(0.61, up))
+
+
+_GAZE = ("AU61", "AU62", "AU63", "AU64")
+
+
+def displacement(action: str, vertices_V3: np.ndarray, rest_V3: np.ndarray, interocular: float) -> float:
+    """Mean distance of an action's key vertices from rest, in interocular distances."""
+    keys = key_vertices()[action]
+    return float(np.linalg.norm(vertices_V3[keys] - rest_V3[keys], axis=1).mean()) / interocular
+
+
+@functools.cache
+def _united(action: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both forms of a movement on the same vertices."""
+    forms = offsets_of_actions()[action]
+    index = np.union1d(forms["arkit"].index_n, forms["makehuman"].index_n)
+    both = []
+    for form in ("arkit", "makehuman"):
+        offset_n3 = np.zeros((len(index), 3), np.float32)
+        offset_n3[np.searchsorted(index, forms[form].index_n)] = forms[form].offset_n3
+        both.append(offset_n3)
+    return index, *both
+
+
+@functools.cache
+def _lid_follow(side: str, up: bool) -> tuple[np.ndarray, np.ndarray]:
+    head = load_head()
+    index, offset_n3 = head.targets[f"eyeLook{'Up' if up else 'Down'}{'Left' if side == 'L' else 'Right'}"]
+    skin = ~np.isin(index, np.concatenate([head.vertices_of["eye_l"], head.vertices_of["eye_r"]]))
+    return index[skin], offset_n3[skin]
