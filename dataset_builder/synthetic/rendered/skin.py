@@ -1,8 +1,10 @@
-"""Maps of the skin in the base mesh's texture plane: regions, grain and creases; made once from the mesh, the same for all.
+"""Maps of the skin: regions and creases in the front view of the base mesh, and grain; made once, the same for everybody.
 
 Conventions
-    map       float32 (ROWS, COLUMNS, channels); the head's part of the texture plane, u from `LEFT` to 1, v from 1 (top) to 0.
-    channel   an index into `CHANNELS`; the creases of `appearance.CREASES` follow.
+    front map  float32 (ROWS, COLUMNS, channels): what lies at x = (column - COLUMNS / 2) / SCALE and y = TOP - row / SCALE,
+               millimetres on the base mesh, on the foremost skin there.
+    channel    an index into `CHANNELS`; the creases of `appearance.CREASES` follow.
+    grain      float32 (GRAIN_SIDE, GRAIN_SIDE, 4): tiles of noise, mean 0 and deviation 1: mottled, pores, hairs, strokes.
 """
 
 import functools
@@ -12,63 +14,67 @@ import numpy as np
 
 from aullava.dataset_builder.synthetic.rendered.appearance import CREASES
 from aullava.dataset_builder.synthetic.rendered.mesh import PARTS, load_head
-from aullava.dataset_builder.synthetic.rendered.raster import rasterize
+from aullava.dataset_builder.synthetic.rendered.raster import FAR, rasterize
 from aullava.dataset_builder.synthetic.rendered.wrinkles import crease_heights
 
-ROWS, COLUMNS, LEFT = 1024, 410, 0.6
-CHANNELS = (
-    *("lips", "mouth", "scalp", "moustache", "goatee", "jaw", "eyelid", "rim", "blush", "rosy", "mottle", "pore"),
-    *("freckle", "stubble", "socket", "lip lines"),
-)
+ROWS, COLUMNS, SCALE, TOP = 560, 400, 2.5, 96.0
+GRAIN_SIDE = 256
+CHANNELS = ("moustache", "goatee", "jaw", "eyelid", "rim", "blush", "rosy", "freckle", "socket", "lip lines")
 _SEED = 20261201
 
 
 @functools.lru_cache(maxsize=1)
-def skin_maps() -> np.ndarray:
-    """All channels and creases, float32 (ROWS, COLUMNS, len(CHANNELS) + len(CREASES)). About a second on the first call."""
-    x, y, z, masks = _texels()
-    lips, mouth, eyelids, face = (masks[..., i] for i in range(4))
+def front_maps() -> np.ndarray:
+    """All channels and creases, float32 (ROWS, COLUMNS, len(CHANNELS) + len(CREASES)); under a second on the first call."""
+    column, row = np.meshgrid(np.arange(COLUMNS), np.arange(ROWS))
+    x, y = ((column + 0.5 - COLUMNS / 2) / SCALE).astype(np.float32), (TOP - (row + 0.5) / SCALE).astype(np.float32)
+    z, lips, eyelids, face = _foremost()
+    side = np.abs(x)
+    front = np.clip((z + 60) / 20, 0, 1)
     rng = np.random.Generator(np.random.Philox(_SEED))
-    side, front = np.abs(x), np.clip((z + 60) / 20, 0, 1)
-
-    def noise(sigma: float) -> np.ndarray:
-        plane = cv2.GaussianBlur(rng.standard_normal((ROWS, COLUMNS)).astype(np.float32), (0, 0), sigma)
-        return plane / plane.std()
+    coarse = cv2.GaussianBlur(rng.standard_normal((ROWS, COLUMNS)).astype(np.float32), (0, 0), 5)
+    coarse /= coarse.std()
 
     def spot(cx: float, cy: float, rx: float, ry: float) -> np.ndarray:
         return np.exp(-(((side - cx) / rx) ** 2) - ((y - cy) / ry) ** 2) * front
 
-    mottle, fine, coarse = noise(9) * 0.6 + noise(4) * 0.4, noise(0.8), noise(2.2)
-    upper = np.clip((y + 54) / 2.0 + 0.5, 0, 1)
-    below_nose = np.clip((-47 - y) / 4, 0, 1) * np.clip((y + 70) / 4, 0, 1) * np.clip((31 - side) / 6, 0, 1)
-    goatee = np.clip((-76 - y) / 3, 0, 1) * np.clip((24 - side + 0.05 * (y + 76)) / 6, 0, 1)
-    goatee = np.maximum(goatee, np.clip((-66 - y) / 4, 0, 1) * np.exp(-(((side - 31) / 4.5) ** 2)))
-    edge = np.interp(side, (0, 24, 36, 55, 64, 72), (-78, -74, -62, -42, -25, 18))
-    jaw = np.clip((edge - y) / 7, 0, 1) * np.clip((y + 128) / 12, 0, 1) * np.clip((z + 78) / 10, 0, 1)
-    bare = (1 - lips) * (1 - mouth)
-    dots = cv2.GaussianBlur((rng.uniform(size=(ROWS, COLUMNS)) > 0.985).astype(np.float32), (0, 0), 1.1)
-    freckle = np.clip(dots / 0.09, 0, 1) * (0.25 + spot(26, -22, 22, 16) + spot(0, -18, 14, 22) + 0.5 * spot(0, 45, 40, 20))
+    bare = 1 - lips
+    moustache = np.clip((-47 - y) / 4, 0, 1) * np.clip((y + 70) / 4, 0, 1) * np.clip((31 - side) / 6, 0, 1)
+    moustache = moustache * (1 - 0.5 * np.exp(-((side / 2.5) ** 2)))
+    goatee = np.clip((-78 - y) / 3, 0, 1) * np.clip((24 - side + 0.05 * (y + 76)) / 6, 0, 1)
+    goatee = np.maximum(goatee, np.clip((-66 - y) / 4, 0, 1) * np.exp(-(((side - 30) / 4.5) ** 2)) * np.clip((y + 100) / 9, 0, 1))
+    edge = np.interp(side, (0, 24, 36, 55, 64, 72), (-80, -76, -62, -42, -25, 18))
+    dots = cv2.GaussianBlur((rng.uniform(size=(ROWS, COLUMNS)) > 0.993).astype(np.float32), (0, 0), 1.6)
+    where = 0.2 + spot(26, -22, 24, 17) + spot(0, -18, 15, 22) + 0.4 * spot(0, 45, 45, 20)
     channels = {
-        "lips": lips * (1 - mouth),
-        "mouth": mouth,
-        "scalp": scalp_field(x, y, z, 0.0),
-        "moustache": below_nose * bare * (1 - 0.5 * np.exp(-((side / 2.5) ** 2)) * upper) * front,
-        "goatee": goatee * bare * front * np.clip((y + 122) / 10, 0, 1),
-        "jaw": jaw * bare,
-        "eyelid": eyelids * np.clip((y - 1) / 4, 0, 1) + spot(32, 12, 15, 4.5) * 0.55,
-        "rim": np.exp(-(((y - _lid_edge(side)) / 1.3) ** 2)) * eyelids,
+        "moustache": moustache * bare * front,
+        "goatee": goatee * bare * front,
+        "jaw": np.clip((edge - y) / 7, 0, 1) * bare,
+        "eyelid": np.clip(eyelids * np.clip((y - 2) / 4, 0, 1) + spot(32, 11, 16, 4.5) * 0.6, 0, 1),
+        "rim": np.exp(-(((y - 5.0 + ((side - 31) / 14) ** 2 * 4.5) / 1.4) ** 2)) * (np.abs(side - 32) < 17),
         "blush": spot(44, -30, 15, 11),
         "rosy": spot(0, -36, 13, 11) + 0.8 * spot(38, -30, 17, 14) + 0.35 * spot(0, -92, 14, 10),
-        "mottle": mottle,
-        "pore": 0.7 * fine + 0.3 * coarse,
-        "freckle": freckle,
-        "stubble": noise(0.7),
+        "freckle": np.clip(dots / 0.05, 0, 1) * np.clip(where, 0, 1),
         "socket": spot(28, -13, 14, 5.5) + 0.7 * spot(17, -2, 5, 9),
         "lip lines": np.sin(side * 2.6 + coarse * 0.7) * lips,
     }
-    maps = [channels[name].astype(np.float32) for name in CHANNELS]
+    maps = np.stack([channels[name].astype(np.float32) for name in CHANNELS], axis=-1)
     creases = crease_heights(x, y, z, coarse) * (bare * np.clip(face * 3, 0, 1))[..., None]
-    return np.ascontiguousarray(np.concatenate([np.stack(maps, axis=-1), creases], axis=-1), np.float32)
+    return np.ascontiguousarray(np.concatenate([maps, creases], axis=-1), np.float32)
+
+
+@functools.lru_cache(maxsize=1)
+def grain() -> np.ndarray:
+    """The tiles of noise."""
+    rng = np.random.Generator(np.random.Philox(_SEED + 1))
+
+    def tile(across: float, down: float) -> np.ndarray:
+        white = np.tile(rng.standard_normal((GRAIN_SIDE, GRAIN_SIDE)).astype(np.float32), (3, 3))
+        blurred = cv2.GaussianBlur(white, (0, 0), sigmaX=across, sigmaY=down)[GRAIN_SIDE:-GRAIN_SIDE, GRAIN_SIDE:-GRAIN_SIDE]
+        return (blurred - blurred.mean()) / blurred.std()
+
+    mottled = tile(16, 16) * 0.6 + tile(7, 7) * 0.5 + tile(3, 3) * 0.25
+    return np.ascontiguousarray(np.stack([mottled, tile(1.1, 1.1), tile(0.8, 0.8), tile(0.8, 4)], axis=-1), np.float32)
 
 
 def scalp_field(x: np.ndarray, y: np.ndarray, z: np.ndarray, lowered: float) -> np.ndarray:
@@ -83,40 +89,27 @@ def scalp_field(x: np.ndarray, y: np.ndarray, z: np.ndarray, lowered: float) -> 
     return 0.5 + (y - line + lowered * np.clip(1.2 - around, 0, 1)) / 14
 
 
-def _lid_edge(side: np.ndarray) -> np.ndarray:
-    """Height of the upper lid's edge in the base mesh at a distance from the midline, millimetres."""
-    return 5.0 - ((side - 31) / 14) ** 2 * 4.5
-
-
-def _texels() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """x, y, z of every texel on the base mesh, millimetres, and the masks lips, mouth, eyelids, face; gaps take the nearest."""
+def _foremost() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """z of the foremost skin at every texel, millimetres, -200 where there is none, and the masks lips, eyelids and face."""
     head = load_head()
-    skin = (head.part_F == PARTS.index("skin")) & (head.uv_F32[..., 0].min(1) > LEFT)
-    corners = head.triangles_F3[skin].ravel()
-    where = head.uv_F32[skin].reshape(-1, 2)
-    flat = np.stack([(where[:, 0] - LEFT) * 1024, (1 - where[:, 1]) * 1024, np.ones(len(where))], axis=1).astype(np.float32)
-    triangles = np.arange(len(corners), dtype=np.int32).reshape(-1, 3)
-    count = len(triangles)
-    nothing = np.zeros((1, 1, 1, 4), np.uint8)
-    index, _, weights = rasterize(
-        flat,
+    outside = (head.part_F == PARTS.index("skin")) & (head.masks["inside-mouth"][head.triangles_F3].max(1) < 0.5)
+    triangles = np.ascontiguousarray(head.triangles_F3[outside])
+    flat = head.rest_V3 * np.float32(1000)
+    screen = np.stack([flat[:, 0] * SCALE + COLUMNS / 2, (TOP - flat[:, 1]) * SCALE, 10000 - flat[:, 2]], axis=1)
+    index, depth, weights = rasterize(
+        screen.astype(np.float32),
         triangles,
-        np.ones(count, np.uint8),
+        np.zeros(len(triangles), np.uint8),
         np.ones(len(flat), np.float32),
-        np.full(count, -1, np.int16),
-        np.zeros((count, 3, 2), np.float32),
-        nothing,
+        np.full(len(triangles), -1, np.int16),
+        np.zeros((len(triangles), 3, 2), np.float32),
+        np.zeros((1, 1, 1, 4), np.uint8),
         0,
         ROWS,
         COLUMNS,
     )
-    names = ("lips", "inside-mouth", "eyelids", "face")
-    values = np.column_stack([head.rest_V3 * 1000, *(head.masks[name] for name in names)]).astype(np.float32)[corners]
-    texels = (values[triangles[np.maximum(index, 0)]] * weights[..., None]).sum(2)
-    _, labels = cv2.distanceTransformWithLabels((index < 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    lookup = np.zeros(labels.max() + 1, np.int64)
-    inside = np.flatnonzero(index.ravel() >= 0)
-    lookup[labels.ravel()[inside]] = inside
-    texels = texels.reshape(-1, texels.shape[-1])[lookup[labels.ravel()]].reshape(ROWS, COLUMNS, -1)
-    smooth = cv2.GaussianBlur(np.ascontiguousarray(texels[..., 3:]), (0, 0), 1.2)
-    return texels[..., 0], texels[..., 1], texels[..., 2], smooth
+    seen = depth < FAR
+    masks = np.column_stack([head.masks[name] for name in ("lips", "eyelids", "face")]).astype(np.float32)
+    values = (masks[triangles[np.maximum(index, 0)]] * weights[..., None]).sum(2) * seen[..., None]
+    values = cv2.GaussianBlur(values, (0, 0), 1.5)
+    return np.where(seen, 10000 - depth, -200).astype(np.float32), values[..., 0], values[..., 1], values[..., 2]
