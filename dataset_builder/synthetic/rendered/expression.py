@@ -54,19 +54,14 @@ class Face:
     def _weights(self) -> dict[str, float]:
         return {}
 
-    def move(self, actions: Mapping[str, float], gaze: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
-        """The vertices (V, 3) under strengths 0..1 that `actions.resolve` has made physical.
-
-        Args:
-            actions: action -> strength; absent ones are 0.
-            gaze: radians to the subject's left and up that are added to AU61 to AU64, for faces whose gaze no unit codes.
-        """
+    def move(self, actions: Mapping[str, float]) -> np.ndarray:
+        """The vertices (V, 3) under strengths 0..1 that `actions.resolve` has made physical; absent actions are 0."""
         vertices_V3 = self.rest_V3.copy()
         for action, strength in actions.items():
             if strength and action in offsets_of_actions() and not action.startswith("AU43"):
                 index, offset_n3 = self._blend(action)
                 vertices_V3[index] += np.float32(strength * self.weight(action)) * offset_n3
-        self._look(vertices_V3, *gaze_of(actions, gaze))
+        self._look(vertices_V3, *gaze_of(actions))
         for side, lids in both_lids().items():
             blink_n3 = self._blink(side)
             if self.droop:
@@ -102,11 +97,19 @@ class Face:
             vertices_V3[index] += np.float32(_LID_FOLLOWS * min(abs(up) / 0.4, 1.0)) * offset_n3
 
 
-def gaze_of(actions: Mapping[str, float], gaze: tuple[float, float] = (0.0, 0.0)) -> tuple[float, float]:
-    """Radians by which the eyes turn to the subject's left and up, at most 35 degrees each."""
+def gaze_of(actions: Mapping[str, float]) -> tuple[float, float]:
+    """Radians by which the eyes turn in the head to the subject's left and up."""
     angle = {code: math.asin(MOVEMENTS[code].full / _PUPIL_RADIUS * actions.get(code, 0.0)) for code in _GAZE}
-    left, up = angle["AU61"] - angle["AU62"] + gaze[0], angle["AU63"] - angle["AU64"] + gaze[1]
-    return max(-0.61, min(0.61, left)), max(-0.61, min(0.61, up))
+    return angle["AU61"] - angle["AU62"], angle["AU63"] - angle["AU64"]
+
+
+def strength_of_gaze(left: float, up: float) -> dict[str, float]:
+    """AU61 to AU64 of eyes that turn to the subject's left and up, in radians; past full strength they go no further."""
+    share = {"AU61": left, "AU62": -left, "AU63": up, "AU64": -up}
+    return {
+        code: round(float(np.clip(_PUPIL_RADIUS * math.sin(angle) / MOVEMENTS[code].full, 0, 1)), 3)
+        for code, angle in share.items()
+    }
 
 
 _GAZE = ("AU61", "AU62", "AU63", "AU64")

@@ -84,6 +84,12 @@ class Identity:
         vertices_V3 -= np.mean([lids.centre(vertices_V3) for lids in both_lids().values()], axis=0)
         return Face(vertices_V3, self.habit, self.droop)
 
+    def record(self) -> dict:
+        """Every factor of the person as plain data; shape weights to four places."""
+        shape = {name: round(weight, 4) for name, weight in self.shape.items()}
+        own = {name: getattr(self, name) for name in ("age", "sex", "ancestry", "tone", "habit", "droop")}
+        return own | {"shape": shape, "look": self.look.record()}
+
     @property
     def age_group(self) -> str:
         """ "child" (to 17), "young" (to 34), "middle" (to 59) or "older"."""

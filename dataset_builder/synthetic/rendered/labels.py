@@ -1,7 +1,7 @@
 """The labels of a rendered face under any protocol.
 
 Conventions
-    strength    of a FACS unit: the maximum of its parts (left and right, AU28's lips, AD30's directions), 0..1; of a code with a side
+    strength    of a FACS unit: the maximum of its parts (sides, AU28's lips, AD30's directions), 0..1; of a code with a side
                 ("AU12L") that part.
     intensity   `action_units.level_of(strength)`, 0..5.
     occurrence  1 where the intensity reaches the protocol's threshold.

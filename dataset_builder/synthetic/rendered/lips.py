@@ -27,7 +27,7 @@ class Lips:
 
     Attributes:
         upper_a, lower_b: vertices of the two rows. upper_Sa, lower_Sb: interpolation to the samples along the mouth.
-        around_n: vertices near the mouth; follow_nS: how far each follows each sample (signed: the upper lip up, the lower one down).
+        around_n: vertices near the mouth; follow_nS: how far each follows each sample (upper lip up, lower down).
     """
 
     upper_a: np.ndarray

@@ -17,6 +17,7 @@ from aullava.dataset_builder.synthetic.rendered.actions import CONFLICTS, PARTS,
 
 PRESENT_FROM = 0.3  # level 2 begins here
 LEAST_SHARE, ONE_SIDED = 0.08, 0.36  # defaults of `draw_actions`
+MOST_LEAST_SHARE = 0.12  # of so many units no more find room on one face
 NEUTRAL_SHARE, COMBINATION_SHARE = 0.05, 0.45
 TRACE_RATE, TRACE_RANGE = 0.06, (0.03, 0.22)  # absent units that still show a trace (level 0 or 1)
 GAZE_CODES = ("AU61", "AU62", "AU63", "AU64")  # drawn with the pose, in `samples`
@@ -71,8 +72,10 @@ def draw_actions(
     Raises:
         ValueError: a share out of its range.
     """
-    if not 0.0 <= least_share <= 0.12 or not 0.0 <= one_sided <= 1.0:
-        raise ValueError(f"least_share is {least_share!r} and one_sided {one_sided!r}; expected 0 to 0.12 and 0 to 1")
+    if not 0.0 <= least_share <= MOST_LEAST_SHARE or not 0.0 <= one_sided <= 1.0:
+        raise ValueError(
+            f"least_share is {least_share!r} and one_sided {one_sided!r}; expected 0 to {MOST_LEAST_SHARE} and 0 to 1"
+        )
     kind, which, sidedness = (float(value) for value in rng.uniform(size=3))
     proposed = rng.uniform(size=len(UNITS))
     order = rng.permutation(len(UNITS))

@@ -1,0 +1,76 @@
+"""Where an action acts in a picture: by the way that skin goes, and by the pixels that differ.
+
+Both are masks of one picture. The first says where to look, also for an action that is absent or hidden behind glasses; the
+second what this picture shows of it, folds and shadows included.
+"""
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS
+from aullava.dataset_builder.synthetic.rendered.mesh import PARTS, load_head
+from aullava.dataset_builder.synthetic.rendered.raster import rasterize
+
+if TYPE_CHECKING:
+    from aullava.dataset_builder.synthetic.rendered.samples import FaceDescription
+
+SHARE_OF_LONGEST = 0.25  # a triangle belongs to an action if one of its vertices goes this share of the longest way
+CHANGED_FROM = 6  # grey levels of 255, in any channel, after a blur that removes single pixels
+
+
+def displacement_masks(face: "FaceDescription", size: int) -> dict[str, np.ndarray]:
+    """Action -> bool (size, size): visible triangles that the action at full strength moves by a quarter of its longest way.
+
+    Args:
+        face: whose pose, shape and present expression the masks are of.
+        size: side of the picture in pixels.
+    """
+    head, camera = load_head(), face.scene.camera
+    screen_V3 = camera.project(camera.place(face.vertices_V3), size)
+    drawn = _seen(screen_V3, size)
+    masks = {}
+    for action in ACTIONS:
+        moved_F = _moved(head, face, action)
+        masks[action] = (drawn >= 0) & moved_F[np.maximum(drawn, 0)]
+    return masks
+
+
+def _moved(head, face: "FaceDescription", action: str) -> np.ndarray:
+    """Whether each triangle belongs to an action."""
+    base = face.identity.face
+    way_V = np.linalg.norm(base.move({action: 1.0} | _opened(action)) - base.move(_opened(action)), axis=1)
+    way_V[head.vertices_of["hair"]] = 0
+    return (way_V > SHARE_OF_LONGEST * way_V.max())[head.triangles_F3].any(1)
+
+
+def _opened(action: str) -> dict[str, float]:
+    """What must be there for an action to show: parted lips for those of the jaw."""
+    return {"AU25": 1.0} if action in ("AU26", "AU27") else {}
+
+
+def _seen(screen_V3: np.ndarray, size: int) -> np.ndarray:
+    """The triangle of skin, eyes or mouth that each pixel sees, -1 for none; hair and what is worn hide nothing here."""
+    head = load_head()
+    shown = np.flatnonzero(~np.isin(head.part_F, [PARTS.index("hair"), PARTS.index("lashes")]))
+    count = len(shown)
+    index_HW, _, _ = rasterize(
+        screen_V3,
+        head.triangles_F3[shown],
+        np.zeros(count, np.uint8),
+        np.ones(len(screen_V3), np.float32),
+        np.full(count, -1, np.int32),
+        head.uv_F32[shown],
+        np.zeros((1, 1, 1, 4), np.uint8),
+        0,
+        size,
+        size,
+    )
+    return np.where(index_HW >= 0, shown[np.maximum(index_HW, 0)], -1)
+
+
+def changed_mask(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray:
+    """The pixels in which two pictures of one size differ: bool (H, W)."""
+    difference_HW = np.abs(one_HWC.astype(np.int16) - other_HWC.astype(np.int16)).max(2).astype(np.float32)
+    return cv2.GaussianBlur(difference_HW, (3, 3), 0) >= CHANGED_FROM
