@@ -158,6 +158,18 @@ def _release_space(args: argparse.Namespace) -> int:
 def _add_faces(verbs) -> None:
     verb = verbs.add_parser("faces", help="draw faces whose action units are known")
     verb.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="new folder for the pictures and labels.csv")
+    verb.add_argument(
+        "--style",
+        choices=("drawn", "rendered"),
+        default="drawn",
+        help="drawn: flat drawings. rendered: heads in three dimensions; needs the extra heads (default: drawn)",
+    )
+    verb.add_argument(
+        "--assets",
+        type=Path,
+        metavar="DIR",
+        help="MakeHuman's CC0 assets for rendered faces: skins, hair, brows, eyes",
+    )
     verb.add_argument("--count", type=positive, metavar="N", help="number of faces (default: 24; in a film 2)")
     verb.add_argument("--seed", type=int, metavar="S", help="the same seed, the same faces (default: 0)")
     verb.add_argument("--sheet", action="store_true", help="write labelled contact sheets instead of single faces")
@@ -190,14 +202,21 @@ def _draw(args: argparse.Namespace, chosen: dict) -> list[Path]:
         raise ValueError(
             f"{' and '.join(foreign)}: {'the sheets are always the same' if args.sheet else 'goes with --film'}; leave it out"
         )
-    if args.film:
-        from aullava.dataset_builder.corpora.procedural.film import write_film
+    if args.assets and args.style == "drawn":
+        raise ValueError("--assets: goes with --style rendered; leave it out")
+    if args.style == "rendered":
+        from aullava.dataset_builder.synthetic.rendered.assets import load_library
+        from aullava.dataset_builder.synthetic.rendered.film import write_film
+        from aullava.dataset_builder.synthetic.rendered.sheets import write_faces, write_sheets
 
+        chosen["library"] = load_library(args.assets)
+    else:
+        from aullava.dataset_builder.corpora.procedural.film import write_film
+        from aullava.dataset_builder.corpora.procedural.sheets import write_faces, write_sheets
+    if args.film:
         people = {"people": chosen.pop("count")} if "count" in chosen else {}
         return write_film(args.out_dir, **chosen, **people)
-    from aullava.dataset_builder.corpora.procedural.sheets import write_faces, write_sheets
-
-    return write_sheets(args.out_dir) if args.sheet else [write_faces(args.out_dir, **chosen)]
+    return write_sheets(args.out_dir, **chosen) if args.sheet else [write_faces(args.out_dir, **chosen)]
 
 
 def _add_build(verbs) -> None:

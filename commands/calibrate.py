@@ -138,7 +138,7 @@ def _fit(request: Request):
     from aullava.evaluation.calibrate import Read, fit_calibration, without_calibration
     from aullava.evaluation.predictions import predict
     from aullava.evaluation.recognizer import Recognizer
-    from aullava.evaluation.rows import PROCEDURAL, evaluation_rows
+    from aullava.evaluation.rows import MADE, evaluation_rows
     from aullava.evaluation.run import corpus_framing, picture_options
 
     protocols = _protocols(request)
@@ -148,7 +148,7 @@ def _fit(request: Request):
     trained = Framing(**recognizer.model.config.framing)
     framing = corpus_framing(request.corpus, AskedFraming(request.faces, override=request.framing), trained)
     options = picture_options(request.corpus, recognizer, framing, options)
-    if request.corpus == PROCEDURAL:
+    if request.corpus in MADE:
         options.setdefault("count", request.limit or 1000)
     reads, described, people, rows_read = [], {}, set(), set()
     for protocol in protocols:
@@ -191,9 +191,9 @@ def _fit(request: Request):
 
 def _protocols(request: Request) -> list[Protocol]:
     from aullava.evaluation.command import DEFAULT_PROTOCOLS
-    from aullava.evaluation.rows import PROCEDURAL
+    from aullava.evaluation.rows import MADE
 
-    default = ("bp4d", "disfa") if request.corpus == PROCEDURAL else (DEFAULT_PROTOCOLS.get(request.corpus),)
+    default = ("bp4d", "disfa") if request.corpus in MADE else (DEFAULT_PROTOCOLS.get(request.corpus),)
     names = request.protocol or default
     if None in names:
         raise ValueError(

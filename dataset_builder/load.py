@@ -58,7 +58,7 @@ def load_au_dataset(
 
     Args:
         name: a corpus of `corpora.registry.READERS`.
-        data_dir: its folder; the file for "table"; nothing for "procedural".
+        data_dir: its folder; the file for "table"; nothing for "procedural" and "rendered".
         protocol: the units and the scale of the values (name, list such as "AU1,AU12", or Protocol); other scales are derived as
             derive.py says. None: everything that the corpus codes.
         fold: a frozen fold such as "fold1" or 1, "megraphau_fold1", "loso:S010"; None: no fold.

@@ -19,7 +19,7 @@ from aullava.dataset_builder.folds import fold_names
 from aullava.detection.framing import AskedFraming, without_folder
 from aullava.evaluation.record import Extras, finite, make_record, score_views
 from aullava.evaluation.report import markdown
-from aullava.evaluation.rows import PROCEDURAL
+from aullava.evaluation.rows import MADE, PROCEDURAL, RENDERED
 from aullava.evaluation.run import FOLD, Outcome, Task, run
 from aullava.evaluation.scores import Scored
 from aullava.media.files import printable, replace_file
@@ -39,6 +39,7 @@ DEFAULT_PROTOCOLS = {  # corpus -> the protocol that its papers report
     "raf_au": "raf_au",
     "aff_wild2": "abaw",
     PROCEDURAL: "disfa",
+    RENDERED: "disfa",
 }
 
 
@@ -108,7 +109,7 @@ def _task(request: Request) -> Task:
             f"no protocol for {request.corpus}: give --protocol, one of {', '.join(PROTOCOLS)} or a list of units"
         )
     options = parse_options(request.corpus, request.options)
-    if request.corpus == PROCEDURAL:
+    if request.corpus in MADE:
         options.setdefault("count", request.limit or 1000)
     checkpoint = request.checkpoint or str(embedded_checkpoint())
     folds = _folds(request)

@@ -26,7 +26,8 @@ from aullava.dataset_builder.derive import as_protocol, values_from_columns
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.records import FrameRecord
 
-PROCEDURAL = "procedural"
+PROCEDURAL, RENDERED = "procedural", "rendered"
+MADE = (PROCEDURAL, RENDERED)  # corpora whose pictures are made when they are looked at: nothing is stored
 EVERY = "all"  # a split: all usable rows, whoever they show
 RATE_FACES = 4000  # drawn training faces that base rates are taken from
 _log = logging.getLogger(__name__)
@@ -80,20 +81,20 @@ def evaluation_rows(
     """The usable rows of a split that code a unit of the protocol.
 
     Args:
-        corpus: a name of `corpora.registry.READERS`. data_dir: its folder; None for drawn faces.
+        corpus: a name of `corpora.registry.READERS`. data_dir: its folder; None for drawn and rendered faces.
         protocol: whose units a row must code at least one of.
         fold: a frozen fold such as "fold1"; None: the owners' splits, or for split "all" everybody.
         split: "train", "validation", "test" or "all".
         limit: at most so many rows.
-        options: of `load_au_dataset`, those of the corpus among them; drawn faces take those of their reader.
+        options: of `load_au_dataset`, those of the corpus among them; drawn and rendered faces take those of their reader.
 
     Raises:
         CorpusError: wrong folder, unknown fold or split, nothing left. TypeError: an unknown option.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit is {limit}: expected 1 or more")
-    if corpus == PROCEDURAL:
-        return _drawn(data_dir, protocol, fold, split, limit, options)
+    if corpus in MADE:
+        return _made(corpus, data_dir, protocol, fold, split, limit, options)
     return _stored(_split_of(corpus, data_dir, protocol, fold, split, options), corpus, protocol, fold, split, limit)
 
 
@@ -104,7 +105,7 @@ def base_rates(
 
     Args: as `evaluation_rows`.
     """
-    if corpus == PROCEDURAL:
+    if corpus in MADE:
         options = {name: value for name, value in options.items() if name not in ("count", "first")}
         records = _records(open_corpus(corpus, data_dir, split="train", count=RATE_FACES, **options))
         return _means(_table([record.values for record in records], protocol))
@@ -148,21 +149,21 @@ def _stored(dataset: Dataset, corpus, protocol: Protocol, fold, split, limit) ->
     )
 
 
-def _drawn(data_dir, protocol: Protocol, fold, split, limit, options) -> EvaluationRows:
+def _made(corpus: str, data_dir, protocol: Protocol, fold, split, limit, options) -> EvaluationRows:
     if fold is not None or split == EVERY:
         raise CorpusError(
-            f"fold {fold}, split {split} of drawn faces: they have no folds; expected train, validation or test"
+            f"fold {fold}, split {split} of {corpus} faces: they have no folds; expected train, validation or test"
         )
-    reader = open_corpus(PROCEDURAL, data_dir, split=split, **options)
+    reader = open_corpus(corpus, data_dir, split=split, **options)
     records = _records(reader)
     total = len(records)
     if limit is not None:
         records = [records[i] for i in _spread(total, limit)]
     if not (~np.isnan(_table([records[0].values], protocol))).any():
-        raise CorpusError(f"drawn faces show no unit of protocol {protocol.name!r} on the scale {protocol.scale!r}")
+        raise CorpusError(f"{corpus} faces show no unit of protocol {protocol.name!r} on the scale {protocol.scale!r}")
     return _evaluation_rows(
-        (PROCEDURAL, split, fold),
-        tuple(f"{PROCEDURAL}/{r.subject}/{r.sequence}/{r.camera}/{r.frame}" for r in records),
+        (corpus, split, fold),
+        tuple(f"{corpus}/{r.subject}/{r.sequence}/{r.camera}/{r.frame}" for r in records),
         tuple(record.subject for record in records),
         {label: tuple(record.groups[label] for record in records) for label in reader.groups},
         tuple(record.values for record in records),

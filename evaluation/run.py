@@ -14,7 +14,7 @@ from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.detection.framing import AskedFraming, Framing
 from aullava.evaluation.predictions import Predictions, joined, predict
 from aullava.evaluation.recognizer import Recognizer
-from aullava.evaluation.rows import PROCEDURAL, EvaluationRows, base_rates, evaluation_rows
+from aullava.evaluation.rows import MADE, PROCEDURAL, EvaluationRows, base_rates, evaluation_rows
 
 FOLD = "{fold}"  # in the name of a checkpoint
 
@@ -150,10 +150,10 @@ def corpus_framing(corpus: str, asked: AskedFraming, trained: Framing) -> Framin
 def picture_options(
     corpus: str, recognizer: Recognizer, framing: Framing, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Options of the rows with those that make their pictures: drawn in the size that the model takes unless another was asked
-    for; else cropped as `framing` says."""
-    if corpus == PROCEDURAL:
-        return {"draw_size": recognizer.side} | dict(options)
+    """Options of the rows with those that make their pictures: drawn or rendered in the size that the model takes unless another was
+    asked for; else cropped as `framing` says."""
+    if corpus in MADE:
+        return {"draw_size" if corpus == PROCEDURAL else "render_size": recognizer.side} | dict(options)
     return {**options, "faces": framing}
 
 

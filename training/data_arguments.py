@@ -42,7 +42,8 @@ class DataArguments:
         metadata={"help": f"Corpora to train on: {', '.join(READERS)}. Without any: drawn faces."},
     )
     data_dirs: list[str] = field(
-        default_factory=list, metadata={"help": f"Folder of each; {NOTHING} for procedural, which has none."}
+        default_factory=list,
+        metadata={"help": f"Folder of each; {NOTHING} for procedural and rendered, which have none."},
     )
     folds: list[str] | None = field(
         default=None, metadata={"help": f"Fold of each, such as fold1; {NOTHING}: no fold, or the owners' splits."}
@@ -174,7 +175,7 @@ class DataArguments:
                     + (f", {NOTHING} for none" if name != "corpus_weights" else "")
                 )
         for place, name in enumerate(self.corpora):
-            if name != "procedural" and self.folder_of(place) is None:
+            if name not in ("procedural", "rendered") and self.folder_of(place) is None:
                 raise ValueError(f"corpora names {name} but data_dirs has no folder for it: give its folder")
         weights = self.corpus_weights
         if weights and not all(math.isfinite(weight) and weight > 0 for weight in weights):

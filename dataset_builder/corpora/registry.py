@@ -22,6 +22,7 @@ READERS = {
     "casme2": "casme2:Casme2Reader",
     "samm": "samm:SammReader",
     "procedural": "drawn:ProceduralReader",
+    "rendered": "rendered:RenderedReader",
     "table": "table:TableReader",
 }
 # Corpora that people ask for and whose layout nobody could be found to describe: their labels go in as a table.
@@ -58,7 +59,7 @@ def open_corpus(name: str, data_dir: str | os.PathLike | None = None, **options)
 
     Args:
         name: a key of READERS.
-        data_dir: the corpus's folder; for "table" the file; not for "procedural", which is drawn.
+        data_dir: the corpus's folder; for "table" the file; not for "procedural" and "rendered", which lie on no disk.
         options: those of the reader's `__init__`.
 
     Raises:

@@ -49,8 +49,8 @@ CONFLICTS = (
     ("AU63", "AU64"),
 )
 
-# Strong pulls on one lip part the lips: from this strength on, AU25 is at least as strong as said.
-_PARTING = (("AU10", 0.5, 0.3), ("AU16", 0.4, 0.4), ("AU22", 0.5, 0.3))
+# Strong pulls on a lip, and a jaw that hangs low, part the lips: from this strength on, AU25 is at least as strong as said.
+_PARTING = (("AU10", 0.5, 0.3), ("AU16", 0.4, 0.4), ("AU22", 0.5, 0.3), ("AU26", 0.5, 0.4))
 
 
 def complete(actions: Mapping[str, float]) -> dict[str, float]:
@@ -76,7 +76,7 @@ def resolve(actions: Mapping[str, float]) -> dict[str, float]:
 
     Of two actions that exclude each other (`CONFLICTS`, in that order) the stronger stays and the other becomes 0; of two
     equally strong ones the first named stays. Then AU25 is at least AU27, and at least what strong pulls on a lip entail,
-    unless the lips are pressed or puffed shut. Eyes that are nearly closed show no gaze.
+    unless the lips are pressed, puffed or rolled shut. Eyes that are nearly closed show no gaze.
 
     Raises:
         ValueError: as `complete`.
@@ -86,7 +86,7 @@ def resolve(actions: Mapping[str, float]) -> dict[str, float]:
         if full[first] and full[second]:
             full[second if full[first] >= full[second] else first] = 0.0
     full["AU25"] = max(full["AU25"], full["AU27"])
-    if not any(full[name] for name in _CLOSED_ONLY):
+    if not any(full[name] for name in (*_CLOSED_ONLY, "AU28U", "AU28L")):
         for code, beginning, entailed in _PARTING:
             pull = max(full[part] for part in PARTS[code])
             if pull >= beginning:
@@ -94,3 +94,12 @@ def resolve(actions: Mapping[str, float]) -> dict[str, float]:
     if min(full["AU43L"], full["AU43R"]) > 0.7:
         full |= dict.fromkeys(("AU61", "AU62", "AU63", "AU64"), 0.0)
     return full
+
+
+def mirrored(actions: Mapping[str, float]) -> dict[str, float]:
+    """The actions of the face in a mirror: left and right change places."""
+    return {_OTHER_SIDE.get(name, name): strength for name, strength in actions.items()}
+
+
+_OTHER_SIDE = {code + side: code + "RL"["LR".index(side)] for code in (*SIDED_CODES, "AD30") for side in "LR"}
+_OTHER_SIDE |= {"AU61": "AU62", "AU62": "AU61"}

@@ -67,6 +67,7 @@ class Face:
             if self.droop:
                 lids.close(vertices_V3, blink_n3, self.droop * (1 - actions.get(f"AU5{side}", 0.0)))
             lids.close(vertices_V3, blink_n3, actions.get(f"AU43{side}", 0.0))
+        for lids in both_lids().values():
             lids.keep_outside(vertices_V3, self.rest_V3)
         lips().settle(vertices_V3, self.rest_V3, actions.get("AU25", 0.0))
         return vertices_V3

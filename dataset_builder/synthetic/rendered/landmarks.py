@@ -15,7 +15,7 @@ from aullava.dataset_builder.synthetic.rendered.mesh import load_head
 COUNT = 68
 # Numbers in base.obj. The subject's left side and the midline; the other side is their mirror image.
 _LEFT = {
-    **dict(zip(range(9, 17), (7620, 7593, 7457, 7455, 11817, 11815, 11812, 11806), strict=True)),
+    **dict(zip(range(9, 17), (11831, 7593, 7457, 7455, 11817, 11815, 11812, 11806), strict=True)),
     **dict(zip(range(22, 27), (6984, 6983, 6996, 6998, 6982), strict=True)),
     **{34: 7077, 35: 7080},
     **dict(zip(range(42, 48), (7769, 7765, 7749, 7755, 7759, 7763), strict=True)),

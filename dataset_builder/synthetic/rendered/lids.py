@@ -77,12 +77,16 @@ def both_lids() -> dict[str, Lids]:
 def _lids(head: HeadMesh, side: str, upper_K: np.ndarray, lower_K: np.ndarray) -> Lids:
     ball = head.vertices_of[f"eye_{side}"]
     sign = 1 if side == "l" else -1
-    name = "Left" if side == "l" else "Right"
-    blink_n = np.unique(np.concatenate([head.targets[f"eyeBlink{name}"][0], upper_K, lower_K]))
+    own, other = ("Left", "Right") if side == "l" else ("Right", "Left")
+    moved = [head.targets[f"eyeBlink{own}"][0], head.mirror_V[head.targets[f"eyeBlink{other}"][0]]]
+    moved = np.concatenate(moved)
+    moved = moved[sign * head.rest_V3[moved, 0] > 0.001]  # else both eyes would pull at the bridge of the nose
+    blink_n = np.unique(np.concatenate([moved, upper_K, lower_K]))
     along_K = sign * (head.rest_V3[upper_K, 0] + head.rest_V3[lower_K, 0]) / 2
     at_n = np.clip(sign * head.rest_V3[blink_n, 0], along_K[0], along_K[-1])
     column_nK = np.stack([np.interp(at_n, along_K, row) for row in np.eye(len(along_K))], axis=1)
     skin = head.vertices_of["skin"]
     centre = (head.rest_V3[ball].min(0) + head.rest_V3[ball].max(0)) / 2
     near = np.linalg.norm(head.rest_V3[skin] - centre, axis=1) < _LID_REACH
+    near &= sign * head.rest_V3[skin, 0] > 0.001
     return Lids(ball, upper_K, lower_K, blink_n.astype(np.int32), column_nK.astype(np.float32), skin[near])

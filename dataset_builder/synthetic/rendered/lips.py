@@ -18,6 +18,7 @@ _SAMPLES = 25
 _SLIT = -0.0677  # metres: height of the slit in the base mesh
 _REACH = 0.015  # metres: how far from the slit skin follows
 _LOWER_SHARE = 0.72  # of a correction; the rest goes to the upper lip
+_BEHIND = 0.004  # metres that teeth and tongue stand back behind closed lips, so that none pierces them
 PARTED_FROM = 0.2  # of AU25: from here on the gap is what the targets say
 
 
@@ -28,6 +29,7 @@ class Lips:
     Attributes:
         upper_a, lower_b: vertices of the two rows. upper_Sa, lower_Sb: interpolation to the samples along the mouth.
         around_n: vertices near the mouth; follow_nS: how far each follows each sample (upper lip up, lower down).
+        inside_m: vertices of teeth and tongue.
     """
 
     upper_a: np.ndarray
@@ -36,6 +38,7 @@ class Lips:
     lower_Sb: np.ndarray
     around_n: np.ndarray
     follow_nS: np.ndarray
+    inside_m: np.ndarray
 
     def gap_S(self, vertices_V3: np.ndarray) -> np.ndarray:
         """Metres between the lips along the mouth, upwards; negative where they cross."""
@@ -43,8 +46,10 @@ class Lips:
 
     def settle(self, vertices_V3: np.ndarray, rest_V3: np.ndarray, parted: float) -> None:
         """Close the gap as far as AU25 of strength `parted` is absent and undo crossings, in place."""
+        share = min(1.0, parted / PARTED_FROM)
+        vertices_V3[self.inside_m, 2] -= _BEHIND * (1 - share)
         opened_S = self.gap_S(vertices_V3) - self.gap_S(rest_V3)
-        wanted_S = np.maximum(opened_S, 0) * min(1.0, parted / PARTED_FROM)
+        wanted_S = np.maximum(opened_S, 0) * share
         for _ in range(2):  # the rows do not follow wholly; the second pass takes what is left
             vertices_V3[self.around_n, 1] += self.follow_nS @ (wanted_S - opened_S)
             opened_S = self.gap_S(vertices_V3) - self.gap_S(rest_V3)
@@ -74,4 +79,5 @@ def lips() -> Lips:
     around, weight = skin[kept], weight[kept]
     sample_nS = np.stack([np.interp(rest[around, 0], along_S, unit) for unit in np.eye(_SAMPLES)], axis=1)
     sign = np.where(jaw[around] < 0.5, 1 - _LOWER_SHARE, -_LOWER_SHARE)
-    return Lips(rows[0], rows[1], upper_Sa, lower_Sb, around, (sign * weight)[:, None] * sample_nS)
+    inside = np.concatenate([head.vertices_of[part] for part in ("teeth_upper", "teeth_lower", "tongue")])
+    return Lips(rows[0], rows[1], upper_Sa, lower_Sb, around, (sign * weight)[:, None] * sample_nS, inside)

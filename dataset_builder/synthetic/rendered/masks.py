@@ -27,7 +27,7 @@ def displacement_masks(face: "FaceDescription", size: int) -> dict[str, np.ndarr
         face: whose pose, shape and present expression the masks are of.
         size: side of the picture in pixels.
     """
-    head, camera = load_head(), face.scene.camera
+    head, camera = load_head(), face.scene.seen_camera
     screen_V3 = camera.project(camera.place(face.vertices_V3), size)
     drawn = _seen(screen_V3, size)
     masks = {}

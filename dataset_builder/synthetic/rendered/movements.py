@@ -3,9 +3,9 @@
 Conventions
     full      displacement of an action's key vertices at strength 1, their mean distance from rest in interocular distances (IOD:
               from eyeball centre to eyeball centre, 62 mm in the base mesh). The same for every person: target weights are divided
-              by what they move the key vertices (`scale_of`). For AU5, AU7 and AU43, whose way is the opening between the lids,
-              see `lids.py`; gaze turns the eyeballs and `full` is the way of the pupil.
-    key       skin vertices within `_KEY_RADIUS` of the named points of the base mesh.
+              by what they move the key vertices (`scale_of`). AU43's is the share of the opening between the lids, see `lids`;
+              gaze turns the eyeballs, and its is the way of the pupil.
+    key       skin vertices within 5.5 mm of the named points of the base mesh, or the six nearest ones.
     form      ARKit's units ("arkit") or MakeHuman's own ones ("makehuman"). A person's habit blends them, so that nobody learns
               one modeller's hand. Both forms are made symmetric, and what the source does not split is split at the midline.
     strengths of the scale are ours, by what adults show at FACS's level E; FACS itself gives no millimetres.
@@ -22,7 +22,7 @@ from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS, SIDED_CO
 from aullava.dataset_builder.synthetic.rendered.mesh import HeadMesh, load_head
 
 FORMS = ("arkit", "makehuman")
-_KEY_RADIUS = 0.0055  # metres
+_KEY_RADIUS, _KEY_LEAST = 0.0055, 6  # metres; where the mesh is coarse, the six nearest vertices
 _MIDLINE_WIDTH = 0.006  # metres; how softly a movement of both sides is split
 
 # Points of the base mesh, millimetres in the frame of `mesh`, on the subject's left or the midline.
@@ -58,8 +58,8 @@ MOVEMENTS = {
         "outer brow",
         (OUTER_BROW,),
         0.13,
-        {"browOuterUpLeft": 1.0},
-        {"eyebrows-left-extern-up": 0.7, "browOuterUpLeft": 0.35},
+        {"browOuterUpLeft": 1.0, "browInnerUp": 0.3},
+        {"eyebrows-left-extern-up": 0.7, "browOuterUpLeft": 0.35, "browInnerUp": 0.3},
     ),
     "AU4": Movement(
         "inner brow",
@@ -214,11 +214,11 @@ MOVEMENTS = {
         {"mouthRollLower": 0.8, "lower roll": 1.3},
     ),
     "AU43": Movement(
-        "upper lid", (UPPER_LID,), 0.15, {"eyeBlinkLeft": 1.0}, {"eye-left-closure": 0.5, "eyeBlinkLeft": 0.5}
+        "upper lid", (UPPER_LID,), 1.0, {"eyeBlinkLeft": 1.0}, {"eye-left-closure": 0.5, "eyeBlinkLeft": 0.5}
     ),
     "AD29": Movement("chin", (CHIN,), 0.12, {"jawForward": 1.0}),
-    "AD30": Movement("chin", (CHIN,), 0.13, {"jawLeft": 1.0}),
-    "AD34": Movement("cheek", (JOWL,), 0.17, {"cheekPuff": 1.0}),
+    "AD30": Movement("chin", (CHIN,), 0.16, {"jawLeft": 1.0}),
+    "AD34": Movement("cheek", (JOWL,), 0.2, {"cheekPuff": 1.0}),
     "AU61": Movement("pupil", (PUPIL,), 0.12, {}),
     "AU62": Movement("pupil", (PUPIL,), 0.12, {}),
     "AU63": Movement("pupil", (PUPIL,), 0.09, {}),
@@ -271,18 +271,21 @@ def offsets_of_actions() -> dict[str, dict[str, Offsets]]:
 
 @functools.lru_cache(maxsize=1)
 def key_vertices() -> dict[str, np.ndarray]:
-    """Action -> the skin vertices whose displacement defines its level."""
+    """Action -> the vertices whose displacement defines its level: of the skin, for gaze of the left eyeball."""
     head = load_head()
     skin = head.vertices_of["skin"]
     skin = skin[head.masks["inside-mouth"][skin] < 0.5]
+    balls = np.concatenate([head.vertices_of["eye_l"], head.vertices_of["eye_r"]])
     found = {}
     for action in ACTIONS:
         code, side = _split_name(action)
         flip = np.array([-1 if side == "R" else 1, 1, 1]) / 1000
         nearest = []
+        among = balls if MOVEMENTS[code].keys == (PUPIL,) else skin
         for point in MOVEMENTS[code].keys:
-            distance = np.linalg.norm(head.rest_V3[skin] - np.array(point) * flip, axis=1)
-            nearest.append(skin[distance < max(_KEY_RADIUS, distance.min() + 1e-4)])
+            distance = np.linalg.norm(head.rest_V3[among] - np.array(point) * flip, axis=1)
+            sixth = np.sort(distance)[_KEY_LEAST - 1]
+            nearest.append(among[distance <= max(_KEY_RADIUS, sixth + 1e-6)])
         found[action] = np.unique(np.concatenate(nearest))
     return found
 

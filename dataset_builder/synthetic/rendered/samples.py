@@ -30,8 +30,8 @@ MINIMUM_SIZE = 32
 IDENTITIES_PER_SPLIT = 10**9
 SPLITS = ("train", "validation", "test")
 GROUPS = (
-    *("skin_tone", "age", "sex", "ancestry", "hair", "fringe", "beard", "glasses", "headwear", "make_up", "yaw"),
-    *("light", "background", "occluder", "damage"),
+    *("skin_tone", "age", "sex", "ancestry", "hair", "fringe", "beard", "glasses", "headwear", "make_up"),
+    *("pose", "occluder", "background", "blur", "grey", "low_resolution"),
 )
 _IDENTITY, _EXPRESSION, _SCENE, _GAZE = range(10, 14)  # beside the streams of the drawn faces
 _AT_CAMERA, _ASIDE = 0.5, 0.25  # shares of faces that look into the camera, and somewhere else; the rest looks ahead
@@ -55,9 +55,7 @@ class FaceDescription:
     @property
     def groups(self) -> dict[str, str]:
         """The group labels of person and scene, with the keys `GROUPS`."""
-        yaw = abs(self.scene.camera.yaw)
-        turned = {"yaw": "front" if yaw < 15 else "turned" if yaw < 30 else "far"}
-        return self.identity.groups | turned | self.scene.groups()
+        return self.identity.groups | self.scene.groups()
 
     @functools.cached_property
     def vertices_V3(self) -> np.ndarray:
@@ -66,7 +64,7 @@ class FaceDescription:
 
     def landmarks(self, size: int) -> np.ndarray:
         """x, y in pixels (68, 2) of the iBUG landmarks; hidden ones and those outside of the picture included."""
-        camera = self.scene.camera
+        camera = self.scene.seen_camera
         return camera.project(camera.place(self.vertices_V3[landmark_vertices()]), size)[:, :2]
 
     @property
@@ -97,7 +95,7 @@ class FaceDescription:
         if size < MINIMUM_SIZE:
             raise ValueError(f"size is {size} pixels; a face needs at least {MINIMUM_SIZE}")
         rendered = render(self.vertices_V3, self.identity.look, self.actions, self.scene, size, library)
-        return RenderedFace(rendered.image_HWC, self, rendered, library)
+        return RenderedFace(rendered.image_HW3, self, rendered, library)
 
     def with_action(self, action: str, strength: float) -> "FaceDescription":
         """The counterfactual: the same person and scene, noise included, with one action changed.
@@ -144,7 +142,7 @@ class RenderedFace:
     @property
     def pose(self) -> tuple[float, float, float]:
         """Yaw, pitch and roll in degrees, as in `camera`."""
-        camera = self.description.scene.camera
+        camera = self.description.scene.seen_camera
         return camera.yaw, camera.pitch, camera.roll
 
     @property

@@ -12,6 +12,7 @@ from PIL import Image
 
 from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS, PARTS
 from aullava.dataset_builder.synthetic.rendered.assets import Library
+from aullava.dataset_builder.synthetic.rendered.camera import Camera
 from aullava.dataset_builder.synthetic.rendered.identity import Identity, sample_identity
 from aullava.dataset_builder.synthetic.rendered.movements import level_table
 from aullava.dataset_builder.synthetic.rendered.samples import (
@@ -27,6 +28,7 @@ from aullava.media.files import replace_file
 DOSES = (0.2, 0.4, 0.6, 0.8, 1.0)  # the middles of levels 1 to 4, and the strongest that a face shows
 # (tone, age, sex) of the three people of the level sheets.
 _THREE = ((3, 28, "female"), (9, 38, "male"), (6, 66, "female"))
+_CLOSE = Scene(camera=Camera(fill=0.85, shift_y=0.02))
 _UPPER = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU43", "AU61", "AU62", "AU63", "AU64")
 _TOGETHER = {
     "6+12": ("AU6", "AU12"),
@@ -64,9 +66,14 @@ _TOGETHER = {
 }
 
 
-def sheet_identity(tone: int, age: float, sex: str) -> Identity:
-    """A fixed person, for sheets."""
-    return sample_identity(random_stream(tone, int(age), sex == "male", 22), tone=tone, age=age, sex=sex)
+def sheet_identity(tone: int, age: float, sex: str, plain: bool = True) -> Identity:
+    """A fixed person, for sheets; `plain`: with nothing before the face, so that every unit can be seen."""
+    person = sample_identity(random_stream(tone, int(age), sex == "male", 22), tone=tone, age=age, sex=sex)
+    if not plain:
+        return person
+    hair = "short" if sex == "male" else "tied"
+    bare = replace(person.look, hair=hair, fringe=0.0, beard="none", glasses="none", headwear="none", lip_paint=0.0)
+    return replace(person, look=bare)
 
 
 def level_sheet(codes: Iterable[str], size: int = 112, library: Library | None = None) -> np.ndarray:
@@ -104,7 +111,7 @@ def people_sheet(size: int = 160, library: Library | None = None) -> np.ndarray:
     """Ages in columns, tones in rows."""
     ages = (13, 20, 30, 40, 50, 60, 70, 82)
     tiles = [
-        _tile(sheet_identity(tone, age, sex), {}, f"tone {tone}, {age}, {sex}", size, library)
+        _tile(sheet_identity(tone, age, sex, plain=False), {}, f"tone {tone}, {age}, {sex}", size, library)
         for tone, first in ((1, 0), (3, 1), (5, 0), (7, 1), (9, 0), (10, 1))
         for age, sex in ((age, ("female", "male")[(first + number) % 2]) for number, age in enumerate(ages))
     ]
@@ -118,7 +125,7 @@ def pose_sheet(person: tuple[int, float, str], size: int = 160, library: Library
     turns += [(0.0, 0.0, roll) for roll in (-20, -12, -6, 0, 6, 12, 20)]
     tiles = []
     for yaw, pitch, roll in turns:
-        scene = Scene.neutral()
+        scene = Scene()
         scene = replace(scene, camera=replace(scene.camera, yaw=float(yaw), pitch=float(pitch), roll=float(roll)))
         face = make_face(who, smile, scene).render(size, library)
         tiles.append(_labelled(face.image_HWC, f"{yaw:g} {pitch:g} {roll:g}"))
@@ -197,8 +204,8 @@ def write_faces(
 ) -> Path:
     """Write `count` faces as PNG files and `labels.csv`, one row a face in the order of the files; return the table's path.
 
-    The table has file, subject, one column a group, box_x, box_y, box_w, box_h, yaw, pitch, roll, gaze_left, gaze_up, sides, one column an
-    action with its strength 0..1, and x00, y00 to x67, y67 of the landmarks in pixels.
+    The table has file, subject, one column a group, box_x, box_y, box_w, box_h, yaw, pitch, roll, gaze_left, gaze_up, sides,
+    one column an action with its strength 0..1, and x00, y00 to x67, y67 of the landmarks in pixels.
 
     Raises:
         FileExistsError: the folder holds something, which would lie among the faces without a label.
@@ -225,7 +232,7 @@ def write_faces(
 
 
 def _tile(who: Identity, actions: dict[str, float], text: str, size: int, library: Library | None) -> np.ndarray:
-    face: FaceDescription = make_face(who, actions, Scene.neutral())
+    face: FaceDescription = make_face(who, actions, _CLOSE)
     return _labelled(face.render(size, library).image_HWC, text)
 
 
