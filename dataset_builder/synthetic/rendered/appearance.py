@@ -19,9 +19,23 @@ TONES = (
     *((0.93, 0.80, 0.73), (0.91, 0.76, 0.68), (0.88, 0.71, 0.60), (0.83, 0.65, 0.52), (0.75, 0.56, 0.42)),
     *((0.63, 0.45, 0.32), (0.51, 0.35, 0.25), (0.41, 0.275, 0.20), (0.315, 0.21, 0.155), (0.235, 0.16, 0.125)),
 )
-CREASES = ("forehead", "outer forehead", "glabella", "nose root", "crow's feet", "below the eye", "nasolabial", "marionette", "chin", "dimple")
+CREASES = (
+    "forehead",
+    "outer forehead",
+    "glabella",
+    "nose root",
+    "crow's feet",
+    "below the eye",
+    "nasolabial",
+    "marionette",
+    "chin",
+    "dimple",
+)
 HAIR = ("bald", "shaved", "short", "medium", "long", "curly", "tied")
-_HAIR_RATES = {"female": (0.01, 0.03, 0.16, 0.22, 0.32, 0.12, 0.14), "male": (0.13, 0.16, 0.42, 0.12, 0.05, 0.10, 0.02)}
+_HAIR_RATES = {
+    "female": (0.01, 0.03, 0.16, 0.22, 0.32, 0.12, 0.14),
+    "male": (0.13, 0.16, 0.42, 0.12, 0.05, 0.10, 0.02),
+}
 BEARDS = ("none", "stubble", "moustache", "goatee", "short", "full")
 _BEARD_RATES = (0.42, 0.24, 0.06, 0.09, 0.11, 0.08)
 GLASSES = ("none", "thin", "thick", "rimless", "sunglasses")
@@ -162,7 +176,7 @@ def sample_appearance(
     )
     at_rest[CREASES.index("chin")] *= 0.5
     gain = (0.5 + 0.75 * old) * (0.7 + 0.6 * rng.uniform(size=len(CREASES)))
-    moles = rng.uniform((-62, -95, 0.7), (62, 60, 1.7), (6, 3))[: int(u[13] ** 2 * 6.99)]
+    moles = rng.uniform((-58, -78, 0.7), (58, 55, 1.5), (6, 3))[: int(u[13] ** 2 * 6.99)]
     lip = skin * (0.86, 0.63, 0.66) * (1 - 0.1 * (tone >= 7)) + np.array((0.04, 0.0, 0.01)) * u[14]
     cloth = rng.uniform(0.08, 0.85) * (0.55 + 0.9 * (rng.uniform(size=3) - 0.5))
     return Appearance(
@@ -227,9 +241,23 @@ def sample_appearance(
     )
 
 
-_LIP_PAINTS = ((0.70, 0.12, 0.16), (0.62, 0.20, 0.28), (0.75, 0.36, 0.36), (0.48, 0.10, 0.18), (0.80, 0.42, 0.48), (0.55, 0.28, 0.24))
+_LIP_PAINTS = (
+    (0.70, 0.12, 0.16),
+    (0.62, 0.20, 0.28),
+    (0.75, 0.36, 0.36),
+    (0.48, 0.10, 0.18),
+    (0.80, 0.42, 0.48),
+    (0.55, 0.28, 0.24),
+)
 _SHADOWS = ((0.42, 0.28, 0.22), (0.30, 0.24, 0.24), (0.50, 0.32, 0.38), (0.30, 0.34, 0.44), (0.60, 0.46, 0.34))
-_FRAMES = ((0.05, 0.05, 0.05), (0.20, 0.11, 0.06), (0.55, 0.50, 0.42), (0.30, 0.30, 0.33), (0.35, 0.08, 0.10), (0.10, 0.14, 0.30))
+_FRAMES = (
+    (0.05, 0.05, 0.05),
+    (0.20, 0.11, 0.06),
+    (0.55, 0.50, 0.42),
+    (0.30, 0.30, 0.33),
+    (0.35, 0.08, 0.10),
+    (0.10, 0.14, 0.30),
+)
 
 
 def _pick(share: float, rows: tuple) -> Colour:

@@ -99,14 +99,12 @@ def load_library(folder: str | None = None) -> Library:
                 (found for found in (path.with_name(f"{path.stem}_diffuse.png"), path.with_suffix(".png"), root / place / "materials" / f"{place}.png") if found.is_file()),
                 None,
             )  # fmt: skip
-            if picture is None:
-                number = 1 if "afro" in path.stem else 0
-            else:
-                if picture not in shared:
-                    shared[picture] = len(pages)
-                    pages.append(_read_page(picture, opaque))
-                number = shared[picture]
-            meshes.append(_read_fitted(path, number))
+            if picture is None:  # a few of MakeHuman's hair meshes come without one; hair is drawn instead
+                continue
+            if picture not in shared:
+                shared[picture] = len(pages)
+                pages.append(_read_page(picture, opaque))
+            meshes.append(_read_fitted(path, shared[picture]))
         kinds[kind] = tuple(meshes)
     if not skins and not any(kinds.values()):
         raise ValueError(

@@ -45,7 +45,7 @@ def eye_albedo(dx, dy, dz, frame, numbers):
     angle = np.arctan2(up, nasal)
     red = 0.10 + 0.25 * numbers[5] + 0.1 * numbers[6]
     vein = red * min(1.0, (radius - 1) * 0.6) * (0.7 + 0.3 * np.sin(angle * 9 + 3 * radius)) if radius > 1 else 0.0
-    r, g, b = 0.74 - 0.05 * numbers[6], 0.70 - 0.3 * vein - 0.06 * numbers[6], 0.67 - 0.33 * vein - 0.11 * numbers[6]
+    r, g, b = 0.60 - 0.05 * numbers[6], 0.57 - 0.3 * vein - 0.06 * numbers[6], 0.55 - 0.33 * vein - 0.11 * numbers[6]
     if nasal > 0.62:  # the pink corner
         pink = min(1.0, (nasal - 0.62) * 6)
         r, g, b = r * (1 - pink) + 0.55 * pink, g * (1 - pink) + 0.27 * pink, b * (1 - pink) + 0.25 * pink

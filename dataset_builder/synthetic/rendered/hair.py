@@ -34,7 +34,7 @@ def drawn_pages() -> np.ndarray:
     pages[FUR, ..., :3] = (0.50 + 0.15 * fur)[..., None]
     pages[FUR, ..., 3] = 0.55 + 0.7 * fur
     pages[LASHES, ..., :3] = 0.5
-    pages[LASHES, ..., 3] = 0.55 + 0.6 * tile(6, 400)
+    pages[LASHES, ..., 3] = 0.4 + 0.6 * tile(2.5, 400)
     return (np.clip(pages, 0, 1) * 255).round().astype(np.uint8)
 
 
@@ -59,6 +59,8 @@ def head_hair(
     uv = np.stack([around / (2 * np.pi) * (10 if not curly else 8), along / (150 if not curly else 70)], axis=1)
     page = CURLS if curly else FUR if look.hair == "short" else STRANDS
     thick = {"short": 9.0, "medium": 13.0, "long": 9.0, "curly": 30.0, "tied": 4.0}[look.hair] * look.hair_volume
+    if top is not None:
+        thick = min(thick, 5.0)
     grow = np.clip((field - 0.5) * 1.6, 0.12, 1) * (0.55 + 0.45 * np.clip((y - 10) / 60, 0, 1))
     layers = 7 if curly else 4
     pieces = []
@@ -102,6 +104,8 @@ def _hull(head: HeadMesh, points_V3: np.ndarray, normals_V3: np.ndarray, look: A
         away = normals_V3[part] * (-0.010 + 0.008 * layer)
         uv = np.stack([around / (2 * np.pi) * 11 + 0.31 * layer, rest[:, 1] / 210], axis=1)[local[triangles]]
         cut = 0.5 + (rest[:, 1] - end - 14 * layer) / 50
+        # The helper hangs over the face: there is an opening as wide as the hairline.
+        cut = np.minimum(cut, 0.5 + (np.abs(around) - 0.95 + 0.5 * np.clip((rest[:, 1] - 40) / 40, 0, 1)) * 3)
         traits = np.zeros((len(part), 7), np.float32)
         traits[:, 3] = 0.55 + 0.4 * layer
         pieces.append(

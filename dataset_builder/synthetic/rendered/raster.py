@@ -29,8 +29,16 @@ def vertex_normals(points_V3, triangles_F3):
     normals = np.zeros_like(points_V3)
     for f in range(triangles_F3.shape[0]):
         a, b, c = triangles_F3[f]
-        ux, uy, uz = points_V3[b, 0] - points_V3[a, 0], points_V3[b, 1] - points_V3[a, 1], points_V3[b, 2] - points_V3[a, 2]
-        vx, vy, vz = points_V3[c, 0] - points_V3[a, 0], points_V3[c, 1] - points_V3[a, 1], points_V3[c, 2] - points_V3[a, 2]
+        ux, uy, uz = (
+            points_V3[b, 0] - points_V3[a, 0],
+            points_V3[b, 1] - points_V3[a, 1],
+            points_V3[b, 2] - points_V3[a, 2],
+        )
+        vx, vy, vz = (
+            points_V3[c, 0] - points_V3[a, 0],
+            points_V3[c, 1] - points_V3[a, 1],
+            points_V3[c, 2] - points_V3[a, 2],
+        )
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         for v in (a, b, c):
             normals[v, 0] += nx
@@ -78,7 +86,10 @@ def rasterize(screen_V3, triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pages
         if area == 0 or (area > 0 and not two_sided_F[f]):
             continue
         left, right = max(0, int(np.ceil(min(ax, bx, cx) - 0.5))), min(width - 1, int(np.floor(max(ax, bx, cx) - 0.5)))
-        top, bottom = max(0, int(np.ceil(min(ay, by, cy) - 0.5))), min(height - 1, int(np.floor(max(ay, by, cy) - 0.5)))
+        top, bottom = (
+            max(0, int(np.ceil(min(ay, by, cy) - 0.5))),
+            min(height - 1, int(np.floor(max(ay, by, cy) - 0.5))),
+        )
         whole = cut_V[a] > 0.5 and cut_V[b] > 0.5 and cut_V[c] > 0.5
         for y in range(top, bottom + 1):
             py = y + 0.5

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from aullava.dataset_builder.synthetic.rendered import skin
+from aullava.dataset_builder.synthetic.rendered.actions import mirrored
 from aullava.dataset_builder.synthetic.rendered.appearance import Appearance
 from aullava.dataset_builder.synthetic.rendered.assets import Library, chosen, load_library, skin_for
 from aullava.dataset_builder.synthetic.rendered.background import background
@@ -31,7 +32,6 @@ from aullava.dataset_builder.synthetic.rendered.wear import worn
 from aullava.dataset_builder.synthetic.rendered.wrinkles import crease_shares
 
 SAMPLES = 2
-_OTHER = {"L": "R", "R": "L"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def render(
     head = load_head()
     if scene.mirror:
         vertices_V3 = vertices_V3[head.mirror_V] * np.array([-1, 1, 1], np.float32)
-        strengths = {name[:-1] + _OTHER.get(name[-1], name[-1]): value for name, value in strengths.items()}
+        strengths = mirrored(strengths)
     pieces = _pieces(np.ascontiguousarray(vertices_V3, np.float32), look, scene, library)
     mesh = join(pieces)
     camera, side = scene.camera, size * SAMPLES
@@ -169,32 +169,29 @@ def _pieces(vertices_V3: np.ndarray, look: Appearance, scene: Scene, library: Li
         pieces.append(_fitted(chosen(library.lashes, look.lash_pick), vertices_V3, "lashes", dark, sheet=True))
     else:
         part = head.part_F == PARTS.index("lashes")
-        thin = np.full(len(vertices_V3), 0.5 + 0.3 * look.lashes, np.float32)
+        thin = np.full(len(vertices_V3), 0.5 + 0.26 * look.lashes, np.float32)
+        thin[head.rest_V3[:, 1] < 0] -= 0.12 * look.lashes
         uv = np.stack([head.rest_V3[:, 0] * 1000 / 30, head.rest_V3[:, 2] * 10], axis=1)[head.triangles_F3[part]]
         pieces.append(
             Piece(vertices_V3, normals, head.triangles_F3[part], "lashes", dark, traits, thin, uv, LASHES, True)
         )
-    if library.hair and look.hair not in ("bald", "shaved") and look.headwear == "none":
-        pieces.append(_hair_mesh(library, look, vertices_V3))
+    meshes = [mesh for name in _STYLES.get(look.hair, ()) for mesh in library.hair if mesh.name == name]
+    if meshes and look.headwear == "none":
+        tint = tuple(np.array(look.hair_colour) ** 2.2)
+        pieces.append(_fitted(chosen(meshes, look.hair_pick), vertices_V3, "hair", tint, sheet=True))
     else:
         pieces += head_hair(head, vertices_V3, normals, traits, look)
     pieces += beard(head, vertices_V3, normals, traits, look, _beard_cover(look))
     return pieces + before_the_face(scene, look)
 
 
+# Which hair meshes a style may have; those that hang over an eye come seldom.
 _STYLES = {
-    "short": ("short01", "short02", "short03", "short04"),
-    "medium": ("bob01", "bob02", "short03"),
-    "long": ("long01", "bob01", "bob02"),
-    "curly": ("afro01",),
+    "short": ("short01", "short02", "short04"),
+    "medium": ("bob02", "short03", "braid01", "braid01"),
+    "long": ("long01", "long01", "bob02"),
     "tied": ("ponytail01", "braid01"),
 }
-
-
-def _hair_mesh(library: Library, look: Appearance, vertices_V3: np.ndarray) -> Piece:
-    fits = [mesh for mesh in library.hair if mesh.name in _STYLES[look.hair]] or list(library.hair)
-    mesh = chosen(fits, look.hair_pick)
-    return _fitted(mesh, vertices_V3, "hair", tuple(np.array(look.hair_colour) ** 2.2), sheet=True)
 
 
 def _fitted(
@@ -300,7 +297,7 @@ def _beard_cover(look: Appearance) -> np.ndarray:
     cover = np.zeros(len(x), np.float32)
     for channel in areas:
         cover = np.maximum(cover, skin.front_maps()[row, column, channel])
-    return cover * (z > -75) * (1 - base_traits()[:, 5]) * (1 - base_traits()[:, 4]) * (y > -135)
+    return cover * (z > -75) * (1 - base_traits()[:, 5]) * (1 - base_traits()[:, 4]) * np.clip((y + 122) / 10, 0, 1)
 
 
 def _rasterized(mesh: Joined, solid: np.ndarray, screen: np.ndarray, library: Library, side: int):

@@ -39,6 +39,11 @@ class Scene:
     occluder_seed: int = 0
     damage: Damage = field(default_factory=Damage)
 
+    @staticmethod
+    def neutral() -> "Scene":
+        """A studio: the face from the front, two soft lamps, a plain background, no damage."""
+        return Scene(camera=Camera(fill=0.72), background="plain", background_seed=3)
+
     def groups(self) -> dict[str, str]:
         """The group labels that an evaluation may split by."""
         yaw = abs(self.camera.yaw)
@@ -76,7 +81,7 @@ def sample_scene(rng: np.random.Generator) -> Scene:
         pitch=float(np.clip(rng.normal(0, 8), -25, 25)),
         roll=float(np.clip(rng.normal(0, 6), -20, 20)),
         distance=float(0.4 + 1.2 * u[1] ** 1.3),
-        fill=float(0.55 + 0.24 * u[2]),
+        fill=float(0.62 + 0.22 * u[2]),
         shift_x=float(rng.normal(0, 0.03)),
         shift_y=float(rng.normal(0, 0.03)),
     )

@@ -179,7 +179,13 @@ def shade(
                 if 0 < x < width - 1 and 0 < y < height - 1:
                     a, b, c, d = index[y, x - 1], index[y, x + 1], index[y - 1, x], index[y + 1, x]
                     smooth = a >= 0 and b >= 0 and c >= 0 and d >= 0
-                    if smooth and material[a] == _SKIN and material[b] == _SKIN and material[c] == _SKIN and material[d] == _SKIN:
+                    if (
+                        smooth
+                        and material[a] == _SKIN
+                        and material[b] == _SKIN
+                        and material[c] == _SKIN
+                        and material[d] == _SKIN
+                    ):
                         ax, ay, az = (point[y, x + 1, 0] - point[y, x - 1, 0], point[y, x + 1, 1] - point[y, x - 1, 1], point[y, x + 1, 2] - point[y, x - 1, 2])  # fmt: skip
                         bx, by, bz = (point[y + 1, x, 0] - point[y - 1, x, 0], point[y + 1, x, 1] - point[y - 1, x, 1], point[y + 1, x, 2] - point[y - 1, x, 2])  # fmt: skip
                         if abs(az) < 0.008 and abs(bz) < 0.008:
@@ -201,8 +207,16 @@ def shade(
                 fold = lift[y, x]
                 mottle = coarse[y, x, 0]
                 if p[44] > 0:
-                    u = weights[y, x, 0] * uv[f, 0, 0] + weights[y, x, 1] * uv[f, 1, 0] + weights[y, x, 2] * uv[f, 2, 0]
-                    v_ = weights[y, x, 0] * uv[f, 0, 1] + weights[y, x, 1] * uv[f, 1, 1] + weights[y, x, 2] * uv[f, 2, 1]
+                    u = (
+                        weights[y, x, 0] * uv[f, 0, 0]
+                        + weights[y, x, 1] * uv[f, 1, 0]
+                        + weights[y, x, 2] * uv[f, 2, 0]
+                    )
+                    v_ = (
+                        weights[y, x, 0] * uv[f, 0, 1]
+                        + weights[y, x, 1] * uv[f, 1, 1]
+                        + weights[y, x, 2] * uv[f, 2, 1]
+                    )
                     cx = min(photo.shape[1] - 2.0, max(0.0, (u - 0.6) * photo.shape[0] - 0.5))
                     cy = min(photo.shape[0] - 2.0, max(0.0, (1 - v_) * photo.shape[0] - 0.5))
                     ix, iy = int(cx), int(cy)
@@ -236,7 +250,13 @@ def shade(
                 for k in range(moles.shape[0]):
                     away = np.sqrt((rx - moles[k, 0]) ** 2 + (ry - moles[k, 1]) ** 2)
                     if away < 2 * moles[k, 2] and rz > -40:
-                        _mixed(albedo, p[0] * 0.22, p[1] * 0.14, p[2] * 0.11, min(1.0, max(0.0, 1.5 - away / moles[k, 2])) * 0.85)
+                        _mixed(
+                            albedo,
+                            p[0] * 0.22,
+                            p[1] * 0.14,
+                            p[2] * 0.11,
+                            min(1.0, max(0.0, 1.5 - away / moles[k, 2])) * 0.85,
+                        )
                 if fold < 0:  # light does not reach the ground of a fold
                     deep = 1 + 0.42 * max(fold, -1.3)
                     albedo[0] *= deep
@@ -256,10 +276,16 @@ def shade(
                 inside = rest[y, x, 5]
                 if inside > 0.02:
                     deep = min(1.0, max(0.0, (rz + 8) / 34))
-                    _mixed(albedo, 0.16 * deep + 0.004, 0.035 * deep + 0.001, 0.03 * deep + 0.001, min(1.0, inside * 1.5))
+                    _mixed(
+                        albedo, 0.16 * deep + 0.004, 0.035 * deep + 0.001, 0.03 * deep + 0.001, min(1.0, inside * 1.5)
+                    )
                     open_ = open_ * (1 - inside) + inside * 0.3 * deep
                     shine *= 1 - inside
-                cover = p[24] * found[y, x, _MOUSTACHE] + p[25] * found[y, x, _GOATEE] + p[26] * found[y, x, _JAW] * max(0.0, 1 - rest[y, x, 6])
+                cover = (
+                    p[24] * found[y, x, _MOUSTACHE]
+                    + p[25] * found[y, x, _GOATEE]
+                    + p[26] * found[y, x, _JAW] * max(0.0, 1 - rest[y, x, 6])
+                )
                 if cover > 0:
                     cover = min(0.97, max(0.0, cover * (0.9 + 0.4 * coarse[y, x, 2])))
                     _mixed(albedo, p[28], p[29], p[30], cover)
@@ -371,7 +397,10 @@ def blend(
         if area == 0:
             continue
         left, right = max(0, int(np.ceil(min(ax, bx, cx) - 0.5))), min(width - 1, int(np.floor(max(ax, bx, cx) - 0.5)))
-        top, bottom = max(0, int(np.ceil(min(ay, by, cy) - 0.5))), min(height - 1, int(np.floor(max(ay, by, cy) - 0.5)))
+        top, bottom = (
+            max(0, int(np.ceil(min(ay, by, cy) - 0.5))),
+            min(height - 1, int(np.floor(max(ay, by, cy) - 0.5))),
+        )
         m = material[f]
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
@@ -391,7 +420,10 @@ def blend(
                 if page[f] >= 0:
                     u = wa * uv[f, 0, 0] + wb * uv[f, 1, 0] + wc * uv[f, 2, 0]
                     v = wa * uv[f, 0, 1] + wb * uv[f, 1, 1] + wc * uv[f, 2, 1]
-                    column, row = min(size - 1, int((u - np.floor(u)) * size)), min(size - 1, int((1 - (v - np.floor(v))) * size))
+                    column, row = (
+                        min(size - 1, int((u - np.floor(u)) * size)),
+                        min(size - 1, int((1 - (v - np.floor(v))) * size)),
+                    )
                     texel = pages[page[f], row, column]
                     alpha *= texel[3] / 255.0
                     tone = np.float32((texel[0] + texel[1] + texel[2]) / 382.0)
@@ -409,7 +441,23 @@ def blend(
                 for j in range(3):
                     albedo[j] = tint[f, j] * (0.3 + 0.7 * min(np.float32(1.7), tone)) if m == _HAIR else tint[f, j]
                 if m == _LENS:
-                    r, g, b_ = lit(nx, ny, nz, px, py, pz, albedo, wrap, np.float32(2.5), np.float32(180.0), 1.0, lamps, sky, shadow, rows)
+                    r, g, b_ = lit(
+                        nx,
+                        ny,
+                        nz,
+                        px,
+                        py,
+                        pz,
+                        albedo,
+                        wrap,
+                        np.float32(2.5),
+                        np.float32(180.0),
+                        1.0,
+                        lamps,
+                        sky,
+                        shadow,
+                        rows,
+                    )
                     ry = wa * traits[a, 1] + wb * traits[b, 1] + wc * traits[c, 1]
                     rx = wa * traits[a, 0] + wb * traits[b, 0] + wc * traits[c, 0]
                     glare = 0.75 if abs((rx * 0.5 + ry) - 2) < 4.5 or abs((rx * 0.5 + ry) + 7) < 1.5 else 0.12
@@ -417,7 +465,23 @@ def blend(
                     r, g, b_ = r + glare * sky[0], g + glare * sky[1], b_ + glare * sky[2]
                     alpha = alpha * (0.06 + 0.5 * glare) if p[54] == 0 else alpha * 0.93
                 else:
-                    r, g, b_ = lit(nx, ny, nz, px, py, pz, albedo, wrap, np.float32(0.0), np.float32(1.0), open_, lamps, sky, shadow, rows)
+                    r, g, b_ = lit(
+                        nx,
+                        ny,
+                        nz,
+                        px,
+                        py,
+                        pz,
+                        albedo,
+                        wrap,
+                        np.float32(0.0),
+                        np.float32(1.0),
+                        open_,
+                        lamps,
+                        sky,
+                        shadow,
+                        rows,
+                    )
                     if m == _HAIR:  # a band of light across the strands (Kajiya and Kay 1989)
                         along = down[0] * nx + down[1] * ny + down[2] * nz
                         tx, ty, tz = down[0] - along * nx, down[1] - along * ny, down[2] - along * nz

@@ -42,7 +42,9 @@ def front_maps() -> np.ndarray:
     moustache = np.clip((-47 - y) / 4, 0, 1) * np.clip((y + 70) / 4, 0, 1) * np.clip((31 - side) / 6, 0, 1)
     moustache = moustache * (1 - 0.5 * np.exp(-((side / 2.5) ** 2)))
     goatee = np.clip((-78 - y) / 3, 0, 1) * np.clip((24 - side + 0.05 * (y + 76)) / 6, 0, 1)
-    goatee = np.maximum(goatee, np.clip((-66 - y) / 4, 0, 1) * np.exp(-(((side - 30) / 4.5) ** 2)) * np.clip((y + 100) / 9, 0, 1))
+    goatee = np.maximum(
+        goatee, np.clip((-66 - y) / 4, 0, 1) * np.exp(-(((side - 30) / 4.5) ** 2)) * np.clip((y + 100) / 9, 0, 1)
+    )
     edge = np.interp(side, (0, 24, 36, 55, 64, 72), (-80, -76, -62, -42, -25, 18))
     dots = cv2.GaussianBlur((rng.uniform(size=(ROWS, COLUMNS)) > 0.993).astype(np.float32), (0, 0), 1.6)
     where = 0.2 + spot(26, -22, 24, 17) + spot(0, -18, 15, 22) + 0.4 * spot(0, 45, 45, 20)
@@ -70,7 +72,9 @@ def grain() -> np.ndarray:
 
     def tile(across: float, down: float) -> np.ndarray:
         white = np.tile(rng.standard_normal((GRAIN_SIDE, GRAIN_SIDE)).astype(np.float32), (3, 3))
-        blurred = cv2.GaussianBlur(white, (0, 0), sigmaX=across, sigmaY=down)[GRAIN_SIDE:-GRAIN_SIDE, GRAIN_SIDE:-GRAIN_SIDE]
+        blurred = cv2.GaussianBlur(white, (0, 0), sigmaX=across, sigmaY=down)[
+            GRAIN_SIDE:-GRAIN_SIDE, GRAIN_SIDE:-GRAIN_SIDE
+        ]
         return (blurred - blurred.mean()) / blurred.std()
 
     mottled = tile(16, 16) * 0.6 + tile(7, 7) * 0.5 + tile(3, 3) * 0.25
@@ -85,7 +89,9 @@ def scalp_field(x: np.ndarray, y: np.ndarray, z: np.ndarray, lowered: float) -> 
         lowered: by how much the hairline at the forehead lies below the usual one, millimetres.
     """
     around = np.arctan2(np.abs(x), z + 75)  # 0 at the front, pi at the back
-    line = np.interp(around, (0, 0.35, 0.62, 0.82, 1.0, 1.25, 1.42, 1.75, 2.1, 3.2), (66, 68, 57, 40, 28, 6, 12, 2, -38, -60))
+    line = np.interp(
+        around, (0, 0.35, 0.62, 0.82, 1.0, 1.25, 1.42, 1.75, 2.1, 3.2), (66, 68, 57, 40, 28, 6, 12, 2, -38, -60)
+    )
     return 0.5 + (y - line + lowered * np.clip(1.2 - around, 0, 1)) / 14
 
 

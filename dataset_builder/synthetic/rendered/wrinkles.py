@@ -27,7 +27,12 @@ _LINES = {
         0.75,
     ),
     "crow's feet": (
-        (((48, 3), (55, 8), (61, 12)), ((49, -1), (57, 1), (64, 2)), ((49, -5), (56, -8), (62, -12)), ((47, -9), (53, -15), (57, -21))),
+        (
+            ((48, 3), (55, 8), (61, 12)),
+            ((49, -1), (57, 1), (64, 2)),
+            ((49, -5), (56, -8), (62, -12)),
+            ((47, -9), (53, -15), (57, -21)),
+        ),
         1.2,
         0.65,
     ),
@@ -67,7 +72,8 @@ def crease_shares(strengths: Mapping[str, float], at_rest: tuple, gain: tuple) -
     for i, crease in enumerate(CREASES):
         for j, side in enumerate("LR"):
             folded = sum(
-                share * strengths.get(code if code in _SIDELESS else code + side, 0.0) for code, share in _FOLDED_BY[crease]
+                share * strengths.get(code if code in _SIDELESS else code + side, 0.0)
+                for code, share in _FOLDED_BY[crease]
             )
             # What is folded already folds further, yet not without end.
             shares[i, j] = min(at_rest[i] + gain[i] * min(folded, 1.2), 1.6)
@@ -88,7 +94,9 @@ def crease_heights(x_HW: np.ndarray, y_HW: np.ndarray, z_HW: np.ndarray, noise_H
         if crease == "chin":
             near = np.exp(-(((x / 15) ** 2 + ((y + 91) / 11) ** 2) ** 2))
             fine = np.minimum(noise, 0.6)
-            heights[front, i] = 0.85 * near * fine - 0.5 * np.exp(-(((y + 82 - 0.008 * x**2) / 1.8) ** 2) - (x / 15) ** 4)
+            heights[front, i] = 0.85 * near * fine - 0.5 * np.exp(
+                -(((y + 82 - 0.008 * x**2) / 1.8) ** 2) - (x / 15) ** 4
+            )
             continue
         lines, width, depth = _LINES[crease]
         total = np.zeros_like(x)
