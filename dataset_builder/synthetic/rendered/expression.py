@@ -9,7 +9,7 @@ import numpy as np
 
 from aullava.dataset_builder.synthetic.rendered.lids import both_lids
 from aullava.dataset_builder.synthetic.rendered.lips import lips
-from aullava.dataset_builder.synthetic.rendered.mesh import load_head
+from aullava.dataset_builder.synthetic.rendered.mesh import add_rows, load_head
 from aullava.dataset_builder.synthetic.rendered.movements import MOVEMENTS, key_vertices, offsets_of_actions, scale_of
 
 _PUPIL_RADIUS = 0.224  # of the pupil around the eyeball's centre, in interocular distances: 13.8 of 61.6 mm
@@ -44,10 +44,9 @@ class Face:
     def weight(self, action: str) -> float:
         """The target weight of strength 1."""
         if action not in self._weights:
-            index, offset_n3 = self._blend(action)
-            dense_V3 = np.zeros_like(self.rest_V3)
-            dense_V3[index] = offset_n3
-            self._weights[action] = scale_of(action, dense_V3, self.interocular)
+            arkit_k3, makehuman_k3 = _at_keys(action)
+            keys_k3 = np.float32(self.habit) * arkit_k3 + np.float32(1 - self.habit) * makehuman_k3
+            self._weights[action] = scale_of(action, keys_k3, self.interocular)
         return self._weights[action]
 
     @functools.cached_property
@@ -60,7 +59,7 @@ class Face:
         for action, strength in actions.items():
             if strength and action in offsets_of_actions() and not action.startswith("AU43"):
                 index, offset_n3 = self._blend(action)
-                vertices_V3[index] += np.float32(strength * self.weight(action)) * offset_n3
+                add_rows(vertices_V3, index, offset_n3, np.float32(strength * self.weight(action)))
         self._look(vertices_V3, *gaze_of(actions))
         for side, lids in both_lids().items():
             blink_n3 = self._blink(side)
@@ -133,6 +132,18 @@ def _united(action: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         offset_n3[np.searchsorted(index, forms[form].index_n)] = forms[form].offset_n3
         both.append(offset_n3)
     return index, *both
+
+
+@functools.cache
+def _at_keys(action: str) -> tuple[np.ndarray, np.ndarray]:
+    """Both forms of a movement on the action's key vertices."""
+    index, *forms = _united(action)
+    both = []
+    for offset_n3 in forms:
+        dense_V3 = np.zeros_like(load_head().rest_V3)
+        dense_V3[index] = offset_n3
+        both.append(dense_V3[key_vertices()[action]])
+    return tuple(both)
 
 
 @functools.cache

@@ -158,11 +158,11 @@ def _local_shape(rng: np.random.Generator) -> dict[str, float]:
     """Deviations from the macro shape: both sides alike, then a little asymmetry."""
     shape = {}
     for stem, low, high, spread in _local_pairs():
-        value = float(np.clip(rng.normal(0, spread), -0.9, 0.9))
+        value = max(-0.9, min(0.9, float(rng.normal(0, spread))))
         for name in stem:
             shape[f"{name}-{high if value > 0 else low}"] = abs(value)
     for name in _asymmetries():
-        value = float(np.clip(rng.normal(0, _ASYMMETRY), -0.4, 0.4))
+        value = max(-0.4, min(0.4, float(rng.normal(0, _ASYMMETRY))))
         shape[f"{name}-{'l' if value > 0 else 'r'}"] = abs(value)
     shape[f"head-{_FACE_SHAPES[int(rng.integers(len(_FACE_SHAPES)))]}"] = float(rng.uniform(0, 0.6))
     return shape

