@@ -178,7 +178,7 @@ def sample_appearance(
     gain = (0.5 + 0.75 * old) * (0.7 + 0.6 * rng.uniform(size=len(CREASES)))
     moles = rng.uniform((-58, -78, 0.7), (58, 55, 1.5), (6, 3))[: int(u[13] ** 2 * 6.99)]
     lip = skin * (0.86, 0.63, 0.66) * (1 - 0.1 * (tone >= 7)) + np.array((0.04, 0.0, 0.01)) * u[14]
-    cloth = rng.uniform(0.08, 0.85) * (0.55 + 0.9 * (rng.uniform(size=3) - 0.5))
+    cloth = rng.uniform(0.08, 0.8) * (0.8 + 0.55 * (rng.uniform(size=3) - 0.5))
     return Appearance(
         age=float(age),
         sex=sex,

@@ -12,9 +12,9 @@ import numpy as np
 
 from aullava.dataset_builder.synthetic.rendered.raster import compiled, rasterize
 
-SHADOW_SIDE = 160
+SHADOW_SIDE = 128
 _REACH = 0.17  # metres around the face that the shadow's map covers
-_BIAS = np.float32(0.0035)  # metres; what is less far behind does not lie in shadow
+_BIAS = np.float32(0.004)  # metres; what is less far behind does not lie in shadow
 
 
 def cast_shadow(placed_V3, triangles_F3, cut_V, page_F, uv_F32, pages, towards_3, centre_3):

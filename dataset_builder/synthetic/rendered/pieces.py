@@ -5,6 +5,7 @@ Conventions
     sheet     a piece that lets light through and is laid over the picture; the others are opaque.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,8 +113,9 @@ def shell(
     sheet: bool = False,
 ) -> Piece:
     """A copy of the skin raised along its normals by `lift_V` millimetres, where `field_V` is above a half."""
-    triangles = head.triangles_F3[_outer_skin(head)]
-    triangles = triangles[(field_V[triangles] > 0.5).any(1)]
+    triangles, columns = _outer_skin(head)
+    inside = field_V > 0.5
+    triangles = triangles[inside[columns[0]] | inside[columns[1]] | inside[columns[2]]]
     used = np.zeros(len(points_V3), bool)
     used[triangles.ravel()] = True
     local = np.cumsum(used) - 1
@@ -123,8 +125,9 @@ def shell(
     uv = None
     if uv_V2 is not None:
         uv = uv_V2[triangles].copy()
-        wide = np.ptp(uv[..., 0], axis=1) > 0.5 * np.ptp(uv_V2[:, 0])  # across the seam at the back
+        first, second, third = uv[:, 0, 0], uv[:, 1, 0], uv[:, 2, 0]
         period = np.round(np.ptp(uv_V2[:, 0]))
+        wide = np.abs(first - second) + np.abs(second - third) > 0.8 * period  # across the seam at the back
         uv[wide, :, 0] += np.where(uv[wide, :, 0] < 0, period, 0)
     return Piece(
         points_V3[used] + normals_V3[used] * lift,
@@ -140,15 +143,12 @@ def shell(
     )
 
 
-_cache: dict[int, np.ndarray] = {}
-
-
-def _outer_skin(head: HeadMesh) -> np.ndarray:
-    """Triangles of the skin that are not inside the mouth."""
-    if id(head) not in _cache:
-        skin = head.part_F == PARTS.index("skin")
-        _cache[id(head)] = np.flatnonzero(skin & (head.masks["inside-mouth"][head.triangles_F3].max(1) < 0.5))
-    return _cache[id(head)]
+@functools.lru_cache(maxsize=1)
+def _outer_skin(head: HeadMesh) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """Triangles of the skin that are not inside the mouth, and their three columns."""
+    skin = head.part_F == PARTS.index("skin")
+    triangles = head.triangles_F3[skin & (head.masks["inside-mouth"][head.triangles_F3].max(1) < 0.5)]
+    return triangles, tuple(np.ascontiguousarray(triangles[:, corner]) for corner in range(3))
 
 
 def ellipsoid(centre, axes, material: str, tint: tuple, turn_33: np.ndarray | None = None) -> Piece:

@@ -27,11 +27,12 @@ from aullava.dataset_builder.synthetic.rendered.occluders import before_the_face
 from aullava.dataset_builder.synthetic.rendered.pieces import Joined, Piece, join
 from aullava.dataset_builder.synthetic.rendered.raster import FAR, rasterize, vertex_normals
 from aullava.dataset_builder.synthetic.rendered.scene import Scene
-from aullava.dataset_builder.synthetic.rendered.shade import blend, shade, skin_numbers
+from aullava.dataset_builder.synthetic.rendered.shade import MATERIALS, blend, shade, skin_numbers
 from aullava.dataset_builder.synthetic.rendered.wear import worn
 from aullava.dataset_builder.synthetic.rendered.wrinkles import crease_shares
 
 SAMPLES = 2
+_NO_SHADOW = [MATERIALS.index(name) for name in ("eye_l", "eye_r", "teeth_upper", "teeth_lower", "tongue", "lashes", "lens")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ def render(
     lamps, sky, gain = _lights(scene, look)
     photo = skin_for(library, look.age, look.sex, look.tone, look.skin_pick)
     centre = camera.place(np.array([[0.0, -0.02, -0.03]]))[0]
-    casting = np.flatnonzero(~np.isin(mesh.material_F, (PARTS.index("lashes"), 10)))
+    casting = np.flatnonzero(~np.isin(mesh.material_F, _NO_SHADOW))
     shadow, rows = cast_shadow(
         placed,
         mesh.triangles_F3[casting],
@@ -114,7 +115,7 @@ def render(
     covered = np.zeros((side, side), np.float32)
     if len(sheets):
         far = placed[mesh.triangles_F3[sheets], 2].mean(1)
-        order = sheets[np.argsort(-far, kind="stable")]
+        order = sheets[np.argsort(far, kind="stable")]
         down = (rotation @ np.array([0.0, -1.0, 0.0])).astype(np.float32)
         blend(
             colour, depth, covered, order, screen, mesh.triangles_F3, placed, normals, mesh.traits_V7, mesh.cut_V, mesh.uv_F32,

@@ -114,7 +114,7 @@ def shade(
     height, width = index.shape
     point = np.zeros((height, width, 3), np.float32)
     lift = np.zeros((height, width), np.float32)
-    found = np.zeros((height, width, _ALL), np.float32)
+    found = np.empty((height, width, _FIRST_CREASE), np.float32)
     rest = np.zeros((height, width, 7), np.float32)
     coarse = np.zeros((height, width, 4), np.float32)
     for y in range(height):
@@ -138,19 +138,26 @@ def shade(
             rx, ry, rz = rest[y, x, 0], rest[y, x, 1], rest[y, x, 2]
             mx, my = rx * SCALE + COLUMNS * 0.5 - 0.5, (TOP - ry) * SCALE - 0.5
             front = min(1.0, max(0.0, (rz + 80) / 12)) * (1 - rest[y, x, 5])
-            if 0 <= mx < COLUMNS - 1 and 0 <= my < ROWS - 1 and front > 0:
+            inside_map = 0 <= mx < COLUMNS - 1 and 0 <= my < ROWS - 1 and front > 0
+            if inside_map:
                 ix, iy = int(mx), int(my)
                 fx, fy = mx - ix, my - iy
-                for j in range(_ALL):
-                    upper = maps[iy, ix, j] * (1 - fx) + maps[iy, ix + 1, j] * fx
-                    lower = maps[iy + 1, ix, j] * (1 - fx) + maps[iy + 1, ix + 1, j] * fx
-                    found[y, x, j] = (upper * (1 - fy) + lower * fy) * front
+                wa, wb = front * (1 - fx) * (1 - fy), front * fx * (1 - fy)
+                wc, wd = front * (1 - fx) * fy, front * fx * fy
+                for j in range(_FIRST_CREASE):
+                    found[y, x, j] = (
+                        maps[iy, ix, j] * wa + maps[iy, ix + 1, j] * wb + maps[iy + 1, ix, j] * wc + maps[iy + 1, ix + 1, j] * wd
+                    )
                 left = 1 / (1 + np.exp(-rx / 3.0))
                 total = 0.0
                 for j in range(folds.shape[0]):
-                    total += (folds[j, 1] + (folds[j, 0] - folds[j, 1]) * left) * found[y, x, _FIRST_CREASE + j]
-                found[y, x, _FIRST_CREASE] = total  # from here on the sum; its parts are not needed again
+                    k = _FIRST_CREASE + j
+                    height_ = maps[iy, ix, k] * wa + maps[iy, ix + 1, k] * wb + maps[iy + 1, ix, k] * wc + maps[iy + 1, ix + 1, k] * wd
+                    total += (folds[j, 1] + (folds[j, 0] - folds[j, 1]) * left) * height_
                 lift[y, x] = total
+            else:
+                for j in range(_FIRST_CREASE):
+                    found[y, x, j] = 0.0
             lift[y, x] += p[16] * 0.05 * coarse[y, x, 1] + 0.05 * found[y, x, _LIP_LINES]
     out = np.zeros((height, width, 3), np.float32)
     albedo = np.zeros(3, np.float32)
@@ -374,7 +381,7 @@ def blend(
     out, depth, covered, order, screen, triangles, placed, normals, traits, cut, uv, material, page, tint, pages, p,
     down, lamps, sky, shadow, rows,
 ):  # fmt: skip
-    """Lay sheets that let light through over the picture, in the order given, far ones first.
+    """Lay sheets that let light through over the picture, in the order given, near ones first: what is hidden costs nothing.
 
     Args:
         out: linear RGB (H, W, 3), changed in place. depth: of the opaque surfaces. covered: (H, W), changed in place: the
@@ -386,6 +393,7 @@ def blend(
     size = pages.shape[1]
     albedo, wrap = np.zeros(3, np.float32), np.zeros(3, np.float32)
     wrap[:] = 0.35
+    sent, through = np.zeros((height, width, 3), np.float32), np.ones((height, width), np.float32)
     for number in range(order.shape[0]):
         f = order[number]
         a, b, c = triangles[f]
@@ -412,7 +420,7 @@ def blend(
                     continue
                 wa, wb, wc = wa / za, wb / zb, wc / zc
                 z = 1 / (wa + wb + wc)
-                if z > depth[y, x] + 0.0012:
+                if z > depth[y, x] + 0.0012 or through[y, x] < 0.03:
                     continue
                 wa, wb, wc = wa * z, wb * z, wc * z
                 alpha = min(1.0, (wa * cut[a] + wb * cut[b] + wc * cut[c] - 0.5) * 2.5)
@@ -496,8 +504,14 @@ def blend(
                             r += band * facing * lamps[k, 3]
                             g += band * facing * lamps[k, 4]
                             b_ += band * facing * lamps[k, 5]
-                out[y, x, 0] += (r - out[y, x, 0]) * alpha
-                out[y, x, 1] += (g - out[y, x, 1]) * alpha
-                out[y, x, 2] += (b_ - out[y, x, 2]) * alpha
+                share = np.float32(through[y, x] * alpha)
+                sent[y, x, 0] += share * r
+                sent[y, x, 1] += share * g
+                sent[y, x, 2] += share * b_
+                through[y, x] -= share
                 if m != _LENS or p[54] > 0:
                     covered[y, x] += (1 - covered[y, x]) * alpha
+    for y in range(height):
+        for x in range(width):
+            for j in range(3):
+                out[y, x, j] = out[y, x, j] * through[y, x] + sent[y, x, j]

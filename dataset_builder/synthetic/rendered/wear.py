@@ -65,7 +65,7 @@ def _visor(points_V3: np.ndarray, traits_V7: np.ndarray, colour: tuple) -> Piece
     across, out = np.meshgrid(np.linspace(-1, 1, 13), np.linspace(0, 1, 4), indexing="ij")
     reach = 0.066 * np.sqrt(np.clip(1 - 0.8 * across**2, 0, 1))
     points = np.stack(
-        [across * 0.066, 0.004 - 0.018 * across**2 - 0.010 * out, 0.008 - 0.032 * across**2 + out * reach], axis=-1
+        [across * 0.066, 0.010 - 0.018 * across**2 - 0.010 * out, 0.008 - 0.032 * across**2 + out * reach], axis=-1
     ).reshape(-1, 3)
     i, j = (grid.ravel() for grid in np.meshgrid(np.arange(12), np.arange(3), indexing="ij"))
     a, b, c, d = i * 4 + j, i * 4 + j + 1, (i + 1) * 4 + j, (i + 1) * 4 + j + 1
@@ -98,7 +98,7 @@ def _glasses(head: HeadMesh, points_V3: np.ndarray, look: Appearance) -> list[Pi
             [outline * (half_width, half_height), -0.004 * (outline[:, 0] * sign) ** 2 * (outline[:, 0] * sign > 0)]
         )
         if look.glasses != "rimless":
-            pieces += [rod(ring[i], ring[(i + 1) % 32], width, "plain", frame) for i in range(0, 32)]
+            pieces.append(_rim(ring, outline, width, frame))
         points = np.concatenate([centre[None], ring])
         normals = np.column_stack([outline * 0.25, np.ones(32)])
         normals = np.concatenate([np.array([[0, 0, 1.0]]), normals / np.linalg.norm(normals, axis=1, keepdims=True)])
@@ -117,3 +117,18 @@ def _glasses(head: HeadMesh, points_V3: np.ndarray, look: Appearance) -> list[Pi
     inner = [centres[s] + (-s * half_width, 0.004, 0.001) for s in (1.0, -1.0)]
     pieces.append(rod(inner[0], inner[1], max(width, 0.0011), "plain", frame))
     return pieces
+
+
+def _rim(ring_N3: np.ndarray, outline_N2: np.ndarray, width: float, colour: tuple) -> Piece:
+    """A rod along a closed line; `outline_N2` points outwards at each of its points."""
+    count = len(ring_N3)
+    outward = np.column_stack([outline_N2 / np.linalg.norm(outline_N2, axis=1, keepdims=True), np.zeros(count)])
+    ahead = np.array([0.0, 0.0, 1.0])
+    turns = np.arange(6) * np.pi / 3
+    normals = np.stack([np.cos(t) * outward + np.sin(t) * ahead for t in turns], axis=1)
+    i, j = (grid.ravel() for grid in np.meshgrid(np.arange(count), np.arange(6), indexing="ij"))
+    a, b = i * 6 + j, i * 6 + (j + 1) % 6
+    c, d = (i + 1) % count * 6 + j, (i + 1) % count * 6 + (j + 1) % 6
+    triangles = np.concatenate([np.stack([a, c, b], 1), np.stack([b, c, d], 1)])
+    points = ring_N3[:, None] + normals * width
+    return Piece(points.reshape(-1, 3), normals.reshape(-1, 3), triangles, "plain", colour)
