@@ -15,6 +15,7 @@ import numpy as np
 
 from aullava.dataset_builder.synthetic.rendered.actions import CONFLICTS, PARTS, SIDED_CODES, resolve
 
+MOST_UNITS = 7  # present at once; more are no expression
 PRESENT_FROM = 0.3  # level 2 begins here
 LEAST_SHARE, ONE_SIDED = 0.08, 0.36  # defaults of `draw_actions`
 MOST_LEAST_SHARE = 0.12  # of so many units no more find room on one face
@@ -91,7 +92,7 @@ def draw_actions(
             _, always, maybe = _COMBINATIONS[int(np.searchsorted(weights, which * weights[-1], side="right"))]
             guests += [*always, *(unit for unit in maybe if strengths[UNITS.index(unit), 3] < 0.5)]
     for unit in guests:
-        if unit not in present and not any(_contradict(unit, other) for other in present):
+        if len(present) < MOST_UNITS and unit not in present and not any(_contradict(unit, other) for other in present):
             present.append(unit)
     actions: dict[str, float] = {}
     one_side = "LR"[int(2 * sidedness / one_sided)] if sidedness < one_sided else ""
