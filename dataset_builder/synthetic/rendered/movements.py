@@ -116,7 +116,7 @@ MOVEMENTS = {
         {"fold lift": 1.0, "mouth-elevation": 0.12},
     ),
     "AU12": Movement(
-        "lip corner", (CORNER,), 0.19, {"mouthSmileLeft": 1.0}, {"mouth-corner-puller": 0.8, "mouthSmileLeft": 0.3}
+        "lip corner", (CORNER,), 0.21, {"mouthSmileLeft": 1.0}, {"mouth-corner-puller": 0.8, "mouthSmileLeft": 0.3}
     ),
     "AU13": Movement(
         "lip corner",
@@ -209,7 +209,7 @@ MOVEMENTS = {
     "AU28L": Movement(
         "red of the lower lip",
         (LOWER_RED,),
-        0.10,
+        0.13,
         {"mouthRollLower": 1.0, "lower roll": 1.0},
         {"mouthRollLower": 0.8, "lower roll": 1.3},
     ),
