@@ -14,9 +14,10 @@ SIDED_CODES = (
     *("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU11", "AU12", "AU13", "AU14", "AU15", "AU16", "AU20"),
     *("AU43", "AD34"),
 )
+GAZE_CODES = ("AU61", "AU62", "AU63", "AU64")  # drawn with the pose, in `samples`
 MIDLINE = (
     *("AU17", "AU18", "AU22", "AU23", "AU24", "AU25", "AU26", "AU27", "AU28U", "AU28L", "AD29", "AD30L", "AD30R"),
-    *("AU61", "AU62", "AU63", "AU64"),
+    *GAZE_CODES,
 )
 ACTIONS = tuple(code + side for code in SIDED_CODES for side in "LR") + MIDLINE
 
@@ -92,7 +93,7 @@ def resolve(actions: Mapping[str, float]) -> dict[str, float]:
             if pull >= beginning:
                 full["AU25"] = max(full["AU25"], round(entailed * pull, 3))
     if min(full["AU43L"], full["AU43R"]) > 0.7:
-        full |= dict.fromkeys(("AU61", "AU62", "AU63", "AU64"), 0.0)
+        full |= dict.fromkeys(GAZE_CODES, 0.0)
     return full
 
 

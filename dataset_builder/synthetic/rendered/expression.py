@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aullava.dataset_builder.synthetic.rendered.actions import GAZE_CODES
 from aullava.dataset_builder.synthetic.rendered.lids import both_lids
 from aullava.dataset_builder.synthetic.rendered.lips import lips
 from aullava.dataset_builder.synthetic.rendered.mesh import add_rows, load_head
@@ -99,7 +100,7 @@ class Face:
 
 def gaze_of(actions: Mapping[str, float]) -> tuple[float, float]:
     """Radians by which the eyes turn in the head to the subject's left and up."""
-    angle = {code: math.asin(MOVEMENTS[code].full / _PUPIL_RADIUS * actions.get(code, 0.0)) for code in _GAZE}
+    angle = {code: math.asin(MOVEMENTS[code].full / _PUPIL_RADIUS * actions.get(code, 0.0)) for code in GAZE_CODES}
     return angle["AU61"] - angle["AU62"], angle["AU63"] - angle["AU64"]
 
 
@@ -110,9 +111,6 @@ def strength_of_gaze(left: float, up: float) -> dict[str, float]:
         code: round(float(np.clip(_PUPIL_RADIUS * math.sin(angle) / MOVEMENTS[code].full, 0, 1)), 3)
         for code, angle in share.items()
     }
-
-
-_GAZE = ("AU61", "AU62", "AU63", "AU64")
 
 
 def displacement(action: str, vertices_V3: np.ndarray, rest_V3: np.ndarray, interocular: float) -> float:

@@ -21,7 +21,6 @@ import numpy as np
 from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS, SIDED_CODES
 from aullava.dataset_builder.synthetic.rendered.mesh import HeadMesh, load_head
 
-FORMS = ("arkit", "makehuman")
 _KEY_RADIUS, _KEY_LEAST = 0.0055, 6  # metres; where the mesh is coarse, the six nearest vertices
 _MIDLINE_WIDTH = 0.006  # metres; how softly a movement of both sides is split
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from aullava.dataset_builder.synthetic.rendered.actions import CONFLICTS, PARTS, SIDED_CODES, resolve
+from aullava.dataset_builder.synthetic.rendered.actions import CONFLICTS, GAZE_CODES, PARTS, SIDED_CODES, resolve
 
 MOST_UNITS = 7  # present at once; more are no expression
 PRESENT_FROM = 0.3  # level 2 begins here
@@ -21,7 +21,6 @@ LEAST_SHARE, ONE_SIDED = 0.08, 0.36  # defaults of `draw_actions`
 MOST_LEAST_SHARE = 0.12  # of so many units no more find room on one face
 NEUTRAL_SHARE, COMBINATION_SHARE = 0.05, 0.45
 TRACE_RATE, TRACE_RANGE = 0.06, (0.03, 0.22)  # absent units that still show a trace (level 0 or 1)
-GAZE_CODES = ("AU61", "AU62", "AU63", "AU64")  # drawn with the pose, in `samples`
 UNITS = tuple(unit for unit in PARTS if unit not in GAZE_CODES)
 
 # Units that go together: those said to show an emotion, and what talking, chewing or doubt look like. Each with its weight, the
@@ -92,7 +91,11 @@ def draw_actions(
             _, always, maybe = _COMBINATIONS[int(np.searchsorted(weights, which * weights[-1], side="right"))]
             guests += [*always, *(unit for unit in maybe if strengths[UNITS.index(unit), 3] < 0.5)]
     for unit in guests:
-        if len(present) < MOST_UNITS and unit not in present and not any(_contradict(unit, other) for other in present):
+        if (
+            len(present) < MOST_UNITS
+            and unit not in present
+            and not any(_contradict(unit, other) for other in present)
+        ):
             present.append(unit)
     actions: dict[str, float] = {}
     one_side = "LR"[int(2 * sidedness / one_sided)] if sidedness < one_sided else ""

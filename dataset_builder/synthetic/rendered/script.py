@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aullava.dataset_builder.synthetic.rendered.actions import CONFLICTS, PARTS, SIDED_CODES
-from aullava.dataset_builder.synthetic.rendered.sampling import GAZE_CODES
+from aullava.dataset_builder.synthetic.rendered.actions import CONFLICTS, GAZE_CODES, PARTS, SIDED_CODES
 
 # Mean seconds of rest before an event; shorter for DISFA's twelve, so that a film of seconds shows most of them.
 _REST_OF_OFTEN, _REST_OF_SELDOM = 9.0, 45.0
