@@ -13,7 +13,7 @@ from aullava.dataset_builder.synthetic.rendered.lips import lips
 from aullava.dataset_builder.synthetic.rendered.mesh import add_rows, load_head
 from aullava.dataset_builder.synthetic.rendered.movements import MOVEMENTS, key_vertices, offsets_of_actions, scale_of
 
-_PUPIL_RADIUS = 0.224  # of the pupil around the eyeball's centre, in interocular distances: 13.8 of 61.6 mm
+_PUPIL_RADIUS = 0.27  # of the pupil around the eyeball's centre, in interocular distances: about 15 of 55 mm
 _LID_FOLLOWS = 1.0  # how far lids go with an eye that looks up or down, of the eyeLook targets
 
 
@@ -54,19 +54,24 @@ class Face:
     def _weights(self) -> dict[str, float]:
         return {}
 
+    @functools.cached_property
+    def _drooped_V3(self) -> np.ndarray:
+        vertices_V3 = self.rest_V3.copy()
+        for side, lids in both_lids().items():
+            if self.droop:
+                lids.close(vertices_V3, self._blink(side), self.droop)
+        return vertices_V3
+
     def move(self, actions: Mapping[str, float]) -> np.ndarray:
         """The vertices (V, 3) under strengths 0..1 that `actions.resolve` has made physical; absent actions are 0."""
-        vertices_V3 = self.rest_V3.copy()
+        vertices_V3 = self._drooped_V3.copy()
         for action, strength in actions.items():
             if strength and action in offsets_of_actions() and not action.startswith("AU43"):
                 index, offset_n3 = self._blend(action)
                 add_rows(vertices_V3, index, offset_n3, np.float32(strength * self.weight(action)))
         self._look(vertices_V3, *gaze_of(actions))
         for side, lids in both_lids().items():
-            blink_n3 = self._blink(side)
-            if self.droop:
-                lids.close(vertices_V3, blink_n3, self.droop * (1 - actions.get(f"AU5{side}", 0.0)))
-            lids.close(vertices_V3, blink_n3, actions.get(f"AU43{side}", 0.0))
+            lids.close(vertices_V3, self._blink(side), actions.get(f"AU43{side}", 0.0))
         for lids in both_lids().values():
             lids.keep_outside(vertices_V3, self.rest_V3)
         lips().settle(vertices_V3, self.rest_V3, actions.get("AU25", 0.0))

@@ -218,10 +218,10 @@ MOVEMENTS = {
     "AD29": Movement("chin", (CHIN,), 0.12, {"jawForward": 1.0}),
     "AD30": Movement("chin", (CHIN,), 0.16, {"jawLeft": 1.0}),
     "AD34": Movement("cheek", (JOWL,), 0.2, {"cheekPuff": 1.0}),
-    "AU61": Movement("pupil", (PUPIL,), 0.12, {}),
-    "AU62": Movement("pupil", (PUPIL,), 0.12, {}),
-    "AU63": Movement("pupil", (PUPIL,), 0.09, {}),
-    "AU64": Movement("pupil", (PUPIL,), 0.10, {}),
+    "AU61": Movement("pupil", (PUPIL,), 0.144, {}),
+    "AU62": Movement("pupil", (PUPIL,), 0.144, {}),
+    "AU63": Movement("pupil", (PUPIL,), 0.108, {}),
+    "AU64": Movement("pupil", (PUPIL,), 0.12, {}),
 }
 
 # Movements that the sources lack, as soft pushes of the skin: (centre, radius, way), millimetres, on the subject's left. What

@@ -49,8 +49,8 @@ def test_strength_1_goes_as_far_on_every_face(people, action):
     for face in people:
         together = {"AU25": 1.0} if code in ("AU16", "AU22", "AU10") else {}  # what such a pull entails
         moved = displacement(action, face.move({action: 1.0} | together), face.move(together), face.interocular)
-        # Closed lips and the eyeball take part of the way of some; nobody's is off by more than a third.
-        assert moved == pytest.approx(MOVEMENTS[code].full, rel=0.34), action
+        # Closed lips and the eyeball take part of the way of some; nobody's is off by more than a quarter.
+        assert moved == pytest.approx(MOVEMENTS[code].full, rel=0.25), action
 
 
 @pytest.mark.parametrize("action", ACTIONS)
