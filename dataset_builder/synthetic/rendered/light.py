@@ -16,8 +16,10 @@ SHADOW_SIDE = 128
 _REACH = 0.17  # metres around the face that the shadow's map covers
 _BIAS = np.float32(0.004)  # metres; what is less far behind does not lie in shadow
 
+_OFF = np.float32(0.003)  # metres along the normal, against the stripes that a coarse map leaves on slanting surfaces
 
-def cast_shadow(placed_V3, triangles_F3, cut_V, page_F, uv_F32, pages, towards_3, centre_3):
+
+def cast_shadow(placed_V3, triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pages, towards_3, centre_3):
     """The z-buffer from a far lamp, float32 (SHADOW_SIDE, SHADOW_SIDE), and the rows that lead to its texels (3, 4).
 
     Args:
@@ -34,16 +36,15 @@ def cast_shadow(placed_V3, triangles_F3, cut_V, page_F, uv_F32, pages, towards_3
     rows[:, 3] = -rows[:, :3] @ centre_3 + (SHADOW_SIDE / 2, SHADOW_SIDE / 2, 1.0)
     rows = rows.astype(np.float32)
     seen = placed_V3 @ rows[:, :3].T + rows[:, 3]
-    both = np.ones(len(triangles_F3), np.uint8)
     _, depth, _ = rasterize(
-        seen.astype(np.float32), triangles_F3, both, cut_V, page_F, uv_F32, pages, 110, SHADOW_SIDE, SHADOW_SIDE
+        seen.astype(np.float32), triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pages, 110, SHADOW_SIDE, SHADOW_SIDE
     )
     return depth, rows
 
 
 @compiled
 def unshaded(px, py, pz, shadow, rows):
-    """The share of the first lamp's light that reaches a point, the mean over nine texels."""
+    """The share of the first lamp's light that reaches a point, the mean over five texels."""
     x = rows[0, 0] * px + rows[0, 1] * py + rows[0, 2] * pz + rows[0, 3]
     y = rows[1, 0] * px + rows[1, 1] * py + rows[1, 2] * pz + rows[1, 3]
     z = rows[2, 0] * px + rows[2, 1] * py + rows[2, 2] * pz + rows[2, 3] - _BIAS
@@ -52,11 +53,10 @@ def unshaded(px, py, pz, shadow, rows):
     if column < 1 or row < 1 or column >= side - 1 or row >= side - 1:
         return np.float32(1)
     lit = 0
-    for j in range(-1, 2):
-        for i in range(-1, 2):
-            if shadow[row + j, column + i] > z:
-                lit += 1
-    return np.float32(lit / 9)
+    for j, i in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)):
+        if shadow[row + j, column + i] > z:
+            lit += 1
+    return np.float32(lit / 5)
 
 
 @compiled
@@ -65,7 +65,7 @@ def lit(nx, ny, nz, px, py, pz, albedo, wrap, shine, sharpness, open_, lamps, sk
 
     Args:
         nx, ny, nz: normal, length 1. px, py, pz: the point. albedo: RGB. wrap: RGB, 0 for none.
-        shine, sharpness: of the highlight (Blinn 1977). open_: how much of the sky the place sees, 0..1.
+        shine, sharpness: of the highlight (Blinn 1977, with Schlick's lobe). open_: how much of the sky the place sees, 0..1.
     """
     distance = np.sqrt(px * px + py * py + pz * pz)
     vx, vy, vz = -px / distance, -py / distance, -pz / distance
@@ -80,7 +80,11 @@ def lit(nx, ny, nz, px, py, pz, albedo, wrap, shine, sharpness, open_, lamps, sk
     fresnel = 0.35 + 0.65 * (1 - facing) ** 4 * 2
     for i in range(lamps.shape[0]):
         lx, ly, lz = lamps[i, 0], lamps[i, 1], lamps[i, 2]
-        reach = unshaded(px, py, pz, shadow, rows) if i == 0 else np.float32(0.55 + 0.45 * open_)
+        reach = (
+            unshaded(px + nx * _OFF, py + ny * _OFF, pz + nz * _OFF, shadow, rows)
+            if i == 0
+            else np.float32(0.55 + 0.45 * open_)
+        )
         if reach == 0:
             continue
         cosine = nx * lx + ny * ly + nz * lz
@@ -92,7 +96,10 @@ def lit(nx, ny, nz, px, py, pz, albedo, wrap, shine, sharpness, open_, lamps, sk
             length = np.sqrt(hx * hx + hy * hy + hz * hz)
             half = (nx * hx + ny * hy + nz * hz) / length
             if half > 0:
-                glint = shine * half**sharpness * reach * fresnel * min(np.float32(1.0), cosine * 4)
+                lobe = half / (
+                    0.5 * sharpness * (1 - half) + half
+                )  # a power's rational stand-in (Schlick 1994), squared
+                glint = shine * lobe * lobe * reach * fresnel * min(np.float32(1.0), cosine * 4)
                 r += glint * lamps[i, 3]
                 g += glint * lamps[i, 4]
                 b += glint * lamps[i, 5]

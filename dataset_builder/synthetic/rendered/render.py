@@ -32,7 +32,9 @@ from aullava.dataset_builder.synthetic.rendered.wear import worn
 from aullava.dataset_builder.synthetic.rendered.wrinkles import crease_shares
 
 SAMPLES = 2
-_NO_SHADOW = [MATERIALS.index(name) for name in ("eye_l", "eye_r", "teeth_upper", "teeth_lower", "tongue", "lashes", "lens")]
+_NO_SHADOW = [
+    MATERIALS.index(name) for name in ("eye_l", "eye_r", "teeth_upper", "teeth_lower", "tongue", "lashes", "lens")
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +93,7 @@ def render(
     shadow, rows = cast_shadow(
         placed,
         mesh.triangles_F3[casting],
+        mesh.two_sided_F[casting],
         mesh.cut_V,
         mesh.page_F[casting],
         mesh.uv_F32[casting],
@@ -107,7 +110,7 @@ def render(
     pages, page = library.pages, mesh.page_F
     colour = shade(
         index, weights, mesh.triangles_F3, placed, normals, mesh.traits_V7, mesh.uv_F32, mesh.material_F, page, mesh.tint_F3,
-        skin.front_maps(), folds, skin.grain(), photo, pages, eye_frames(placed[: len(vertices_V3)]), eye_numbers(look), p, moles,
+        skin.packed_maps(), folds, skin.grain(), photo, pages, eye_frames(placed[: len(vertices_V3)]), eye_numbers(look), p, moles,
         lamps, sky, shadow, rows, np.float32(step),
     )  # fmt: skip
     backdrop = background(scene.background, scene.background_seed, side) / gain
@@ -298,7 +301,7 @@ def _beard_cover(look: Appearance) -> np.ndarray:
     cover = np.zeros(len(x), np.float32)
     for channel in areas:
         cover = np.maximum(cover, skin.front_maps()[row, column, channel])
-    return cover * (z > -75) * (1 - base_traits()[:, 5]) * (1 - base_traits()[:, 4]) * np.clip((y + 122) / 10, 0, 1)
+    return cover * (z > -75) * (1 - base_traits()[:, 5]) * (1 - base_traits()[:, 4]) * np.clip((y + 112) / 10, 0, 1)
 
 
 def _rasterized(mesh: Joined, solid: np.ndarray, screen: np.ndarray, library: Library, side: int):

@@ -14,7 +14,7 @@ from aullava.dataset_builder.synthetic.rendered.eyes import eye_albedo
 from aullava.dataset_builder.synthetic.rendered.light import lit
 from aullava.dataset_builder.synthetic.rendered.mesh import PARTS
 from aullava.dataset_builder.synthetic.rendered.raster import compiled
-from aullava.dataset_builder.synthetic.rendered.skin import CHANNELS, COLUMNS, GRAIN_SIDE, ROWS, SCALE, TOP
+from aullava.dataset_builder.synthetic.rendered.skin import CHANNELS, COLUMNS, GRAIN_SIDE, PACKED, ROWS, SCALE, TOP
 
 MATERIALS = (*PARTS, "cloth", "plain", "lens")
 _SKIN, _TEETH_UPPER, _TEETH_LOWER, _TONGUE, _LASHES, _HAIR = (
@@ -42,6 +42,7 @@ def skin_numbers(look: Appearance, *, photo: bool, brow_sheets: bool) -> np.ndar
     p[18], p[19:22], p[22], p[23] = look.eye_shadow, linear(look.shadow_colour), look.eye_liner, look.blush
     cover = np.array(_BEARD_COVER[look.beard]) * (0.7 + 0.5 * look.beard_length if look.beard == "stubble" else 1)
     p[24:27], p[28:31] = cover, linear(np.array(look.hair_colour) * 0.8)
+    p[27] = 0.4 if look.beard == "stubble" else 0.08
     p[31:37] = look.brow_height, look.brow_arch, look.brow_slope, look.brow_thickness, look.brow_gap, look.brow_density
     p[37:40] = linear(look.brow_colour)
     if brow_sheets:
@@ -106,7 +107,7 @@ def shade(
 
     Args:
         index, weights: as `raster.rasterize` returns them. triangles, uv, material, page, tint: of each triangle.
-        placed, normals, traits: of each vertex, in camera axes. maps, grain: `skin`'s. folds: `wrinkles.crease_shares`.
+        placed, normals, traits: of each vertex, in camera axes. maps, grain: `skin`'s, the maps packed. folds: `wrinkles.crease_shares`.
         photo: a photographed skin's detail, uint8 (R, C, 3), R of 1 for none. pages: (N, S, S, 4).
         frames, eyes: `eyes`'s. p: `skin_numbers`. moles: (n, 3). lamps, sky, shadow, rows: `light`'s.
         step: millimetres that a sample is wide at the face.
@@ -142,17 +143,26 @@ def shade(
             if inside_map:
                 ix, iy = int(mx), int(my)
                 fx, fy = mx - ix, my - iy
+                front /= PACKED
                 wa, wb = front * (1 - fx) * (1 - fy), front * fx * (1 - fy)
                 wc, wd = front * (1 - fx) * fy, front * fx * fy
                 for j in range(_FIRST_CREASE):
                     found[y, x, j] = (
-                        maps[iy, ix, j] * wa + maps[iy, ix + 1, j] * wb + maps[iy + 1, ix, j] * wc + maps[iy + 1, ix + 1, j] * wd
+                        maps[iy, ix, j] * wa
+                        + maps[iy, ix + 1, j] * wb
+                        + maps[iy + 1, ix, j] * wc
+                        + maps[iy + 1, ix + 1, j] * wd
                     )
                 left = 1 / (1 + np.exp(-rx / 3.0))
                 total = 0.0
                 for j in range(folds.shape[0]):
                     k = _FIRST_CREASE + j
-                    height_ = maps[iy, ix, k] * wa + maps[iy, ix + 1, k] * wb + maps[iy + 1, ix, k] * wc + maps[iy + 1, ix + 1, k] * wd
+                    height_ = (
+                        maps[iy, ix, k] * wa
+                        + maps[iy, ix + 1, k] * wb
+                        + maps[iy + 1, ix, k] * wc
+                        + maps[iy + 1, ix + 1, k] * wd
+                    )
                     total += (folds[j, 1] + (folds[j, 0] - folds[j, 1]) * left) * height_
                 lift[y, x] = total
             else:
@@ -294,7 +304,7 @@ def shade(
                     + p[26] * found[y, x, _JAW] * max(0.0, 1 - rest[y, x, 6])
                 )
                 if cover > 0:
-                    cover = min(0.97, max(0.0, cover * (0.9 + 0.4 * coarse[y, x, 2])))
+                    cover = min(0.97, max(0.0, cover * (1 + p[27] * coarse[y, x, 2])))
                     _mixed(albedo, p[28], p[29], p[30], cover)
                     shine *= 1 - 0.8 * cover
                 if p[36] > 0 and -4 < ry < 34 and rz > -30:
@@ -499,7 +509,7 @@ def blend(
                             hx, hy, hz = lamps[k, 0] - px / far, lamps[k, 1] - py / far, lamps[k, 2] - pz / far
                             size_ = np.sqrt(hx * hx + hy * hy + hz * hz) + np.float32(1e-6)
                             cosine = (tx * hx + ty * hy + tz * hz) / (length * size_)
-                            band = max(0.0, 1 - cosine * cosine) ** 22 * 0.09 * open_ * tone
+                            band = max(0.0, 1 - cosine * cosine) ** 22 * 0.05 * open_ * min(tone, np.float32(1.1))
                             facing = max(0.0, nx * lamps[k, 0] + ny * lamps[k, 1] + nz * lamps[k, 2])
                             r += band * facing * lamps[k, 3]
                             g += band * facing * lamps[k, 4]

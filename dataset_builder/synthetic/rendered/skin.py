@@ -12,13 +12,13 @@ import functools
 import cv2
 import numpy as np
 
-from aullava.dataset_builder.synthetic.rendered.appearance import CREASES
 from aullava.dataset_builder.synthetic.rendered.mesh import PARTS, load_head
 from aullava.dataset_builder.synthetic.rendered.raster import FAR, rasterize
 from aullava.dataset_builder.synthetic.rendered.wrinkles import crease_heights
 
 ROWS, COLUMNS, SCALE, TOP = 560, 400, 2.5, 96.0
 GRAIN_SIDE = 256
+PACKED = 60
 CHANNELS = ("moustache", "goatee", "jaw", "eyelid", "rim", "blush", "rosy", "freckle", "socket", "lip lines")
 _SEED = 20261201
 
@@ -63,6 +63,12 @@ def front_maps() -> np.ndarray:
     maps = np.stack([channels[name].astype(np.float32) for name in CHANNELS], axis=-1)
     creases = crease_heights(x, y, z, coarse) * (bare * np.clip(face * 3, 0, 1))[..., None]
     return np.ascontiguousarray(np.concatenate([maps, creases], axis=-1), np.float32)
+
+
+@functools.lru_cache(maxsize=1)
+def packed_maps() -> np.ndarray:
+    """`front_maps` in steps of 1 / PACKED, int8: a quarter of the memory, which decides how fast samples are shaded."""
+    return np.clip(np.round(front_maps() * PACKED), -127, 127).astype(np.int8)
 
 
 @functools.lru_cache(maxsize=1)

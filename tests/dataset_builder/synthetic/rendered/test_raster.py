@@ -58,7 +58,13 @@ def test_weights_are_corrected_for_perspective():
 
 @pytest.mark.parametrize(
     ("options", "seen"),
-    [({}, True), ({"two_sided": 0}, False), ({"cut": [0, 0, 0]}, False), ({"page": 0, "alpha": 20}, False), ({"page": 0}, True)],
+    [
+        ({}, True),
+        ({"two_sided": 0}, False),
+        ({"cut": [0, 0, 0]}, False),
+        ({"page": 0, "alpha": 20}, False),
+        ({"page": 0}, True),
+    ],
 )
 def test_backs_cut_parts_and_clear_pages_are_not_drawn(options, seen):
     index, _, _ = _drawn([[2, 2, 1], [12, 2, 1], [2, 12, 1]], [[0, 1, 2]], **options)
@@ -80,7 +86,8 @@ def test_normals_of_a_tetrahedron_point_outwards():
 
 
 @pytest.mark.parametrize(
-    ("pose", "axis", "sign"), [({"yaw": 20}, 0, 1), ({"pitch": 15}, 1, 1), ({"roll": 15}, 0, 1), ({"shift_x": 0.1}, 0, 1)]
+    ("pose", "axis", "sign"),
+    [({"yaw": 20}, 0, 1), ({"pitch": 15}, 1, 1), ({"roll": 15}, 0, 1), ({"shift_x": 0.1}, 0, 1)],
 )
 def test_a_head_turns_the_way_the_names_say(pose, axis, sign):
     """Yaw takes the nose to the image's right (the person's left), pitch takes it down, roll takes the crown to the right."""

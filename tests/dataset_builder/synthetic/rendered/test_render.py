@@ -25,7 +25,14 @@ SIZE = 64
 def _look(**changes):
     rng = np.random.Generator(np.random.Philox(4))
     look = sample_appearance(rng, 40, "male", (0.3, 0.3, 0.4), 5)
-    plain = {"glasses": "none", "headwear": "none", "beard": "none", "hair": "short", "fringe": 0.0, "clothes": "crew neck"}
+    plain = {
+        "glasses": "none",
+        "headwear": "none",
+        "beard": "none",
+        "hair": "short",
+        "fringe": 0.0,
+        "clothes": "crew neck",
+    }
     return dataclasses.replace(look, **(plain | changes))
 
 
@@ -58,7 +65,9 @@ def test_a_mirrored_head_in_a_mirrored_scene_is_the_mirrored_picture():
     head = load_head()
     moved = head.add(head.rest_V3.copy(), {"mouthSmileLeft": 1.0})
     flipped = moved[head.mirror_V] * np.array([-1, 1, 1], np.float32)
-    scene = dataclasses.replace(sample_scene(np.random.Generator(np.random.Philox(3))), damage=Damage(noise=0.02, seed=5))
+    scene = dataclasses.replace(
+        sample_scene(np.random.Generator(np.random.Philox(3))), damage=Damage(noise=0.02, seed=5)
+    )
     look = _look(moles=((20.0, -30.0, 3.0),))
     plain = _picture(look, scene, {"AU12L": 1.0}, moved)
     mirror = _picture(look, scene.mirrored(), {"AU12R": 1.0}, flipped)
@@ -67,7 +76,9 @@ def test_a_mirrored_head_in_a_mirrored_scene_is_the_mirrored_picture():
     camera = scene.mirrored().seen_camera
     placed = camera.project(camera.place(flipped), SIZE)
     assert np.median(np.abs(placed[:, :2] - mirror.screen_V3[:, :2])) < 0.3
-    assert (mirror.part_HW[:, ::-1] == np.where(plain.part_HW == 1, 2, np.where(plain.part_HW == 2, 1, plain.part_HW))).mean() > 0.99
+    assert (
+        mirror.part_HW[:, ::-1] == np.where(plain.part_HW == 1, 2, np.where(plain.part_HW == 2, 1, plain.part_HW))
+    ).mean() > 0.99
 
 
 def test_creases_follow_their_units_and_sides_and_exist_at_rest():
@@ -77,7 +88,13 @@ def test_creases_follow_their_units_and_sides_and_exist_at_rest():
     left = crease_shares({"AU12L": 0.8}, rest, gain)
     fold = CREASES.index("nasolabial")
     assert left[fold, 0] > still[fold, 0] + 0.3 and left[fold, 1] == still[fold, 1]
-    for action, crease in (("AU4L", "glabella"), ("AU6L", "crow's feet"), ("AU1L", "forehead"), ("AU9L", "nose root"), ("AU17", "chin")):
+    for action, crease in (
+        ("AU4L", "glabella"),
+        ("AU6L", "crow's feet"),
+        ("AU1L", "forehead"),
+        ("AU9L", "nose root"),
+        ("AU17", "chin"),
+    ):
         assert crease_shares({action: 1.0}, rest, gain)[CREASES.index(crease), 0] > 1.0, crease
     smooth = _picture(_look(creases_at_rest=(0.0,) * len(CREASES))).clean_HW3
     folded = _picture(_look(creases_at_rest=(1.0,) * len(CREASES))).clean_HW3
@@ -117,12 +134,21 @@ def test_an_occluder_lies_before_the_mouth():
 
 
 def test_darker_tones_are_darker_and_every_field_is_recorded():
-    looks = [sample_appearance(np.random.Generator(np.random.Philox(1)), 30, "female", (0, 0, 1), tone) for tone in (1, 5, 10)]
-    means = [_picture(dataclasses.replace(look, headwear="none", glasses="none")).clean_HW3[20:40, 26:38].mean() for look in looks]
+    looks = [
+        sample_appearance(np.random.Generator(np.random.Philox(1)), 30, "female", (0, 0, 1), tone)
+        for tone in (1, 5, 10)
+    ]
+    means = [
+        _picture(dataclasses.replace(look, headwear="none", glasses="none")).clean_HW3[20:40, 26:38].mean()
+        for look in looks
+    ]
     assert means[0] > means[1] > means[2]
     record = json.loads(json.dumps(looks[0].record()))
     assert set(record) == {field.name for field in dataclasses.fields(looks[0])}
-    assert json.loads(json.dumps(sample_scene(np.random.Generator(np.random.Philox(2))).record()))["camera"]["distance"] >= 0.4
+    assert (
+        json.loads(json.dumps(sample_scene(np.random.Generator(np.random.Philox(2))).record()))["camera"]["distance"]
+        >= 0.4
+    )
 
 
 def test_scenes_stay_within_their_ranges():
@@ -175,12 +201,16 @@ def _assets(folder):
     corners = np.array([[-0.7, 0.7, 0.9], [-0.7, -0.9, 0.9], [0.7, -0.9, 0.9], [0.7, 0.7, 0.9]]) - point
     fitted = "\n".join(f"{base} {base} {base} 1 0 0 " + " ".join(f"{v:.5f}" for v in row) for row in corners)
     lengths = [abs(head.rest_V3[head.index_of_base[a], axis] - head.rest_V3[head.index_of_base[b], axis]) * 10 for axis, (a, b) in enumerate(((5399, 11998), (791, 881), (962, 5320)))]  # fmt: skip
-    scales = f"x_scale 5399 11998 {lengths[0]:.6f}\ny_scale 791 881 {lengths[1]:.6f}\nz_scale 962 5320 {lengths[2]:.6f}\n"
+    scales = (
+        f"x_scale 5399 11998 {lengths[0]:.6f}\ny_scale 791 881 {lengths[1]:.6f}\nz_scale 962 5320 {lengths[2]:.6f}\n"
+    )
     (place / "short01.mhclo").write_text(f"# made up\nobj_file short01.obj\n{scales}verts 0\n{fitted}\n")
     (place / "short01.obj").write_text("v 0 0 0\n" * 4 + "vt 0 0\nvt 0 1\nvt 1 1\nvt 1 0\nf 1/1 2/2 3/3 4/4\n")
     cv2.imwrite(str(place / "short01_diffuse.png"), np.full((16, 16, 4), 255, np.uint8))
     (folder / "skins").mkdir()
-    cv2.imwrite(str(folder / "skins" / "young_lightskinned_male_diffuse_head.jpg"), np.full((256, 102, 3), 128, np.uint8))
+    cv2.imwrite(
+        str(folder / "skins" / "young_lightskinned_male_diffuse_head.jpg"), np.full((256, 102, 3), 128, np.uint8)
+    )
     return place
 
 
