@@ -12,25 +12,19 @@ from aullava.action_units import ACTION_UNITS, CONTINUOUS, FEAFA_UNITS, INTENSIT
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.records import Drawing, FrameRecord
-
-try:
-    from aullava.dataset_builder.synthetic.rendered.actions import PARTS
-    from aullava.dataset_builder.synthetic.rendered.assets import load_library
-    from aullava.dataset_builder.synthetic.rendered.labels import sides_of, values_of
-    from aullava.dataset_builder.synthetic.rendered.samples import (
-        GROUPS,
-        IDENTITIES_PER_SPLIT,
-        MINIMUM_SIZE,
-        SPLITS,
-        FaceDescription,
-        describe_face,
-        subject_name,
-    )
-    from aullava.dataset_builder.synthetic.rendered.sampling import LEAST_SHARE, MOST_LEAST_SHARE, ONE_SIDED
-except ModuleNotFoundError as error:
-    if error.name != "numba":
-        raise
-    raise ImportError("rendered faces need numba and anny: pip install 'au-llava[heads]'") from error
+from aullava.dataset_builder.synthetic.rendered.actions import PARTS
+from aullava.dataset_builder.synthetic.rendered.assets import load_library
+from aullava.dataset_builder.synthetic.rendered.labels import sides_of, values_of
+from aullava.dataset_builder.synthetic.rendered.samples import (
+    GROUPS,
+    IDENTITIES_PER_SPLIT,
+    MINIMUM_SIZE,
+    SPLITS,
+    FaceDescription,
+    describe_face,
+    subject_name,
+)
+from aullava.dataset_builder.synthetic.rendered.sampling import LEAST_SHARE, MOST_LEAST_SHARE, ONE_SIDED
 
 SHOWN_UNITS = tuple(code for code in ACTION_UNITS if code in PARTS)  # what a head shows, in numerical order
 _PROTOCOLS = (

@@ -9,8 +9,12 @@ The functions are compiled on first use, about ten seconds for all, and kept bes
 written, in the user's cache folder. Nothing is reordered for speed: the same input gives the same samples.
 """
 
-import numba
 import numpy as np
+
+try:
+    import numba
+except ImportError as error:
+    raise ImportError("rendered faces need numba and anny: pip install 'au-llava[heads]'") from error
 
 FAR = np.float32(1e9)
 

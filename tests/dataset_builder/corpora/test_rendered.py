@@ -3,6 +3,8 @@
 import json
 import math
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -79,3 +81,13 @@ def test_it_loads_like_any_other_corpus(tmp_path):
 def test_meaningless_options_are_refused(options, message):
     with pytest.raises(CorpusError, match=message):
         RenderedReader(**options)
+
+
+def test_without_the_extra_it_says_what_to_install():
+    code = (
+        "import sys; sys.modules['numba'] = None\n"
+        "from aullava.dataset_builder.corpora.registry import open_corpus\n"
+        "try: open_corpus('rendered')\nexcept ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'au-llava[heads]'" in done.stdout
