@@ -96,9 +96,17 @@ def load_library(folder: str | None = None) -> Library:
         shared, meshes = {}, []
         for path in sorted(root.glob(f"{place}/*/*.mhclo")):
             picture = next(
-                (found for found in (path.with_name(f"{path.stem}_diffuse.png"), path.with_suffix(".png"), root / place / "materials" / f"{place}.png") if found.is_file()),
+                (
+                    found
+                    for found in (
+                        path.with_name(f"{path.stem}_diffuse.png"),
+                        path.with_suffix(".png"),
+                        root / place / "materials" / f"{place}.png",
+                    )
+                    if found.is_file()
+                ),
                 None,
-            )  # fmt: skip
+            )
             if picture is None:  # a few of MakeHuman's hair meshes come without one; hair is drawn instead
                 continue
             if picture not in shared:

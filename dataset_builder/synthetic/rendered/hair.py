@@ -72,9 +72,21 @@ def head_hair(
         share = layer / layers
         inside = np.where(ears, 0.0, field - 0.10 * share)
         pieces.append(
-            shell(head, points_V3, normals_V3, traits_V7, under_gear(inside), thick * share * grow, "hair", tint,
-                  uv_V2=uv + 0.037 * layer, open_=0.35 + 0.65 * share, page=page, sheet=True)
-        )  # fmt: skip
+            shell(
+                head,
+                points_V3,
+                normals_V3,
+                traits_V7,
+                under_gear(inside),
+                thick * share * grow,
+                "hair",
+                tint,
+                uv_V2=uv + 0.037 * layer,
+                open_=0.35 + 0.65 * share,
+                page=page,
+                sheet=True,
+            )
+        )
     if look.fringe and top is None:
         for layer in (1, 2, 3):
             lowered = scalp_field(x, y, z, look.hairline + look.fringe * (1 - 0.07 * layer))
@@ -82,9 +94,21 @@ def head_hair(
             raised = (3.0 + 2.2 * layer) + np.clip((y - 30) / 30, 0, 1) * thick * 0.6
             flat = np.stack([x / 65, (y + 0.15 * np.abs(x)) / 150], axis=1)
             pieces.append(
-                shell(head, points_V3, normals_V3, traits_V7, inside, raised, "hair", tint,
-                      uv_V2=flat + 0.21 * layer, open_=0.55 + 0.15 * layer, page=STRANDS, sheet=True)
-            )  # fmt: skip
+                shell(
+                    head,
+                    points_V3,
+                    normals_V3,
+                    traits_V7,
+                    inside,
+                    raised,
+                    "hair",
+                    tint,
+                    uv_V2=flat + 0.21 * layer,
+                    open_=0.55 + 0.15 * layer,
+                    page=STRANDS,
+                    sheet=True,
+                )
+            )
     if look.hair in ("long", "medium"):
         pieces += _hull(head, points_V3, normals_V3, look, tint)
     return pieces
@@ -145,7 +169,19 @@ def beard(
     uv = np.stack([traits_V7[:, 0] / 60, traits_V7[:, 1] / 60], axis=1)
     chin = 0.35 + 0.65 * np.clip((-78 - traits_V7[:, 1]) / 25, 0, 1)
     return [
-        shell(head, points_V3, normals_V3, traits_V7, cover_V * 1.15 - 0.08 * layer, longest * layer / 3 * chin * cover_V, "hair", tint,
-              uv_V2=uv + 0.19 * layer, open_=0.4 + 0.2 * layer, page=FUR, sheet=True)
+        shell(
+            head,
+            points_V3,
+            normals_V3,
+            traits_V7,
+            cover_V * 1.15 - 0.08 * layer,
+            longest * layer / 3 * chin * cover_V,
+            "hair",
+            tint,
+            uv_V2=uv + 0.19 * layer,
+            open_=0.4 + 0.2 * layer,
+            page=FUR,
+            sheet=True,
+        )
         for layer in (1, 2, 3)
-    ]  # fmt: skip
+    ]

@@ -109,10 +109,31 @@ def render(
     step = 1000 * 0.2 / (camera.fill * side)
     pages, page = library.pages, mesh.page_F
     colour = shade(
-        index, weights, mesh.triangles_F3, placed, normals, mesh.traits_V7, mesh.uv_F32, mesh.material_F, page, mesh.tint_F3,
-        skin.packed_maps(), folds, skin.grain(), photo, pages, eye_frames(placed[: len(vertices_V3)]), eye_numbers(look), p, moles,
-        lamps, sky, shadow, rows, np.float32(step),
-    )  # fmt: skip
+        index,
+        weights,
+        mesh.triangles_F3,
+        placed,
+        normals,
+        mesh.traits_V7,
+        mesh.uv_F32,
+        mesh.material_F,
+        page,
+        mesh.tint_F3,
+        skin.packed_maps(),
+        folds,
+        skin.grain(),
+        photo,
+        pages,
+        eye_frames(placed[: len(vertices_V3)]),
+        eye_numbers(look),
+        p,
+        moles,
+        lamps,
+        sky,
+        shadow,
+        rows,
+        np.float32(step),
+    )
     backdrop = background(scene.background, scene.background_seed, side) / gain
     colour = np.where((index < 0)[..., None], backdrop.astype(np.float32), colour)
     covered = np.zeros((side, side), np.float32)
@@ -121,9 +142,28 @@ def render(
         order = sheets[np.argsort(far, kind="stable")]
         down = (rotation @ np.array([0.0, -1.0, 0.0])).astype(np.float32)
         blend(
-            colour, depth, covered, order, screen, mesh.triangles_F3, placed, normals, mesh.traits_V7, mesh.cut_V, mesh.uv_F32,
-            mesh.material_F, page, mesh.tint_F3, pages, p, down, lamps, sky, shadow, rows,
-        )  # fmt: skip
+            colour,
+            depth,
+            covered,
+            order,
+            screen,
+            mesh.triangles_F3,
+            placed,
+            normals,
+            mesh.traits_V7,
+            mesh.cut_V,
+            mesh.uv_F32,
+            mesh.material_F,
+            page,
+            mesh.tint_F3,
+            pages,
+            p,
+            down,
+            lamps,
+            sky,
+            shadow,
+            rows,
+        )
     clean = _developed(colour, gain)
     bare = (index >= 0) & (index < len(pieces[0].triangles_F3)) & (covered < 0.5)
     corners = np.where(bare[..., None], mesh.triangles_F3[np.maximum(index, 0)], -1)
@@ -307,8 +347,17 @@ def _beard_cover(look: Appearance) -> np.ndarray:
 def _rasterized(mesh: Joined, solid: np.ndarray, screen: np.ndarray, library: Library, side: int):
     """`rasterize` of the opaque triangles, with indices into all of them."""
     index, depth, weights = rasterize(
-        screen, mesh.triangles_F3[solid], mesh.two_sided_F[solid], mesh.cut_V, mesh.page_F[solid], mesh.uv_F32[solid], library.pages, 128, side, side
-    )  # fmt: skip
+        screen,
+        mesh.triangles_F3[solid],
+        mesh.two_sided_F[solid],
+        mesh.cut_V,
+        mesh.page_F[solid],
+        mesh.uv_F32[solid],
+        library.pages,
+        128,
+        side,
+        side,
+    )
     return np.where(index >= 0, solid[index], -1).astype(np.int32), depth, weights
 
 

@@ -100,14 +100,37 @@ def _cover_by_lids(index, material, x, y, step, light):
 
 @compiled
 def shade(
-    index, weights, triangles, placed, normals, traits, uv, material, page, tint, maps, folds, grain, photo, pages,
-    frames, eyes, p, moles, lamps, sky, shadow, rows, step,
-):  # fmt: skip
+    index,
+    weights,
+    triangles,
+    placed,
+    normals,
+    traits,
+    uv,
+    material,
+    page,
+    tint,
+    maps,
+    folds,
+    grain,
+    photo,
+    pages,
+    frames,
+    eyes,
+    p,
+    moles,
+    lamps,
+    sky,
+    shadow,
+    rows,
+    step,
+):
     """Linear RGB of every sample, float32 (H, W, 3); 0 where nothing is.
 
     Args:
         index, weights: as `raster.rasterize` returns them. triangles, uv, material, page, tint: of each triangle.
-        placed, normals, traits: of each vertex, in camera axes. maps, grain: `skin`'s, the maps packed. folds: `wrinkles.crease_shares`.
+        placed, normals, traits: of each vertex, in camera axes. maps, grain: `skin`'s, the maps packed.
+        folds: `wrinkles.crease_shares`.
         photo: a photographed skin's detail, uint8 (R, C, 3), R of 1 for none. pages: (N, S, S, 4).
         frames, eyes: `eyes`'s. p: `skin_numbers`. moles: (n, 3). lamps, sky, shadow, rows: `light`'s.
         step: millimetres that a sample is wide at the face.
@@ -203,8 +226,16 @@ def shade(
                         and material[c] == _SKIN
                         and material[d] == _SKIN
                     ):
-                        ax, ay, az = (point[y, x + 1, 0] - point[y, x - 1, 0], point[y, x + 1, 1] - point[y, x - 1, 1], point[y, x + 1, 2] - point[y, x - 1, 2])  # fmt: skip
-                        bx, by, bz = (point[y + 1, x, 0] - point[y - 1, x, 0], point[y + 1, x, 1] - point[y - 1, x, 1], point[y + 1, x, 2] - point[y - 1, x, 2])  # fmt: skip
+                        ax, ay, az = (
+                            point[y, x + 1, 0] - point[y, x - 1, 0],
+                            point[y, x + 1, 1] - point[y, x - 1, 1],
+                            point[y, x + 1, 2] - point[y, x - 1, 2],
+                        )
+                        bx, by, bz = (
+                            point[y + 1, x, 0] - point[y - 1, x, 0],
+                            point[y + 1, x, 1] - point[y - 1, x, 1],
+                            point[y + 1, x, 2] - point[y - 1, x, 2],
+                        )
                         if abs(az) < 0.008 and abs(bz) < 0.008:
                             dhx = (lift[y, x + 1] - lift[y, x - 1]) * 0.001
                             dhy = (lift[y + 1, x] - lift[y - 1, x]) * 0.001
@@ -325,7 +356,7 @@ def shade(
                 albedo[0], albedo[1], albedo[2] = r * dim, g * dim * dim**0.15, b * dim * dim**0.2
                 open_, shine, sharpness = dim * 0.8, np.float32(1.6) * gloss * dim, np.float32(260.0)
                 wrap = soft
-            elif m == _TEETH_UPPER or m == _TEETH_LOWER:
+            elif m in (_TEETH_UPPER, _TEETH_LOWER):
                 dim = _cover_by_lids(index, material, x, y, step, np.float32(0.5))
                 deep = min(1.0, max(0.0, (rz + 6) / 26))
                 width_ = 8.2 if abs(rx) < 8.2 else 6.6
@@ -388,9 +419,28 @@ def _texel(pages, number, uv, f, weights, y, x, channel):
 
 @compiled
 def blend(
-    out, depth, covered, order, screen, triangles, placed, normals, traits, cut, uv, material, page, tint, pages, p,
-    down, lamps, sky, shadow, rows,
-):  # fmt: skip
+    out,
+    depth,
+    covered,
+    order,
+    screen,
+    triangles,
+    placed,
+    normals,
+    traits,
+    cut,
+    uv,
+    material,
+    page,
+    tint,
+    pages,
+    p,
+    down,
+    lamps,
+    sky,
+    shadow,
+    rows,
+):
     """Lay sheets that let light through over the picture, in the order given, near ones first: what is hidden costs nothing.
 
     Args:

@@ -116,9 +116,12 @@ def test_what_is_worn_or_grown_hides_a_part_of_the_head(worn):
     def visible(look):
         return (_picture(look).corners_HW3[..., 0] >= 0).sum()
 
-    assert visible(_look(hair="bald", **{k: v for k, v in worn.items() if k not in ("hair", "fringe", "headwear", "glasses", "beard")})) > 1.04 * visible(
-        _look(**({"hair": "bald"} | worn))
-    )  # fmt: skip
+    assert visible(
+        _look(
+            hair="bald",
+            **{k: v for k, v in worn.items() if k not in ("hair", "fringe", "headwear", "glasses", "beard")},
+        )
+    ) > 1.04 * visible(_look(**({"hair": "bald"} | worn)))
 
 
 def test_an_occluder_lies_before_the_mouth():
@@ -200,7 +203,10 @@ def _assets(folder):
     point = head.rest_V3[head.index_of_base[base]] * 10
     corners = np.array([[-0.7, 0.7, 0.9], [-0.7, -0.9, 0.9], [0.7, -0.9, 0.9], [0.7, 0.7, 0.9]]) - point
     fitted = "\n".join(f"{base} {base} {base} 1 0 0 " + " ".join(f"{v:.5f}" for v in row) for row in corners)
-    lengths = [abs(head.rest_V3[head.index_of_base[a], axis] - head.rest_V3[head.index_of_base[b], axis]) * 10 for axis, (a, b) in enumerate(((5399, 11998), (791, 881), (962, 5320)))]  # fmt: skip
+    lengths = [
+        abs(head.rest_V3[head.index_of_base[a], axis] - head.rest_V3[head.index_of_base[b], axis]) * 10
+        for axis, (a, b) in enumerate(((5399, 11998), (791, 881), (962, 5320)))
+    ]
     scales = (
         f"x_scale 5399 11998 {lengths[0]:.6f}\ny_scale 791 881 {lengths[1]:.6f}\nz_scale 962 5320 {lengths[2]:.6f}\n"
     )
@@ -229,13 +235,33 @@ def test_assets_are_fitted_to_the_head_and_drawn(tmp_path):
 @pytest.mark.parametrize(
     ("break_it", "error", "said"),
     [
-        (lambda place: (place / "short01.obj").unlink(), FileNotFoundError, "names short01.obj, which is not beside it"),
-        (lambda place: (place / "short01.obj").write_text("v 0 0 0\n"), ValueError, "short01.obj has 1 vertices and short01.mhclo fits 4"),
-        (lambda place: (place / "short01_diffuse.png").write_bytes(b"no"), ValueError, "short01_diffuse.png cannot be read"),
-        (lambda place: (place / "short01.mhclo").write_text("verts 0\n"), ValueError, "short01.mhclo has 0 fitted vertices"),
-        (lambda place: (place.parents[1] / "skins" / "young_lightskinned_male_diffuse_head.jpg").write_bytes(b"x"), ValueError, "head.jpg cannot be read"),
+        (
+            lambda place: (place / "short01.obj").unlink(),
+            FileNotFoundError,
+            "names short01.obj, which is not beside it",
+        ),
+        (
+            lambda place: (place / "short01.obj").write_text("v 0 0 0\n"),
+            ValueError,
+            "short01.obj has 1 vertices and short01.mhclo fits 4",
+        ),
+        (
+            lambda place: (place / "short01_diffuse.png").write_bytes(b"no"),
+            ValueError,
+            "short01_diffuse.png cannot be read",
+        ),
+        (
+            lambda place: (place / "short01.mhclo").write_text("verts 0\n"),
+            ValueError,
+            "short01.mhclo has 0 fitted vertices",
+        ),
+        (
+            lambda place: (place.parents[1] / "skins" / "young_lightskinned_male_diffuse_head.jpg").write_bytes(b"x"),
+            ValueError,
+            "head.jpg cannot be read",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_corrupt_or_missing_asset_is_named(tmp_path, break_it, error, said):
     break_it(_assets(tmp_path))
     with pytest.raises(error, match=said):
