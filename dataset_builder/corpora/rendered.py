@@ -25,6 +25,7 @@ from aullava.dataset_builder.synthetic.rendered.samples import (
     subject_name,
 )
 from aullava.dataset_builder.synthetic.rendered.sampling import LEAST_SHARE, MOST_LEAST_SHARE, ONE_SIDED
+from aullava.detection.framing import Framing
 
 SHOWN_UNITS = tuple(code for code in ACTION_UNITS if code in PARTS)  # what a head shows, in numerical order
 _PROTOCOLS = (
@@ -64,6 +65,7 @@ class RenderedReader(CorpusReader):
     anchors = ()
     units = {protocol.scale: protocol.units for protocol in _PROTOCOLS}
     groups = (*GROUPS, "factors")
+    framing = Framing("haar", margin=0.36)  # of 54 frontal faces the cascade boxes 0.58 of the picture's side
     notes = (
         "The faces are rendered heads, and their values are the strengths that moved them: no person was coded.",
         "Occurrence is an intensity of 2 or more; intensity is five times the strength, rounded. Strength 1 is a displacement in "

