@@ -150,8 +150,8 @@ def corpus_framing(corpus: str, asked: AskedFraming, trained: Framing) -> Framin
 def picture_options(
     corpus: str, recognizer: Recognizer, framing: Framing, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Options of the rows with those that make their pictures: drawn or rendered in the size that the model takes unless another was
-    asked for; else cropped as `framing` says."""
+    """Options of the rows with those that make their pictures: made in the size that the model takes unless another was asked
+    for; else cropped as `framing` says."""
     if corpus in MADE:
         return {"draw_size" if corpus == PROCEDURAL else "render_size": recognizer.side} | dict(options)
     return {**options, "faces": framing}
