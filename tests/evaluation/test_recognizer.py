@@ -102,7 +102,7 @@ def test_what_goes_on_from_a_checkpoint_has_seen_its_people(places, tmp_path, ca
     done = forked.run(ROOT / "train_sft.py", "--config", tmp_path / "config.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     command = ["evaluate", "--checkpoint", str(tmp_path / "run" / "model"), "--out", str(tmp_path / "report.json")]
-    assert main([*command, *flags(places, "disfa_plus", "--fold", "fold3")]) == 2
+    assert main([*command, *flags(places, "disfa_plus", "--fold", "fold3"), "--faces", "none"]) == 2
     assert "disfa_plus SN003 (here)" in capsys.readouterr().err
 
 
