@@ -60,8 +60,8 @@ class CheckpointIdentity:
 
     @property
     def fingerprint(self) -> str:
-        """32 hexadecimal digits: of id, settings and precision; behind a server, where the name has to do, of what was given."""
-        depends_on = (self.id or self.given, self.settings, self.dtype)
+        """32 hexadecimal digits: of id, settings and precision."""
+        depends_on = (self.id, self.settings, self.dtype)
         return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
 
 

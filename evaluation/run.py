@@ -84,8 +84,9 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
     for fold in task.folds:
         name = fold or ""
         checkpoint = task.checkpoint.replace(FOLD, name)
-        refuse_calibrated(checkpoint, task.corpus, fold, task.split)
         recognizer = Recognizer.load(checkpoint, task.device)
+        # Not before: of a checkpoint on the Hub the record is that of the commit which was loaded.
+        refuse_calibrated(checkpoint, task.corpus, fold, task.split)
         trained_framings.append(Framing(**recognizer.model.config.framing))
         framing = corpus_framing(task.corpus, task.faces, trained_framings[-1])
         task = replace(task, options=picture_options(task.corpus, recognizer, framing, task.options))

@@ -58,14 +58,16 @@ def read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         missing = [key for key in _FORMAT if key not in record]
-        found = {key: set(record["checkpoint"][key].values()) for key in ("id", "settings")}
+        missing += [f"checkpoint.{key}" for key in ("id", "settings") if key not in record["checkpoint"]]
+        found = {key: set(record["checkpoint"].get(key, {}).values()) for key in ("id", "settings")}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"--evaluation {path}: expected the JSON file that aullava evaluate wrote ({error!r})"
         ) from error
     if missing:
         raise ValueError(
-            f"--evaluation {path} lacks {', '.join(missing)}: expected the JSON file that aullava evaluate wrote"
+            f"--evaluation {path} lacks {', '.join(missing)}: expected the JSON file that aullava evaluate wrote; one of an older "
+            "version has to be made again"
         )
     expected = {"id": weights_id(checkpoint), "settings": settings_hash(checkpoint)}
     for key, told in found.items():

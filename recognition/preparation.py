@@ -97,7 +97,8 @@ class Job:
         return given | {
             "mode": self.settings.mode,
             "device": kind,
-            "checkpoint": self.identity.fingerprint,
+            # Behind a server no file can be read: its name has to do.
+            "checkpoint": self.identity.fingerprint if self.identity.id else self.identity.given,
             "framing": str(self.framing),
         }
 

@@ -143,6 +143,14 @@ def test_a_report_on_other_weights_or_settings_is_refused(lab, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_report_of_before_there_was_an_id_is_refused(lab, tmp_path):
+    record = json.loads((lab / "bp4d.json").read_text())
+    record["checkpoint"] = {"name": record["checkpoint"]["name"], "weights": {"": "00"}}
+    (tmp_path / "old.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError, match=r"lacks checkpoint\.id, checkpoint\.settings: .* older version"):
+        release(Request(tmp_path / "out", lab / "tiny", evaluation=(tmp_path / "old.json",)))
+
+
 LEADERBOARD = (
     ("my-lab/faces", "occurrence", "present.f1_undetermined_wrong"),
     ("my-lab/faces@" + "a" * 40, "levels", "level.mae"),

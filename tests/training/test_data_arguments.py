@@ -25,7 +25,7 @@ def parsed(*flags):
 
 
 def test_one_parser_takes_it_beside_all_other_arguments():
-    found = TrlParser(ALL).parse_args_and_config(["--from_scratch", "--corpora", "procedural", "--bf16", "false"])
+    found = TrlParser(ALL).parse_args_and_config(["--from_scratch", "--corpora", "procedural", "--bf16", "false", "--activation_checkpointing", "false"])
     assert found[3] == DataArguments(corpora=["procedural"])
 
 

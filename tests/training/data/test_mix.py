@@ -395,6 +395,7 @@ def steps_of(batch: int, accumulation: int = 1, processes: int = 1, epochs: floa
         max_steps=most,
         use_cpu=True,
         bf16=False,
+        activation_checkpointing=False,
     )
     training.__class__ = type("Several", (SFTConfig,), {"world_size": processes})
     return training
