@@ -25,7 +25,8 @@ def parsed(*flags):
 
 
 def test_one_parser_takes_it_beside_all_other_arguments():
-    found = TrlParser(ALL).parse_args_and_config(["--from_scratch", "--corpora", "procedural", "--bf16", "false", "--activation_checkpointing", "false"])
+    given = ["--from_scratch", "--corpora", "procedural", "--bf16", "false", "--activation_checkpointing", "false"]
+    found = TrlParser(ALL).parse_args_and_config(given)
     assert found[3] == DataArguments(corpora=["procedural"])
 
 

@@ -4,31 +4,28 @@ Both are masks of one picture. The first says where to look, also for an action 
 second what this picture shows of it, folds and shadows included.
 """
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
 from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS
+from aullava.dataset_builder.synthetic.rendered.camera import Camera
+from aullava.dataset_builder.synthetic.rendered.expression import Face
 from aullava.dataset_builder.synthetic.rendered.mesh import PARTS, load_head
 from aullava.dataset_builder.synthetic.rendered.raster import rasterize
-
-if TYPE_CHECKING:
-    from aullava.dataset_builder.synthetic.rendered.samples import FaceDescription
 
 SHARE_OF_LONGEST = 0.25  # a triangle belongs to an action if one of its vertices goes this share of the longest way
 CHANGED_FROM = 6  # grey levels of 255, in any channel, after a blur that removes single pixels
 
 
-def displacement_masks(face: "FaceDescription", size: int) -> dict[str, np.ndarray]:
+def displacement_masks(face: Face, vertices_V3: np.ndarray, camera: Camera, size: int) -> dict[str, np.ndarray]:
     """Action -> bool (size, size): visible triangles that the action at full strength moves by a quarter of its longest way.
 
     Args:
-        face: whose pose, shape and present expression the masks are of.
+        face: whose head it is. vertices_V3: it with its present expression. camera: which sees it.
         size: side of the picture in pixels.
     """
-    head, camera = load_head(), face.scene.seen_camera
-    screen_V3 = camera.project(camera.place(face.vertices_V3), size)
+    head = load_head()
+    screen_V3 = camera.project(camera.place(vertices_V3), size)
     drawn = _seen(screen_V3, size)
     masks = {}
     for action in ACTIONS:
@@ -37,10 +34,9 @@ def displacement_masks(face: "FaceDescription", size: int) -> dict[str, np.ndarr
     return masks
 
 
-def _moved(head, face: "FaceDescription", action: str) -> np.ndarray:
+def _moved(head, face: Face, action: str) -> np.ndarray:
     """Whether each triangle belongs to an action."""
-    base = face.identity.face
-    way_V = np.linalg.norm(base.move({action: 1.0} | _opened(action)) - base.move(_opened(action)), axis=1)
+    way_V = np.linalg.norm(face.move({action: 1.0} | _opened(action)) - face.move(_opened(action)), axis=1)
     way_V[head.vertices_of["hair"]] = 0
     return (way_V > SHARE_OF_LONGEST * way_V.max())[head.triangles_F3].any(1)
 

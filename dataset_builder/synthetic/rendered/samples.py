@@ -166,7 +166,10 @@ class RenderedFace:
 
     def masks(self) -> dict[str, np.ndarray]:
         """Where each action acts: action -> bool (size, size), as `masks.displacement_masks`."""
-        return displacement_masks(self.description, self.image_HWC.shape[0])
+        described = self.description
+        return displacement_masks(
+            described.identity.face, described.vertices_V3, described.scene.seen_camera, self.image_HWC.shape[0]
+        )
 
     def changed(self, action: str) -> np.ndarray:
         """The pixels that an action changes: bool (size, size), against the same face without it.
