@@ -21,7 +21,7 @@ and model only with --merge_lora), its card, and how it was made: training.json 
 
 from rich.console import Console
 
-from aullava.training.data.report import print_unreadable, sampling_tables
+from aullava.training.data.report import print_left_out, print_unreadable, sampling_tables
 from aullava.training.model.load import load_for_training
 from aullava.training.model.report import what_trains
 from aullava.training.run.assembly import make_trainer
@@ -51,6 +51,7 @@ def main() -> None:
     trainer.train(resume_from_checkpoint=checkpoint)
     if source.mixed is not None:
         print_unreadable(source.mixed)
+    print_left_out(trainer.data_collator.limit)
 
     weights = trainer.accelerator.get_state_dict(trainer.model)  # gathered from all devices, where they are sharded
     if trainer.is_world_process_zero():

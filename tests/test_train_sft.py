@@ -185,6 +185,19 @@ def test_a_max_length_below_a_row_is_refused_before_the_first_step(tmp_path):
     assert re.search(r"max_length is 20, but .* takes \d{2,} tokens, 36 of them for the image", refused.stderr)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_turns_that_are_too_long_are_left_out_counted_and_named_once(packed, tmp_path):
+    """Of three protocols FEAFA's 24 units take most tokens: with this max_length its turns are left out."""
+    result = train(tmp_path, "--max_length", "110", protocols=["bp4d", "disfa", "feafa"], faces=24, packed=packed)
+    assert result.returncode == 0, result.stderr[-3000:]
+    left, met = map(
+        int, re.search(r"(\d+) of (\d+) turns met were longer than max_length 110", result.stdout).groups()
+    )
+    assert 0 < left < met
+    assert result.stderr.count("turns of row") == 1
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+
+
 def test_ten_times_the_learning_rate_ends_in_numbers_or_says_why(tmp_path):
     """Every weight is trained, and gradients are clipped by default. A max_length that all rows fit into is let pass."""
     result = train(tmp_path, learning_rate=10 * SMALL["learning_rate"], max_steps=8, save_steps=8, max_length=512)

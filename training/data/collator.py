@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from aullava.training.data.length_limit import LengthLimit
 from aullava.training.data.packing import PADDING, attention_mask_of, pack
 from aullava.training.data.turn_tokens import IGNORED, TurnTokens, sampled, tokenise_turn
 
@@ -21,6 +22,7 @@ class TurnCollator:
         mask_rate: fraction, 0 to 1, of the turns whose values are masked. It depends on the image, so it is repeatable.
         layout: "image_first" or "instruction_first": the order of image and question.
         packed: one sequence per image, with all of its turns (packing.py); else one per turn.
+        limit: leaves out turns that are too long; None: there is no limit.
         extras: add what the trainer needs and the model does not: `slots`, `rows`, `turns`.
     """
 
@@ -29,6 +31,7 @@ class TurnCollator:
     mask_rate: float = 0.0
     layout: str = "image_first"
     packed: bool = False
+    limit: LengthLimit | None = None
     extras: bool = False
 
     def __post_init__(self):
@@ -47,12 +50,24 @@ class TurnCollator:
             With extras `slots` (S, 5): batch row, column of the label in `labels` (the logits one column before predict it),
             unit in UNITS, scale in SCALES, value in `value_strings(scale)`, all as numbers; `rows`, the names of the
             images' rows; `turns`, their number.
+
+        Raises:
+            ValueError: no turn of the batch is within the limit.
         """
         images = [row["images"][0] for row in rows]
         pixels_NCHW = torch.from_numpy(
             np.stack(self.processor.image_processor(images, return_tensors="np")["pixel_values"])
         )
         tokens = [self._tokenise(row, pixels) for row, pixels in zip(rows, pixels_NCHW, strict=True)]
+        if self.limit is not None:
+            tokens = [self._fitting(row, turns) for row, turns in zip(rows, tokens, strict=True)]
+            left = [index for index, turns in enumerate(tokens) if turns]
+            if not left:
+                raise ValueError(
+                    f"no turn about the {len(rows)} images of a batch fits into max_length {self.limit.max_length}: raise it, "
+                    "or take larger batches"
+                )
+            rows, tokens, pixels_NCHW = [rows[i] for i in left], [tokens[i] for i in left], pixels_NCHW[left]
         if self.packed:
             batch, slots = self._pack(tokens)
         else:
@@ -66,6 +81,17 @@ class TurnCollator:
                 "turns": sum(map(len, tokens)),
             }
         return batch
+
+    def shortest(self, rows: Sequence[dict]) -> TurnTokens:
+        """The turn of some rows that takes the fewest tokens."""
+        pixels_NCHW = self.processor.image_processor([row["images"][0] for row in rows], return_tensors="pt")[
+            "pixel_values"
+        ]
+        turns = [turn for row, pixels in zip(rows, pixels_NCHW, strict=True) for turn in self._tokenise(row, pixels)]
+        return min(turns, key=lambda turn: len(turn.ids))
+
+    def _fitting(self, row: dict, turns: list[TurnTokens]) -> list[TurnTokens]:
+        return self.limit.fitting(row.get("row", "?"), turns, self._shared_prefix(turns) if self.packed else 0)
 
     def _tokenise(self, row: dict, pixels_CHW: torch.Tensor) -> list[TurnTokens]:
         # By the pixels, not by the row's name: an augmented image has other values masked in every epoch.

@@ -12,6 +12,7 @@ from rich.table import Table
 from transformers import TrainingArguments
 
 from aullava.training.data.collator import IGNORED, TurnCollator
+from aullava.training.data.length_limit import LengthLimit
 from aullava.training.data.mix import MixedData
 
 _ROWS_ASKED, _TURNS_TOKENISED = 1000, 200  # an even sample of the first epoch
@@ -46,6 +47,13 @@ def sampling_tables(data: MixedData) -> Group:
             if coded:
                 units.add_row(corpus.name, column, f"{coded:,}", f"{rate:.2%}", f"{drawn:.2%}")
     return Group(rows, formats, units)
+
+
+def print_left_out(limit: LengthLimit | None) -> None:
+    """What `max_length` cost a run: nothing is printed where it cost nothing."""
+    met, left = (0, 0) if limit is None else limit.total()
+    if left:
+        print(f"{left:,} of {met:,} turns met were longer than max_length {limit.max_length} and left out")
 
 
 def print_unreadable(data: MixedData) -> None:

@@ -31,7 +31,7 @@ from aullava.training.data.sampling import Plan
 _LOG = logging.getLogger(__name__)
 
 FIRST_READS = 1000  # the limit is applied to at least this many, so that a few bad images early on do not stop a run
-_PLACES = 257  # the main process and up to 256 workers
+WORKER_PLACES = 257  # the main process and up to 256 workers
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ImageCount:
 
     def __init__(self, names: Sequence[str], rows: Sequence[int], limit: float):
         self.names, self.rows, self.limit = tuple(names), tuple(rows), limit
-        self._counts_PC2 = torch.zeros((_PLACES, len(names), 2), dtype=torch.int64).share_memory_()
+        self._counts_PC2 = torch.zeros((WORKER_PLACES, len(names), 2), dtype=torch.int64).share_memory_()
         self._named: set[str] = set()
 
     def total(self) -> dict[str, tuple[int, int]]:
@@ -84,7 +84,7 @@ class ImageCount:
 
     def good(self, corpus: int) -> None:
         """Count an image that was read."""
-        self._counts_PC2[self._place(), corpus, 0] += 1
+        self._counts_PC2[worker_place(), corpus, 0] += 1
 
     def bad(self, corpus: int, row: str, error: ImageReadError) -> None:
         """Count and log an image that could not be read.
@@ -92,7 +92,7 @@ class ImageCount:
         Raises:
             CorpusError: there are now more than the limit allows.
         """
-        self._counts_PC2[self._place(), corpus] += 1
+        self._counts_PC2[worker_place(), corpus] += 1
         reads, unreadable = self._counts_PC2[:, corpus].sum(0).tolist()
         name = self.names[corpus]
         if unreadable > self.limit * max(reads, min(FIRST_READS, self.rows[corpus])):
@@ -104,9 +104,11 @@ class ImageCount:
             self._named.add(row)
             _LOG.warning("row %s is skipped (%d of %d read of %s so far): %s", row, unreadable, reads, name, error)
 
-    def _place(self) -> int:
-        worker = get_worker_info()
-        return 0 if worker is None else min(worker.id + 1, _PLACES - 1)
+
+def worker_place() -> int:
+    """Where a DataLoader's worker counts in a shared array of WORKER_PLACES; 0 for the process itself."""
+    worker = get_worker_info()
+    return 0 if worker is None else min(worker.id + 1, WORKER_PLACES - 1)
 
 
 class Reading:

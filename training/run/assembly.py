@@ -10,6 +10,7 @@ from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.card import OwnCard, describe_run
 from aullava.training.data.collator import TurnCollator
+from aullava.training.data.length_limit import LengthLimit
 from aullava.training.model.load import name_layers
 from aullava.training.run.checkpoints import WholeCheckpoints
 from aullava.training.run.losses import LOSSES, count_values, sampled_turns
@@ -18,7 +19,7 @@ from aullava.training.run.sources import Source
 from aullava.training.run.trainer import AUTrainer
 from aullava.training.run.validation import Validation
 
-_MEASURED = 50  # images whose rows are held against max_length
+_MEASURED = 50  # images whose turns are held against max_length
 
 
 class RunTrainer(WholeCheckpoints, OwnCard, AUTrainer):
@@ -36,7 +37,7 @@ def make_trainer(
     """Join model, rows and settings, and record in the model's configuration how it is to be asked and how faces are framed.
 
     Raises:
-        ValueError: max_length is below what a row of the first images takes, or from the trainer's own checks.
+        ValueError: max_length is below what every turn about the first images takes, or from the trainer's own checks.
     """
     base, training, losses = run.base, run.training, run.losses
     # A checkpoint is asked in the form that it was trained on.
@@ -51,7 +52,8 @@ def make_trainer(
     )
     if training.max_length is not None:
         _check_lengths(source.train, collator, training.max_length)
-    training.max_length = None  # nothing is cut: image tokens and answers are needed whole
+        collator.limit = LengthLimit(training.max_length)
+    training.max_length = None  # the trainer would cut; image tokens and answers are needed whole
     if training.ddp_find_unused_parameters is None:
         training.ddp_find_unused_parameters = False  # unused parameters are frozen
     name_layers(model)
@@ -88,11 +90,11 @@ def make_trainer(
 
 
 def _check_lengths(rows: Dataset, collator: TurnCollator, max_length: int) -> None:
-    """Refuse a max_length that the first images do not fit into."""
-    ids_BL = collator([rows[place] for place in range(min(_MEASURED, len(rows)))])["input_ids"]
-    if ids_BL.shape[1] > max_length:
-        of_image = int((ids_BL == collator.processor.image_token_id).sum(1).max())
+    """Refuse a max_length that nothing about the first images fits into."""
+    shortest = collator.shortest([rows[place] for place in range(min(_MEASURED, len(rows)))]).ids
+    if len(shortest) > max_length:
+        of_image = shortest.count(collator.processor.image_token_id)
         raise ValueError(
-            f"max_length is {max_length}, but the longest row of the first {min(_MEASURED, len(rows))} images takes "
-            f"{ids_BL.shape[1]} tokens, {of_image} of them for the image. Rows are never cut: raise max_length or leave it out"
+            f"max_length is {max_length}, but the shortest turn about the first {min(_MEASURED, len(rows))} images takes "
+            f"{len(shortest)} tokens, {of_image} of them for the image. Turns are never cut: raise max_length or leave it out"
         )
