@@ -296,7 +296,8 @@ def test_large_crops_do_not_pile_up(checkpoint, pictures, monkeypatch):
 
 
 def test_large_pictures_wait_until_there_is_room(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr("aullava.recognition.ahead._BYTES_AHEAD", 3 * 4 * 48 * 64)
+    # Room for three frames before their faces are found, when they take 3 bytes a pixel; with their crops they take more.
+    monkeypatch.setattr("aullava.recognition.ahead._BYTES_AHEAD", 3 * 3 * 48 * 64)
     film, detector = save_video(tmp_path / "film.avi", 30), CountingDetector()
     detector.crop = lambda image, box: image
     blocks = read_units(work_on([film], 20), settings_for(checkpoint, detector, batch_size=20))
