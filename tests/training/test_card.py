@@ -3,6 +3,7 @@
 import json
 import re
 from functools import partial
+from importlib.metadata import version
 from types import SimpleNamespace
 
 import numpy as np
@@ -100,7 +101,7 @@ def test_it_says_what_the_run_was(run):
     assert "weights of step 2 of 2, the last" in text
     assert f"```bash\n{run.record['command']}\n```" in text
     assert "started from random weights" in text
-    assert run.record["code"]["commit"][:12] in text and f"torch {torch.__version__}" in text
+    assert run.record["code"]["commit"][:12] in text and f"torch {version('torch')}" in text
     assert "**Results per group of people: not measured.**" in text
     logged = [entry["eval_loss"] for entry in run.trainer.state.log_history if "eval_loss" in entry]
     assert f"| `loss` | {logged[-1]:.4g} | cross-entropy" in text and logged[0] != logged[-1]
