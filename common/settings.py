@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from aullava.media.files import replace_file
+from aullava.common.files import replace_file
 
 _SHOWN = 5  # settings that an error names
 

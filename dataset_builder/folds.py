@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from aullava.dataset_builder.errors import CorpusError
-from aullava.media.files import natural_key
+from aullava.common.files import natural_key
 
 FROZEN = Path(__file__).with_name("frozen")
 LEAVE_ONE_OUT = "loso:"

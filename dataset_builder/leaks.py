@@ -15,7 +15,7 @@ from itertools import chain
 
 from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.errors import CorpusError, LeakError
-from aullava.media.files import natural_key
+from aullava.common.files import natural_key
 
 Person = tuple[str, str]  # corpus and subject
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from aullava.dataset_builder.errors import LayoutError, UnsafePathError
-from aullava.media.files import natural_key
+from aullava.common.files import natural_key
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _LONGEST_NAME = 255

@@ -17,8 +17,8 @@ from aullava.dataset_builder.records import ImageFile, Picture, VideoFrame
 from aullava.dataset_builder.schema import NO_FACE, NO_PICTURE, OK, UNREADABLE
 from aullava.detection.framing import Framing, make_detector, weights_hash
 from aullava.image_aullava import ImageReadError, load_image
-from aullava.media.boxes import FaceBox
-from aullava.media.video import VideoEnd, VideoFrames, VideoReadError
+from aullava.detection.crop import FaceBox
+from aullava.video.decode import VideoEnd, VideoFrames, VideoReadError
 
 ENCODINGS = ("auto", "jpeg", "png")
 _LOSSY = (".jpg", ".jpeg")

@@ -23,7 +23,7 @@ from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.errors import CorpusError, LeakError
 from aullava.dataset_builder.folds import fold, partition
 from aullava.dataset_builder.leaks import Person, homes, listing, people_of, shared_people, subjects_by_corpus
-from aullava.media.files import natural_key
+from aullava.common.files import natural_key
 
 DRAWN = "procedural"
 

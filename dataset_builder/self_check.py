@@ -23,7 +23,7 @@ from rich.table import Table
 from aullava.action_units import ACTION_UNITS, CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE
 from aullava.dataset_builder.census import Census, UnitCount
 from aullava.dataset_builder.folds import FROZEN, part_of, partition
-from aullava.media.files import natural_key, printable
+from aullava.common.files import natural_key, printable
 
 EQUAL, DIFFERS, NOT_PUBLISHED = "equal", "differs", "not published"
 

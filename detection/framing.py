@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from aullava.image_aullava import DEFAULT_FRAMING, DETECTORS, HIGHEST_MARGIN, check_framing
-from aullava.media.detection import HAAR_MARGIN, ChosenFaces, Detector, HaarDetector, NoDetector
-from aullava.media.yunet import YUNET_FILE, YUNET_MARGIN, YUNET_NAMES, YuNetDetector, find_weights
+from aullava.detection.detector import HAAR_MARGIN, ChosenFaces, Detector, HaarDetector, NoDetector
+from aullava.detection.yunet import YUNET_FILE, YUNET_MARGIN, YUNET_NAMES, YuNetDetector, find_weights
 
 _OWN_MARGINS = {"haar": HAAR_MARGIN, "yunet": YUNET_MARGIN}
 
@@ -136,7 +136,7 @@ def make_detector(framing: Framing, *, min_confidence: float = 0.0, min_face: fl
 
     Args:
         min_confidence: faces with a lower score, 0 to 1, are left out.
-        min_face: as in media/detection.py; None for the detector's own.
+        min_face: as in detection/detector.py; None for the detector's own.
 
     Raises:
         ValueError: an argument is out of range, or weights cannot be had or run.

@@ -22,7 +22,7 @@ from aullava.evaluation.report import markdown
 from aullava.evaluation.rows import MADE, PROCEDURAL, RENDERED
 from aullava.evaluation.run import FOLD, Outcome, Task, run
 from aullava.evaluation.scores import Scored
-from aullava.media.files import printable, replace_file
+from aullava.common.files import printable, replace_file
 from aullava.release import embedded_checkpoint
 
 DONE, SOME_FAILED = 0, 1

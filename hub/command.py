@@ -17,7 +17,7 @@ from aullava.hub.shards import MAX_SHARD_SIZE, check_size, split_weights
 from aullava.hub.terms import check_terms
 from aullava.hub.texts import check_text, check_texts
 from aullava.hub.weights import check_weights
-from aullava.media.upload import PushError, PushRefused, check_name
+from aullava.common.upload import PushError, PushRefused, check_name
 from aullava.release import (
     CHANGELOG,
     EXAMPLE,

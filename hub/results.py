@@ -15,7 +15,7 @@ from huggingface_hub.utils import yaml_dump
 from aullava.action_units import FEAFA_UNITS, unit
 from aullava.checkpoint.identity import settings_hash, weights_id
 from aullava.dataset_builder.corpora.registry import reader_class
-from aullava.media.files import printable
+from aullava.common.files import printable
 from aullava.training.card_text import NOT_BY_GROUP
 
 MEAN = "mean"

@@ -9,7 +9,7 @@ from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from aullava.media.files import replace_file
+from aullava.common.files import replace_file
 from aullava.release import INDEX, WEIGHTS
 
 MAX_SHARD_SIZE = "5GB"

@@ -16,9 +16,9 @@ import cv2
 from PIL import Image
 
 from aullava.image_aullava import ImageReadError
-from aullava.media.boxes import FaceBox
-from aullava.media.detection import Detector
-from aullava.media.video import VideoReadError
+from aullava.detection.crop import FaceBox
+from aullava.detection.detector import Detector
+from aullava.video.decode import VideoReadError
 from aullava.recognition.faces import find_faces
 from aullava.recognition.frames import read_frames
 from aullava.recognition.inputs import Failure

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aullava.media.files import printable
-from aullava.media.video import VideoReadError
+from aullava.common.files import printable
+from aullava.video.decode import VideoReadError
 from aullava.recognition.arguments import Request
 from aullava.recognition.frames import frame_count
 from aullava.recognition.inputs import Failure, Source

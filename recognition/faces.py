@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from aullava.media.boxes import FaceBox
-from aullava.media.detection import Detector
-from aullava.media.tracking import Tracker
+from aullava.detection.crop import FaceBox
+from aullava.detection.detector import Detector
+from aullava.detection.tracking import Tracker
 from aullava.recognition.rows import Face, Frame
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from aullava.image_aullava import MAX_ASPECT, MAX_PIXELS, MIN_SIDE, load_image
-from aullava.media.video import VideoFrames, VideoReadError
+from aullava.video.decode import VideoFrames, VideoReadError
 from aullava.recognition.inputs import Source
 from aullava.recognition.rows import Frame
 

@@ -21,7 +21,7 @@ from typing import TextIO
 import pandas as pd
 
 from aullava.action_units import Protocol
-from aullava.media.files import replace_file
+from aullava.common.files import replace_file
 from aullava.recognition.filenames import FileNames
 from aullava.recognition.parquet import check_installed, write_parquet
 from aullava.recognition.rows import FaceRow

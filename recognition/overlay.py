@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 
 from aullava.action_units import Protocol, format_value
 from aullava.image_aullava import ImageReadError, load_image
-from aullava.media.files import replace_file
-from aullava.media.video import VideoReadError
+from aullava.common.files import replace_file
+from aullava.video.decode import VideoReadError
 from aullava.recognition.drawing import FAINT, INK, PAPER, bar_share, colour_of, draw_bar, draw_boxes, font
 from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Failure

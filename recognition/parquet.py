@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from aullava.media.files import replace_file
+from aullava.common.files import replace_file
 from aullava.recognition.tables import FRACTION, TEXT, WHOLE, Layout
 
 GROUP = 1 << 14  # rows at least; more are better packed, fewer take less memory

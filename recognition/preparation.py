@@ -15,7 +15,7 @@ from pathlib import Path
 from aullava.action_units import FEAFA_UNITS, OCCURRENCE, PROTOCOLS, Protocol, resolve_protocol
 from aullava.checkpoint.identity import CheckpointIdentity, identify
 from aullava.detection.framing import AskedFraming, Framing, make_detector
-from aullava.media.detection import Detector
+from aullava.detection.detector import Detector
 from aullava.recognition.arguments import Request
 from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Inputs, collect

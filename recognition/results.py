@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from aullava.media.files import replace_file
+from aullava.common.files import replace_file
 from aullava.recognition.inputs import Failure
 from aullava.recognition.outputs import CsvLines, write_table
 from aullava.recognition.overlay import write_overlays

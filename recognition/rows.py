@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from aullava.action_units import OCCURRENCE, Protocol
-from aullava.media.detection import FaceBox
+from aullava.detection.detector import FaceBox
 from aullava.readout_aullava import AUReading
 
 NO_FACE_ID = -1

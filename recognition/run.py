@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from aullava.action_units import Protocol
-from aullava.media.detection import Detector
-from aullava.media.tracking import Tracker
+from aullava.detection.detector import Detector
+from aullava.detection.tracking import Tracker
 from aullava.readout_aullava import AUReading
 from aullava.recognition.ahead import Choice, Step, steps_ahead
 from aullava.recognition.faces import number_faces

@@ -32,7 +32,7 @@ from aullava.action_units import SCALES, Protocol, unit
 from aullava.checkpoint.identity import CheckpointIdentity
 from aullava.common.versions import library_versions, package_version
 from aullava.detection.framing import Framing
-from aullava.media.files import replace_file
+from aullava.common.files import replace_file
 from aullava.recognition.outputs import Target
 from aullava.recognition.summary import Summary
 from aullava.recognition.tables import Layout

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from aullava.media.files import printable, replace_file
+from aullava.common.files import printable, replace_file
 from aullava.recognition.inputs import Failure
 from aullava.recognition.lines import line_of, row_of
 from aullava.recognition.rows import FaceRow

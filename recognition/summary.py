@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from aullava.action_units import SCALES, Protocol, format_value
-from aullava.media.files import printable
+from aullava.common.files import printable
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout, present_probability, unit_label
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from aullava.action_units import Protocol, resolve_protocol
 from aullava.detection.framing import AskedFraming, Framing, make_detector
-from aullava.media.container import load_pyav
-from aullava.media.detection import Detector
-from aullava.media.video import VideoReadError
+from aullava.video.container import load_pyav
+from aullava.detection.detector import Detector
+from aullava.video.decode import VideoReadError
 from aullava.recognition.inputs import Source
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.run import ReadSettings, read_units

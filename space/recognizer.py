@@ -14,7 +14,7 @@ from safetensors import safe_open
 from aullava.action_units import Protocol
 from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.image_aullava import ImageReadError, load_image
-from aullava.media.detection import Detector
+from aullava.detection.detector import Detector
 from aullava.readout_aullava import AUReading
 from aullava.recognition.load import load_checkpoint
 from aullava.recognition.rows import NO_FACE_ID, FaceRow

@@ -14,7 +14,7 @@ from PIL import Image
 
 from aullava.action_units import Protocol
 from aullava.dataset_builder.corpora.procedural.film import write_film
-from aullava.media.container import VideoReadError
+from aullava.video.container import VideoReadError
 from aullava.recognition.overlay_video import survey, write_overlay_video
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from aullava.action_units import resolve_protocol
-from aullava.media.boxes import FaceBox, crop_face
+from aullava.detection.crop import FaceBox, crop_face
 from aullava.recognition.inputs import Source
 from aullava.recognition.run import ReadSettings
 from aullava.recognition.units import START, units_of

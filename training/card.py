@@ -13,7 +13,7 @@ from transformers import TrainerState
 
 from aullava.action_units import PROTOCOLS, Protocol, render, value_of, value_strings
 from aullava.dataset_builder.corpora.registry import reader_class
-from aullava.media.files import printable, replace_file
+from aullava.common.files import printable, replace_file
 from aullava.training import card_text
 from aullava.training.run.provenance import write_provenance
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from aullava.action_units import PROTOCOLS
 from aullava.detection.framing import Framing, make_detector
-from aullava.media.video import VideoFrames
+from aullava.video.decode import VideoFrames
 from aullava.recognition.load import load_checkpoint
 from aullava.release import embedded_checkpoint
 

@@ -18,7 +18,7 @@ from aullava.dataset_builder.corpora.workbook import read_rows
 from aullava.dataset_builder.errors import LabelError, LayoutError
 from aullava.dataset_builder.label_text import whole_number
 from aullava.dataset_builder.records import FrameRecord, ImageFile
-from aullava.media.files import natural_key
+from aullava.common.files import natural_key
 
 _DEPTH = 2  # levels below the corpus's folder in which the subjects' folders are looked for
 MISSING = ("?", "")

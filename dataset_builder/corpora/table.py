@@ -31,7 +31,7 @@ from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError,
 from aullava.dataset_builder.label_text import coded_value, whole_number
 from aullava.dataset_builder.paths import VIDEO_SUFFIXES, Root
 from aullava.dataset_builder.records import FrameRecord, ImageFile, Picture, VideoFrame
-from aullava.media.files import natural_key
+from aullava.common.files import natural_key
 
 
 class TableReader(CorpusReader):

@@ -9,7 +9,7 @@ from aullava.dataset_builder.export.manifest import DEFAULT, OWNERS
 from aullava.dataset_builder.schema import NO_FACE, NO_PICTURE, NOT_CODED, OK, UNREADABLE
 from aullava.dataset_builder.self_check import Check, markdown
 from aullava.detection.framing import Framing
-from aullava.media.files import printable
+from aullava.common.files import printable
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _MEANING = {

@@ -29,8 +29,8 @@ from aullava.dataset_builder.schema import OK
 from aullava.dataset_builder.self_check import Check, compare, table
 from aullava.dataset_builder.splits import split_subjects
 from aullava.detection.framing import AskedFraming
-from aullava.media.files import printable
-from aullava.media.upload import PushError, PushRefused
+from aullava.common.files import printable
+from aullava.common.upload import PushError, PushRefused
 
 ALL_WRITTEN, SOME_FAILED = 0, 1
 _TURNS_SHOWN = 3  # of each row of a preview

@@ -22,7 +22,7 @@ from aullava.common.hashing import file_hash
 from aullava.dataset_builder.census import Census
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.export.shards import Plan, ShardReport
-from aullava.media.files import replace_file
+from aullava.common.files import replace_file
 
 TEMPORARY = ".aullava-"  # how `replace_file` names what it has not put in place yet
 STATE, DATA, CARD, MANIFEST = ".build", "data", "README.md", "manifest.json"

@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.export.folder import CARD, DATA, MANIFEST, OutFolder
-from aullava.media.upload import Pushed, PushRefused, check_name, upload
+from aullava.common.upload import Pushed, PushRefused, check_name, upload
 
 
 def check_right(reader: CorpusReader, repo: str, right: str) -> None:

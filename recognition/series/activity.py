@@ -21,7 +21,7 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
-from aullava.media.files import printable, replace_file
+from aullava.common.files import printable, replace_file
 from aullava.recognition.series.columns import ValueColumn, as_floats, value_columns
 from aullava.recognition.series.samples import Series, runs, series_of
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from aullava.media.files import printable
+from aullava.common.files import printable
 from aullava.recognition.series.columns import as_column, as_floats, value_columns
 from aullava.recognition.series.samples import series_of
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from aullava.media.files import printable, replace_file
+from aullava.common.files import printable, replace_file
 from aullava.recognition.series.columns import ValueColumn, as_floats, value_columns
 from aullava.recognition.series.samples import Series, runs, series_of
 

@@ -13,7 +13,7 @@ from aullava.dataset_builder.pictures import PictureOptions, PictureReader
 from aullava.dataset_builder.records import Drawing, ImageFile, VideoFrame
 from aullava.detection.framing import Framing
 from aullava.image_aullava import load_image
-from aullava.media.detection import HaarDetector
+from aullava.detection.detector import HaarDetector
 
 
 def stored(picture, **options):

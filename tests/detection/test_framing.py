@@ -4,8 +4,8 @@ import pytest
 
 from aullava.detection.framing import AskedFraming, Framing, make_detector, weights_hash
 from aullava.image_aullava import DEFAULT_FRAMING
-from aullava.media.detection import ChosenFaces, HaarDetector, NoDetector
-from aullava.media.yunet import YUNET_FILE, YuNetDetector
+from aullava.detection.detector import ChosenFaces, HaarDetector, NoDetector
+from aullava.detection.yunet import YUNET_FILE, YuNetDetector
 
 from bright_squares import bright_square_net
 

@@ -12,7 +12,7 @@ from skimage.data import astronaut
 from aullava.action_units import resolve_protocol
 from aullava.cli import main
 from aullava.detection.framing import Framing, make_detector
-from aullava.media.yunet import YUNET_FILE
+from aullava.detection.yunet import YUNET_FILE
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.space.recognizer import load_recognizer
 from aullava.training.data.mix import training_rows

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from aullava.hub.push import push
-from aullava.media import upload as module
-from aullava.media.upload import PushError, PushRefused, check_name
+from aullava.common import upload as module
+from aullava.common.upload import PushError, PushRefused, check_name
 from aullava.release import is_release_file
 
 from loopback_hub import LoopbackHub

@@ -6,9 +6,9 @@ from PIL import Image
 
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.detection.framing import Framing, make_detector
-from aullava.media.boxes import FaceBox
-from aullava.media.detection import NoDetector
-from aullava.media.tracking import Tracker
+from aullava.detection.crop import FaceBox
+from aullava.detection.detector import NoDetector
+from aullava.detection.tracking import Tracker
 from aullava.recognition.faces import find_faces, number_faces
 from aullava.recognition.rows import Frame
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.image_aullava import ImageReadError
-from aullava.media.video import VideoFrames, VideoReadError
+from aullava.video.decode import VideoFrames, VideoReadError
 from aullava.recognition.frames import _Choice, _webcam_frames, frame_count, read_frames
 from aullava.recognition.inputs import Source, collect
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from aullava.media.files import printable
+from aullava.common.files import printable
 from aullava.recognition.inputs import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Failure, Source, collect
 
 from trees.videos import write_video

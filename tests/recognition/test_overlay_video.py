@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from aullava.action_units import PROTOCOLS
-from aullava.media.video import VideoFrames, VideoReadError
+from aullava.video.decode import VideoFrames, VideoReadError
 from aullava.readout_aullava import AUReading
 from aullava.recognition.overlay import write_overlays
 from aullava.recognition.overlay_video import survey, write_overlay_video

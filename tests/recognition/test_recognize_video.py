@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.media.video import VideoReadError
+from aullava.video.decode import VideoReadError
 from aullava.recognition.video import recognize_video
 
 from scenes import UNITS, TwoFacesInLight, save_video

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from aullava.action_units import PROTOCOLS
-from aullava.media.detection import NoDetector
+from aullava.detection.detector import NoDetector
 from aullava.recognition.frames import read_frames
 from aullava.recognition.inputs import Source
 from aullava.recognition.run import ReadSettings, read_units

@@ -19,7 +19,7 @@ from accelerate.utils import gather_object
 from trl import SFTTrainer
 from trl.trainer.utils import FusedCausalLMOutput
 
-from aullava.media.files import replace_file
+from aullava.common.files import replace_file
 from aullava.training.data.turn_tokens import IGNORED
 from aullava.training.run.losses import ValueTokens
 

@@ -25,8 +25,8 @@ from aullava.dataset_builder.corpora.procedural.renderer import draw_face
 from aullava.dataset_builder.corpora.procedural.samples import describe_face, random_stream
 from aullava.dataset_builder.corpora.procedural.scene import Scene
 from aullava.dataset_builder.corpora.procedural.script import strengths_at, write_script
-from aullava.media.files import replace_file
-from aullava.media.film import write_film as encode_film
+from aullava.common.files import replace_file
+from aullava.video.encode import write_film as encode_film
 
 MOST_PEOPLE = 3
 PROTOCOLS_OF_TRUTH = (PROTOCOLS["disfa"], PROTOCOLS["feafa"])

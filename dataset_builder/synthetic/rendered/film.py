@@ -22,8 +22,8 @@ from aullava.dataset_builder.synthetic.rendered.assets import Library
 from aullava.dataset_builder.synthetic.rendered.labels import sides_of, values_of
 from aullava.dataset_builder.synthetic.rendered.samples import describe_face, random_stream
 from aullava.dataset_builder.synthetic.rendered.script import strengths_at, write_script
-from aullava.media.files import replace_file
-from aullava.media.film import write_film as encode_film
+from aullava.common.files import replace_file
+from aullava.video.encode import write_film as encode_film
 
 MOST_PEOPLE = 3
 PROTOCOLS_OF_TRUTH = (PROTOCOLS["disfa"], PROTOCOLS["feafa"])

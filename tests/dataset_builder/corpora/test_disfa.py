@@ -9,7 +9,7 @@ from aullava.dataset_builder.corpora.disfa import DisfaReader
 from aullava.dataset_builder.corpora.disfa_dropped import JAANET_DROPPED
 from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError, UnsafePathError
 from aullava.dataset_builder.records import VideoFrame
-from aullava.media.video import VideoEnd, VideoFrames
+from aullava.video.decode import VideoEnd, VideoFrames
 
 from trees.disfa import UNITS, level, make
 from trees.videos import number_of, write_video

@@ -7,7 +7,7 @@ from aullava.dataset_builder.corpora.feafa_plus import FeafaPlusReader
 from aullava.dataset_builder.corpora.registry import open_corpus
 from aullava.dataset_builder.errors import CorpusError, LayoutError, UnsafePathError
 from aullava.dataset_builder.records import ImageFile, VideoFrame
-from aullava.media.video import VideoFrames
+from aullava.video.decode import VideoFrames
 
 from trees import disfa, feafa
 from trees.feafa_plus import SUBJECTS_B, make

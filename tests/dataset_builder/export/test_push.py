@@ -12,7 +12,7 @@ import pytest
 
 from aullava.cli import main
 from aullava.dataset_builder.export.push import check_right, push
-from aullava.media.upload import PushError, PushRefused
+from aullava.common.upload import PushError, PushRefused
 
 from loopback_hub import LoopbackHub, Repo
 from trees.bp4d import make

@@ -10,8 +10,8 @@ from aullava.action_units import PROTOCOLS
 from aullava.dataset_builder.corpora.procedural import film, sample_face
 from aullava.dataset_builder.corpora.procedural.film import film_frames, label_columns, write_film
 from aullava.dataset_builder.corpora.procedural.labels import values_of
-from aullava.media.detection import HaarDetector
-from aullava.media.video import VideoFrames
+from aullava.detection.detector import HaarDetector
+from aullava.video.decode import VideoFrames
 
 SMALL = (256, 144)
 

@@ -4,7 +4,7 @@ Conventions
     min_face    the smallest side of a face that is looked for: pixels of the image (int), or a share of its shorter
                 side (float below 1). A picture is searched at a smaller size unless that would lose such faces.
     threads     several may use one detector at the same time.
-    boxes, scores and crops are told in media/boxes.py.
+    boxes, scores and crops are told in detection/crop.py.
 """
 
 from pathlib import Path
@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from aullava.image_aullava import DEFAULT_FRAMING
-from aullava.media.boxes import FaceBox, box_within, crop_face, largest_first
-from aullava.media.search import PerThread, checked_min_face, search_scale, smallest_face
+from aullava.detection.crop import FaceBox, box_within, crop_face, largest_first
+from aullava.detection.search import PerThread, checked_min_face, search_scale, smallest_face
 
 # OpenCV's frontal cascade "alt2" boxes a face from the middle of the forehead to below the lips. A quarter of its side (0.25)
 # more on each side frames a photograph like a drawn face: chin at nine tenths of the height, eyes a third of the width apart.

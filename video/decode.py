@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aullava.media.container import ADVICE, VideoReadError, announced_count, announced_seconds, open_container
-from aullava.media.damage import Damage, LostFrame
+from aullava.video.container import ADVICE, VideoReadError, announced_count, announced_seconds, open_container
+from aullava.video.damage import Damage, LostFrame
 
 _SLACK = 0.5  # seconds by which a file may be shorter than it says
 
@@ -41,7 +41,7 @@ class VideoFrames:
     decoder conceals without a word stays unseen.
 
     Tolerant: a frame that cannot be decoded, and each that may rest on it, keeps its place and has a `fault` in place of a picture;
-    reading goes on behind it (`media/damage.py`). Labels are never matched to frames that way: there, no count can be promised.
+    reading goes on behind it (`video/damage.py`). Labels are never matched to frames that way: there, no count can be promised.
 
     Args:
         path: a video file.

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from aullava.media.boxes import FaceBox, box_within, crop_face, largest_first
-from aullava.media.search import PerThread, checked_min_face, search_scale, smallest_face
+from aullava.detection.crop import FaceBox, box_within, crop_face, largest_first
+from aullava.detection.search import PerThread, checked_min_face, search_scale, smallest_face
 
 # YuNet learned the boxes of WIDER FACE, which hold forehead, chin and cheeks and nothing beyond. An eighth of the height more
 # above and below puts the chin at nine tenths of the crop, as in drawn faces. With the proportions of adults (187 mm from
@@ -36,7 +36,7 @@ class YuNetDetector:
         file: the weights, with the inputs and outputs of `YUNET_FILE`.
         margin: share of the box's longer side added on each side of a crop.
         min_score: what scores less is no face. 0.6 as in OpenCV's model zoo; the library's own 0.9 keeps only the surest.
-        min_face: as in media/detection.py; None for a fiftieth of the picture's longer side.
+        min_face: as in detection/detector.py; None for a fiftieth of the picture's longer side.
 
     Raises:
         ValueError: OpenCV cannot run the file, or no face can be as small as `min_face` says.

@@ -11,8 +11,8 @@ from PIL import Image
 
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.detection.framing import Framing, make_detector
-from aullava.media.boxes import FaceBox
-from aullava.media.tracking import Tracker
+from aullava.detection.crop import FaceBox
+from aullava.detection.tracking import Tracker
 
 
 def face(x: float, y: float = 100, side: int = 100) -> FaceBox:

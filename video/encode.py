@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aullava.media.files import replace_file
+from aullava.common.files import replace_file
 
 # Ticks of the clock a second: whole frames of 24, 25, 30, 50, 60 and 30000/1001 a second; MPEG-4 takes no more than 65535.
 _CLOCK = Fraction(1, 60_000)

@@ -8,8 +8,8 @@ from PIL import Image
 
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.detection.framing import Framing, make_detector
-from aullava.media.boxes import FaceBox
-from aullava.media.detection import HaarDetector, NoDetector
+from aullava.detection.crop import FaceBox
+from aullava.detection.detector import HaarDetector, NoDetector
 
 EYES_XY = np.array([[213, 106], [244, 109]])  # of the astronaut, read off the picture; her right eye first
 

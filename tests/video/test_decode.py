@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from aullava.media.video import VideoEnd, VideoFrames, VideoReadError
+from aullava.video.decode import VideoEnd, VideoFrames, VideoReadError
 
 from trees.videos import damage_packets, number_of, write_video
 
@@ -350,7 +350,7 @@ def test_after_close_a_frame_opens_the_file_again(tmp_path):
 def test_memory_does_not_grow_with_the_video(tmp_path):
     path = write_video(tmp_path / "a.avi", 60, pictures=[np.zeros((240, 320, 3), np.uint8)] * 600)
     code = (
-        "import sys, resource; from aullava.media.video import VideoFrames\n"
+        "import sys, resource; from aullava.video.decode import VideoFrames\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "video = VideoFrames(sys.argv[1])\n"
         "for index, _, _ in video:\n"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aullava.media.boxes import FaceBox, box_within, crop_face, largest_first
+from aullava.detection.crop import FaceBox, box_within, crop_face, largest_first
 
 
 @pytest.mark.parametrize(

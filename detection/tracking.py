@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from aullava.media.boxes import FaceBox
+from aullava.detection.crop import FaceBox
 
 _FRAME_S = 1 / 25
 # Speed is averaged over about so long, and trusted for about so long: heads turn back.

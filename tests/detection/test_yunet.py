@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from aullava.detection.framing import Framing, make_detector
-from aullava.media.boxes import FaceBox
-from aullava.media.yunet import YUNET_FILE, YuNetDetector, find_weights
+from aullava.detection.crop import FaceBox
+from aullava.detection.yunet import YUNET_FILE, YuNetDetector, find_weights
 
 from bright_squares import SIDE, bright_square_net
 

@@ -1,0 +1,1 @@
+"""Videos: frames decoded with their true times, and frames encoded."""
