@@ -29,7 +29,7 @@ from aullava import cli
 from aullava.action_units import PROTOCOLS
 from aullava.dataset_builder.corpora.procedural import DrawnFace, sample_face
 from aullava.recognition.comparison import draw_comparison
-from aullava.release import assemble, embedded_checkpoint
+from aullava.checkpoint.layout import assemble, embedded_checkpoint
 
 SHOWN = PROTOCOLS["disfa"]
 COMPARED = ("bp4d", "disfa", "feafa")  # one protocol a scale

@@ -58,8 +58,8 @@ from aullava.evaluation.calibrate import (
 from aullava.evaluation.corruption import corruption_losses
 from aullava.evaluation.groups import GroupScores, score_groups
 from aullava.metrics.au_detection.scores import score_detection
-from aullava.recognition.load import load_checkpoint
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 PROTOCOLS = (BP4D, DISFA, FEAFA)
 DOSE_STEPS = 6

@@ -20,8 +20,8 @@ import torch
 from reporting import report
 
 from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.recognition.load import load_checkpoint
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 ASKED = {
     "one": ("short", ("disfa",)),

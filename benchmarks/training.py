@@ -39,8 +39,8 @@ from trl import SFTConfig, SFTTrainer
 
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.dataset_builder.turns import to_messages
-from aullava.recognition.load import load_checkpoint
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 from aullava.training.data.collator import TurnCollator
 from aullava.training.run.trainer import AUTrainer
 

@@ -192,7 +192,7 @@ def write_calibrated(
     written.write_text(json.dumps(settings, indent=2) + "\n")
     os.replace(written, partial / "config.json")
     if (partial / "decision.json").exists():
-        from aullava.training.decision import (
+        from aullava.checkpoint.decision import (
             write_decision_files,
         )  # only where there are such files: it needs the processor
 

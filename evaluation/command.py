@@ -23,7 +23,7 @@ from aullava.evaluation.rows import MADE, PROCEDURAL, RENDERED
 from aullava.evaluation.run import FOLD, Outcome, Task, run
 from aullava.evaluation.scores import Scored
 from aullava.common.files import printable, replace_file
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 DONE, SOME_FAILED = 0, 1
 ALL_FOLDS = "all"

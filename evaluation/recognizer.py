@@ -13,7 +13,7 @@ from aullava.checkpoint.training_record import training_record
 from aullava.dataset_builder.seen import refuse_seen
 from aullava.evaluation.rows import EvaluationRows
 from aullava.readout_aullava import AUReading
-from aullava.recognition.load import load_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 
 
 @dataclass(frozen=True)

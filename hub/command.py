@@ -16,9 +16,9 @@ from aullava.hub.results import card_with, leaderboard_file, read_report
 from aullava.hub.shards import MAX_SHARD_SIZE, check_size, split_weights
 from aullava.hub.terms import check_terms
 from aullava.hub.texts import check_text, check_texts
-from aullava.hub.weights import check_weights
+from aullava.checkpoint.weights import check_weights
 from aullava.common.upload import PushError, PushRefused, check_name
-from aullava.release import (
+from aullava.checkpoint.layout import (
     CHANGELOG,
     EXAMPLE,
     RESULTS,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aullava.common.upload import Pushed, PushRefused, upload
-from aullava.release import CHANGELOG, REMOTE_FILES, RESULTS
+from aullava.checkpoint.layout import CHANGELOG, REMOTE_FILES, RESULTS
 
 _OF_A_NEW_REPO = {"README.md", "LICENSE"}  # what the Hub's own page for a new repo may put there
 

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from aullava.common.files import replace_file
-from aullava.release import INDEX, WEIGHTS
+from aullava.checkpoint.layout import INDEX, WEIGHTS
 
 MAX_SHARD_SIZE = "5GB"
 _PATTERN = "model{suffix}.safetensors"

@@ -19,7 +19,7 @@ from aullava.detection.detector import Detector
 from aullava.recognition.arguments import Request
 from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Inputs, collect
-from aullava.recognition.load import load_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.recognition.outputs import Target
 from aullava.recognition.run import ReadSettings, read_units
 from aullava.recognition.series.activity import pairs_path
@@ -32,7 +32,7 @@ from aullava.recognition.sidecar import sidecar_path
 from aullava.recognition.store import working_folder
 from aullava.recognition.tables import Layout
 from aullava.recognition.units import START, Unit, units_of
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 # Options that change no row: two runs that differ in them may go on with each other's work.
 _AFTERWARDS = (

@@ -16,9 +16,9 @@ from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.image_aullava import ImageReadError, load_image
 from aullava.detection.detector import Detector
 from aullava.readout_aullava import AUReading
-from aullava.recognition.load import load_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.recognition.rows import NO_FACE_ID, FaceRow
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 from aullava.space.zerogpu import LentModel
 
 MODES = ("joint", "parallel")

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from aullava import release
+from aullava.checkpoint import layout as release
 from aullava.demo import main
 
 from tiny import make_tiny_checkpoint

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from aullava.action_units import PROTOCOLS
 from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.recognition.load import load_checkpoint
-from aullava.release import embedded_checkpoint, left_files
+from aullava.checkpoint.load import load_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint, left_files
 
 from checkout import ROOT
 

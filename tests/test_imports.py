@@ -176,7 +176,7 @@ def test_entry_file_imports_every_helper_directly(name):
 
 
 def test_release_carries_exactly_the_remote_files():
-    from aullava.release import REMOTE_FILES
+    from aullava.checkpoint.layout import REMOTE_FILES
 
     assert sorted(REMOTE_FILES) == sorted(f"{name}.py" for name in REMOTE)
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from aullava.release import REMOTE_FILES, assemble
+from aullava.checkpoint.layout import REMOTE_FILES, assemble
 
 from tiny import FACES, make_tiny_checkpoint, tiny_model
 

@@ -140,7 +140,7 @@ def install(archive: Path, folder: Path) -> Path:
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
 def test_installed_alone_it_trains_releases_and_serves_what_a_stranger_reads(kind, wheel, sdist, tmp_path):
     python = install({"wheel": wheel, "sdist": sdist}[kind], tmp_path / "venv")
-    where = "from aullava.release import embedded_checkpoint; print(embedded_checkpoint())"
+    where = "from aullava.checkpoint.layout import embedded_checkpoint; print(embedded_checkpoint())"
     embedded = Path(run([python, "-c", where], tmp_path).strip())
     assert embedded.is_relative_to(tmp_path / "venv")
     (tmp_path / "checkpoints").symlink_to(embedded.parent)

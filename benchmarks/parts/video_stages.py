@@ -13,8 +13,8 @@ from PIL import Image
 from aullava.action_units import PROTOCOLS
 from aullava.detection.framing import Framing, make_detector
 from aullava.video.decode import VideoFrames
-from aullava.recognition.load import load_checkpoint
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 _DISTANCE = 0.5  # seconds of film between the frames that are looked at
 

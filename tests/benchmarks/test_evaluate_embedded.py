@@ -11,8 +11,8 @@ from aullava.action_units import PROTOCOLS
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.evaluation.calibrate import Fit, mean_ece
-from aullava.recognition.load import load_checkpoint
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 from checkout import ROOT
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from aullava.checkpoint.identity import settings_hash, weights_id
 from aullava.hub.shards import split_weights
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 from huggingface_hub import constants
 
 from aullava.checkpoint.identity import identify, settings_hash, weights_id
-from aullava.recognition.load import load_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 
 from tiny import make_tiny_checkpoint
 

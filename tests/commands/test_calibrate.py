@@ -11,7 +11,7 @@ from aullava.cli import main
 from aullava.dataset_builder.folds import fold, validation_subjects
 from aullava.evaluation.calibrate import write_calibrated
 from aullava.hub.terms import why_a_statement
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 from tiny import make_tiny_checkpoint
 from trees import disfa

@@ -20,7 +20,7 @@ from aullava.evaluation.calibrate import (
     write_calibrated,
 )
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 from tiny import FACES, tiny_model
 

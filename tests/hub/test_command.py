@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from aullava.hub import shards
 from aullava.hub.command import Request, UsageError, release
-from aullava.recognition.load import load_checkpoint
-from aullava.release import INDEX, RESULTS, WEIGHTS, embedded_checkpoint, is_release_file
+from aullava.checkpoint.load import load_checkpoint
+from aullava.checkpoint.layout import INDEX, RESULTS, WEIGHTS, embedded_checkpoint, is_release_file
 
 from loopback_hub import LoopbackHub
 from tiny import make_tiny_checkpoint

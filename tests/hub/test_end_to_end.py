@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from aullava.checkpoint.identity import settings_hash, weights_id
 from aullava.cli import main
 from aullava.hub.command import Request, release
-from aullava.recognition.load import load_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 
 from checkout import ROOT
 from loopback_hub import LoopbackHub

@@ -7,7 +7,7 @@ import pytest
 from aullava.hub.push import push
 from aullava.common import upload as module
 from aullava.common.upload import PushError, PushRefused, check_name
-from aullava.release import is_release_file
+from aullava.checkpoint.layout import is_release_file
 
 from loopback_hub import LoopbackHub
 

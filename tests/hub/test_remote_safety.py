@@ -29,7 +29,7 @@ from transformers import CONFIG_MAPPING, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, M
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 from transformers.pipelines import PIPELINE_REGISTRY
 
-from aullava.release import REMOTE_FILES
+from aullava.checkpoint.layout import REMOTE_FILES
 
 from checkout import ROOT, imports_of
 from tiny import FACES, tiny_model

@@ -16,7 +16,7 @@ from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
 from aullava.hub.card import plain_card
 from aullava.hub.command import Request, UsageError, release
 from aullava.hub.results import SECTION, card_with
-from aullava.release import RESULTS, embedded_checkpoint
+from aullava.checkpoint.layout import RESULTS, embedded_checkpoint
 from aullava.training.arguments import ModelArguments
 from aullava.training.card import describe_run
 from aullava.training.card_text import SECTIONS

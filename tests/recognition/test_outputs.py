@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from aullava.action_units import PROTOCOLS, Protocol, unit
 from aullava.dataset_builder.corpora.procedural import sample_face
 from aullava.recognition import outputs
-from aullava.recognition.load import load_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.recognition.outputs import Target, write_table
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 from given_rows import bare_row, face_row, one, reading
 

@@ -21,9 +21,9 @@ from PIL import Image
 from aullava.action_units import OCCURRENCE, PROTOCOLS, Protocol, resolve_protocol
 from aullava.cli import main
 from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.recognition.load import load_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.recognition.served import ServedModel
-from aullava.release import assemble, embedded_checkpoint
+from aullava.checkpoint.layout import assemble, embedded_checkpoint
 
 from checkout import ROOT
 

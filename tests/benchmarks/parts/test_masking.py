@@ -6,8 +6,8 @@ import pytest
 
 from aullava.action_units import CONTINUOUS, PROTOCOLS, Protocol, question
 from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.recognition.load import load_checkpoint
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 from checkout import ROOT
 

@@ -5,7 +5,7 @@ import pytest
 
 from aullava.action_units import PROTOCOLS
 from aullava.dataset_builder.corpora.procedural import Identity, Scene, draw_face
-from aullava.recognition.load import load_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.series.activity import activity
 from aullava.recognition.series.blendshapes import to_blendshapes
@@ -13,7 +13,7 @@ from aullava.recognition.series.columns import as_floats
 from aullava.recognition.series.smoothing import Smoothing
 from aullava.recognition.series.transform import Transform
 from aullava.recognition.tables import Layout
-from aullava.release import embedded_checkpoint
+from aullava.checkpoint.layout import embedded_checkpoint
 
 READ = PROTOCOLS["disfa"], PROTOCOLS["feafa"]
 STRENGTHS = np.concatenate((np.zeros(4), np.linspace(0, 1, 7), np.ones(2), np.linspace(1, 0, 7), np.zeros(4)))

@@ -247,7 +247,7 @@ def _check_decision(checkpoint: Path, names: set[str]) -> None:
     found = [name for name in _DECISION if name in names]
     if not found:
         return
-    mend = f"write both anew: python -m aullava.training.decision {checkpoint}"
+    mend = f"write both anew: python -m aullava.checkpoint.decision {checkpoint}"
     if found != list(_DECISION):
         raise ValueError(f"checkpoint {checkpoint} holds {found[0]} without its twin: {mend}")
     config, decision = _read(checkpoint / "config.json"), _read(checkpoint / "decision.json")

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from aullava import release
-from aullava.release import REMOTE_FILES, assemble, embedded_checkpoint, left_files
+from aullava.checkpoint import layout as release
+from aullava.checkpoint.layout import REMOTE_FILES, assemble, embedded_checkpoint, left_files
 
 from tiny import make_tiny_checkpoint
 
@@ -327,7 +327,7 @@ def test_decision_files_from_before_the_calibration_are_refused(calibration, tem
     source = with_decision_files(make_tiny_checkpoint(tmp_path / "training"), calibration, temperature)
     with pytest.raises(ValueError, match=said) as refused:
         assemble(source, tmp_path / "hub")
-    assert "aullava.training.decision" in str(refused.value)
+    assert "aullava.checkpoint.decision" in str(refused.value)
     assert os.listdir(tmp_path) == ["training"]
 
 
@@ -348,6 +348,6 @@ def test_files_of_the_decision_api_made_for_another_prompt_are_refused(changed, 
     (source / "decision.json").write_text(json.dumps(written))
     assemble(source, tmp_path / "fits")
     (source / "config.json").write_text(json.dumps(config | changed))
-    with pytest.raises(ValueError, match=f"was made for {next(iter(changed))}.*aullava.training.decision"):
+    with pytest.raises(ValueError, match=f"was made for {next(iter(changed))}.*aullava.checkpoint.decision"):
         assemble(source, tmp_path / "hub")
     assert not (tmp_path / "hub").exists()

@@ -18,8 +18,8 @@ from aullava.configuration_aullava import AULlavaConfig
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.plan_aullava import compile_plan
 from aullava.processing_aullava import AULlavaProcessor
-from aullava.release import assemble, embedded_checkpoint
-from aullava.training.decision import SETTINGS, TEMPLATE, decision_files, write_decision_files
+from aullava.checkpoint.layout import assemble, embedded_checkpoint
+from aullava.checkpoint.decision import SETTINGS, TEMPLATE, decision_files, write_decision_files
 from aullava.training.model.scratch import build_config, build_processor
 from aullava.training.run.saving import save_checkpoint
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from aullava.recognition.load import load_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 
 from tiny import make_tiny_checkpoint
 

@@ -1,6 +1,6 @@
 """decision.json and decision_template.jinja, with which stock transformers reads what mode "parallel" reads.
 
-    python -m aullava.training.decision FOLDER    writes both into a checkpoint, anew after its calibration has changed
+    python -m aullava.checkpoint.decision FOLDER    writes both into a checkpoint, anew after its calibration has changed
 
 transformers' decision API (`pipeline("decision")`, POST /v1/systemone of `transformers serve`) renders a request into a prompt
 with marks and reads the probabilities of given labels before each mark, in one pass and without this project's code:
@@ -44,7 +44,7 @@ TYPES = {OCCURRENCE: "noul", INTENSITY: "score"}  # what the decision API calls 
 _GRAY = Image.new("RGB", (64, 64), "gray")
 
 _HEAD = """\
-{#- Written by training/decision.py, and not by hand. One prompt for all questions of a request; the picture is the state:
+{#- Written by checkpoint/decision.py, and not by hand. One prompt for all questions of a request; the picture is the state:
     {"state": "face", "assets": {"face": picture}, "questions": {"AU1": {"type": "noul"}, "AU12": {"type": "noul"}}} -#}
 """
 # Behind the data that `_template` writes: prompt, units, scales.
