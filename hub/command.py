@@ -9,13 +9,13 @@ from PIL import Image
 from safetensors import SafetensorError
 
 from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.hub.adapters import is_adapters, merge
+from aullava.hub.merge import is_adapters, merge
 from aullava.hub.card import plain_card
 from aullava.hub.push import push
 from aullava.hub.results import card_with, leaderboard_file, read_report
 from aullava.hub.shards import MAX_SHARD_SIZE, check_size, split_weights
 from aullava.hub.terms import check_terms
-from aullava.hub.texts import check_text, check_texts
+from aullava.hub.secrets import check_text, check_texts
 from aullava.checkpoint.weights import check_weights
 from aullava.common.upload import PushError, PushRefused, check_name
 from aullava.checkpoint.layout import (

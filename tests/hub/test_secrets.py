@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from aullava.hub.texts import check_texts
+from aullava.hub.secrets import check_texts
 
 PLACE = "/" + "home/x"
 
