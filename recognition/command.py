@@ -15,10 +15,10 @@ from aullava.recognition.frames import frame_count
 from aullava.recognition.inputs import Failure, Source
 from aullava.recognition.preparation import Job, prepare
 from aullava.recognition.results import Results, counted
-from aullava.recognition.run import Block, read_units
-from aullava.recognition.shards import Shard, join, open_shared
+from aullava.recognition.pipeline import Block, read_units
+from aullava.recognition.processes import Shard, join, open_shared
 from aullava.recognition.store import Store, fill
-from aullava.recognition.units import START, Position, Unit
+from aullava.recognition.work import START, Position, Unit
 
 ALL_READ, SOME_FAILED = 0, 1
 _MOST_NOTES = 20  # told on the terminal; the sidecar has all

@@ -20,18 +20,18 @@ from aullava.recognition.arguments import Request
 from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Inputs, collect
 from aullava.checkpoint.load import load_checkpoint
-from aullava.recognition.outputs import Target
-from aullava.recognition.run import ReadSettings, read_units
-from aullava.recognition.series.activity import pairs_path
-from aullava.recognition.series.baseline import AUTO, neutral_of, read_neutral
-from aullava.recognition.series.smoothing import Smoothing
-from aullava.recognition.series.transform import Transform
+from aullava.recognition.writers import Target
+from aullava.recognition.pipeline import ReadSettings, read_units
+from aullava.analysis.activity import pairs_path
+from aullava.analysis.baseline import AUTO, neutral_of, read_neutral
+from aullava.analysis.smoothing import Smoothing
+from aullava.analysis.transform import Transform
 from aullava.recognition.served import ServedModel
-from aullava.recognition.shards import Shard
+from aullava.recognition.processes import Shard
 from aullava.recognition.sidecar import sidecar_path
 from aullava.recognition.store import working_folder
 from aullava.recognition.tables import Layout
-from aullava.recognition.units import START, Unit, units_of
+from aullava.recognition.work import START, Unit, units_of
 from aullava.checkpoint.layout import embedded_checkpoint
 
 # Options that change no row: two runs that differ in them may go on with each other's work.
@@ -168,7 +168,7 @@ def _check_flags(request: Request, protocols: tuple[Protocol, ...]) -> None:
     if request.blendshapes and not any(set(protocol.units) & set(FEAFA_UNITS) for protocol in protocols):
         raise ValueError("--blendshapes are made of FEAFA's values: add --protocol feafa")
     if request.plot:
-        import aullava.recognition.series.plots  # noqa: F401 (says what to install where its libraries are missing)
+        import aullava.analysis.plots  # noqa: F401 (says what to install where its libraries are missing)
     _check_series_flags(request, protocols)
 
 

@@ -9,12 +9,12 @@ from rich.table import Table
 
 from aullava.common.files import replace_file
 from aullava.recognition.inputs import Failure
-from aullava.recognition.outputs import CsvLines, write_table
+from aullava.recognition.writers import CsvLines, write_table
 from aullava.recognition.overlay import write_overlays
 from aullava.recognition.preparation import Job
 from aullava.recognition.rows import FaceRow
-from aullava.recognition.series.activity import activity, activity_table, co_occurrence, pairs_path, write_frame
-from aullava.recognition.series.blendshapes import NOT_READ, to_blendshapes
+from aullava.analysis.activity import activity, activity_table, co_occurrence, pairs_path, write_frame
+from aullava.analysis.blendshapes import NOT_READ, to_blendshapes
 from aullava.recognition.sidecar import Circumstances, sidecar_path, write_sidecar
 from aullava.recognition.summary import Summary
 
@@ -136,7 +136,7 @@ class Results:
                 if name in films and asked.summary:
                     together.append(co_occurrence(table))
                 if name in films and asked.plot:
-                    from aullava.recognition.series.plots import write_plots
+                    from aullava.analysis.plots import write_plots
 
                     plots.extend(write_plots(table, asked.plot, names.stem(name)))
                 yield table

@@ -33,7 +33,7 @@ from aullava.checkpoint.identity import CheckpointIdentity
 from aullava.common.versions import library_versions, package_version
 from aullava.detection.framing import Framing
 from aullava.common.files import replace_file
-from aullava.recognition.outputs import Target
+from aullava.recognition.writers import Target
 from aullava.recognition.summary import Summary
 from aullava.recognition.tables import Layout
 

@@ -28,8 +28,8 @@ from aullava.common.files import printable, replace_file
 from aullava.recognition.inputs import Failure
 from aullava.recognition.lines import line_of, row_of
 from aullava.recognition.rows import FaceRow
-from aullava.recognition.run import Block, ReadSettings, read_units
-from aullava.recognition.units import Position, Unit
+from aullava.recognition.pipeline import Block, ReadSettings, read_units
+from aullava.recognition.work import Position, Unit
 
 _FORMAT = 2  # of the files
 _SAVE_EVERY_S = 1.0  # of work that may be lost to a kill; writing after every block would slow down fast devices

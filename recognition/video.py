@@ -11,8 +11,8 @@ from aullava.detection.detector import Detector
 from aullava.video.decode import VideoReadError
 from aullava.recognition.inputs import Source
 from aullava.recognition.rows import FaceRow
-from aullava.recognition.run import ReadSettings, read_units
-from aullava.recognition.units import START, Unit
+from aullava.recognition.pipeline import ReadSettings, read_units
+from aullava.recognition.work import START, Unit
 
 
 def recognize_video(

@@ -80,7 +80,7 @@ def watch(
 
 def plot_files(rows: list[FaceRow], protocol: Protocol, folder: Path) -> list[Path]:
     """The course of each face over time as PNG files."""
-    from aullava.recognition.series.plots import write_plots  # brings matplotlib and plotly, seconds of every start
+    from aullava.analysis.plots import write_plots  # brings matplotlib and plotly, seconds of every start
 
     pictures = []
     for path in write_plots(Layout((protocol,)).frame(rows), folder, "plot"):

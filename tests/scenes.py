@@ -8,8 +8,8 @@ from PIL import Image
 from aullava.action_units import resolve_protocol
 from aullava.detection.crop import FaceBox, crop_face
 from aullava.recognition.inputs import Source
-from aullava.recognition.run import ReadSettings
-from aullava.recognition.units import START, units_of
+from aullava.recognition.pipeline import ReadSettings
+from aullava.recognition.work import START, units_of
 
 from trees.videos import write_video
 

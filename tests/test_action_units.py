@@ -408,7 +408,7 @@ def test_one_entry_adds_a_scale(monkeypatch, scale, text, first_present):
     from aullava.dataset_builder.schema import value_column
     from aullava.evaluation.predictions import Predictions
     from aullava.evaluation.scores import views
-    from aullava.recognition.series.columns import value_columns
+    from aullava.analysis.columns import value_columns
     from aullava.recognition.tables import Layout
 
     monkeypatch.setitem(SCALES, scale.name, scale)

@@ -14,7 +14,7 @@ from PIL import Image
 from aullava.action_units import PROTOCOLS
 from aullava.cli import main
 from aullava.recognition import results
-from aullava.recognition.outputs import write_table
+from aullava.recognition.writers import write_table
 from aullava.recognition.tables import Layout
 
 from tiny import make_tiny_checkpoint

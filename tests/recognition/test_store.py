@@ -16,9 +16,9 @@ from aullava.readout_aullava import AUReading
 from aullava.recognition.inputs import Failure, Source
 from aullava.recognition.lines import line_of, row_of
 from aullava.recognition.rows import FaceRow
-from aullava.recognition.run import Block, read_units
+from aullava.recognition.pipeline import Block, read_units
 from aullava.recognition.store import Store, fill, working_folder
-from aullava.recognition.units import Position, units_of
+from aullava.recognition.work import Position, units_of
 
 from scenes import save_pictures, save_video, settings_for, sources_of
 from tiny import tiny_model

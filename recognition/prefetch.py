@@ -23,7 +23,7 @@ from aullava.recognition.faces import find_faces
 from aullava.recognition.frames import read_frames
 from aullava.recognition.inputs import Failure
 from aullava.recognition.rows import Frame
-from aullava.recognition.units import Position, Unit
+from aullava.recognition.work import Position, Unit
 
 _BYTES_AHEAD = 256 * 2**20  # of pictures and crops that wait; a hundred frames of 1280 x 720
 _PATIENCE_S = 5.0

@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 
 from aullava.action_units import OCCURRENCE
-from aullava.recognition.series.columns import as_column, as_floats, value_columns
-from aullava.recognition.series.samples import runs, series_of
+from aullava.analysis.columns import as_column, as_floats, value_columns
+from aullava.analysis.samples import runs, series_of
 
 MEDIAN, SAVGOL = "median", "savgol"
 

@@ -22,8 +22,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from aullava.common.files import printable, replace_file
-from aullava.recognition.series.columns import ValueColumn, as_floats, value_columns
-from aullava.recognition.series.samples import Series, runs, series_of
+from aullava.analysis.columns import ValueColumn, as_floats, value_columns
+from aullava.analysis.samples import Series, runs, series_of
 
 MIN_DURATION = 0.1
 

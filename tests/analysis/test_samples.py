@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aullava.recognition.series.columns import as_floats
-from aullava.recognition.series.samples import runs, series_of
+from aullava.analysis.columns import as_floats
+from aullava.analysis.samples import runs, series_of
 
 
 def test_each_face_has_a_slot_a_sample_from_its_first_to_its_last(table_of):

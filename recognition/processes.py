@@ -14,7 +14,7 @@ import torch
 from torch import distributed
 
 from aullava.recognition.store import Store
-from aullava.recognition.units import Position, Unit
+from aullava.recognition.work import Position, Unit
 
 _PATIENCE = timedelta(days=30)  # one process may have a far longer share than another
 _DONE, _FAILED = -1, -2

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from aullava.common.files import printable, replace_file
-from aullava.recognition.series.columns import ValueColumn, as_floats, value_columns
-from aullava.recognition.series.samples import Series, runs, series_of
+from aullava.analysis.columns import ValueColumn, as_floats, value_columns
+from aullava.analysis.samples import Series, runs, series_of
 
 try:
     import plotly.graph_objects as go

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from aullava.recognition.series.columns import as_floats
+from aullava.analysis.columns import as_floats
 
 _NO_ROW = -1
 

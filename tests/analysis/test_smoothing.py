@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.signal import savgol_filter
 
-from aullava.recognition.series.columns import as_floats
-from aullava.recognition.series.smoothing import Smoothing, smooth
+from aullava.analysis.columns import as_floats
+from aullava.analysis.smoothing import Smoothing, smooth
 
 
 def smoothed(table, how, column="AU01_r"):
@@ -95,7 +95,7 @@ def test_savgol_is_not_for_occurrences(table_of):
 
 
 def test_savgol_without_scipy_says_what_to_install_before_anything_is_read(monkeypatch):
-    monkeypatch.setattr("aullava.recognition.series.smoothing.find_spec", lambda name: None)
+    monkeypatch.setattr("aullava.analysis.smoothing.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'au-llava\[series\]'"):
         Smoothing("savgol", 3, 1).check(["intensity"])
     Smoothing("median", 3).check(["intensity"])

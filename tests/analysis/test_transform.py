@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from aullava.recognition.series.columns import as_floats
-from aullava.recognition.series.smoothing import Smoothing
-from aullava.recognition.series.transform import Transform
+from aullava.analysis.columns import as_floats
+from aullava.analysis.smoothing import Smoothing
+from aullava.analysis.transform import Transform
 
 
 def test_the_baseline_comes_first_and_notes_name_the_input(table_of):

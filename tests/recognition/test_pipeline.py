@@ -14,8 +14,8 @@ from aullava.action_units import PROTOCOLS
 from aullava.detection.detector import NoDetector
 from aullava.recognition.frames import read_frames
 from aullava.recognition.inputs import Source
-from aullava.recognition.run import ReadSettings, read_units
-from aullava.recognition.units import START, units_of
+from aullava.recognition.pipeline import ReadSettings, read_units
+from aullava.recognition.work import START, units_of
 
 from scenes import UNITS, TwoFacesInLight, save_pictures, save_video, settings_for, sources_of, work_on
 from tiny import tiny_model
@@ -290,14 +290,14 @@ def test_frames_without_a_face_do_not_pile_up(checkpoint, tmp_path):
 
 def test_large_crops_do_not_pile_up(checkpoint, pictures, monkeypatch):
     picture = 4 * 48 * 64
-    monkeypatch.setattr("aullava.recognition.run._BLOCK_BYTES", 2 * picture)
+    monkeypatch.setattr("aullava.recognition.pipeline._BLOCK_BYTES", 2 * picture)
     blocks = list(read_units(work_on(pictures, 6), settings_for(checkpoint, NoDetector(), batch_size=6)))
     assert [block.frames for block in blocks] == [2, 2, 2]
 
 
 def test_large_pictures_wait_until_there_is_room(checkpoint, tmp_path, monkeypatch):
     # Room for three frames before their faces are found, when they take 3 bytes a pixel; with their crops they take more.
-    monkeypatch.setattr("aullava.recognition.ahead._BYTES_AHEAD", 3 * 3 * 48 * 64)
+    monkeypatch.setattr("aullava.recognition.prefetch._BYTES_AHEAD", 3 * 3 * 48 * 64)
     film, detector = save_video(tmp_path / "film.avi", 30), CountingDetector()
     detector.crop = lambda image, box: image
     blocks = read_units(work_on([film], 20), settings_for(checkpoint, detector, batch_size=20))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from aullava.recognition.series.activity import activity, activity_table, co_occurrence, write_frame
+from aullava.analysis.activity import activity, activity_table, co_occurrence, write_frame
 
 
 def one_unit(table, **options):

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from plotly.io import to_html
 
-from aullava.recognition.series.columns import as_floats, value_columns
-from aullava.recognition.series.plots import draw_html, draw_png, write_plots
-from aullava.recognition.series.samples import series_of
+from aullava.analysis.columns import as_floats, value_columns
+from aullava.analysis.plots import draw_html, draw_png, write_plots
+from aullava.analysis.samples import series_of
 
 
 def shown(table):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from aullava.action_units import PROTOCOLS, Protocol, unit
 from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.recognition import outputs
+from aullava.recognition import writers as outputs
 from aullava.checkpoint.load import load_checkpoint
-from aullava.recognition.outputs import Target, write_table
+from aullava.recognition.writers import Target, write_table
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout
 from aullava.checkpoint.layout import embedded_checkpoint

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from aullava.recognition.series.baseline import subtract_baseline
-from aullava.recognition.series.smoothing import Smoothing, smooth
+from aullava.analysis.baseline import subtract_baseline
+from aullava.analysis.smoothing import Smoothing, smooth
 
 
 @dataclass

@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from aullava.common.files import printable
-from aullava.recognition.series.columns import as_column, as_floats, value_columns
-from aullava.recognition.series.samples import series_of
+from aullava.analysis.columns import as_column, as_floats, value_columns
+from aullava.analysis.samples import series_of
 
 AUTO = "auto"
 NEUTRAL_SHARE = 0.1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aullava.action_units import FEAFA_UNITS, PROTOCOLS
-from aullava.recognition.series.blendshapes import ARKIT, NOT_READ, to_blendshapes
+from aullava.analysis.blendshapes import ARKIT, NOT_READ, to_blendshapes
 
 # As Apple documents ARFaceAnchor.BlendShapeLocation.
 APPLE = """

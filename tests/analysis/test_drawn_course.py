@@ -7,11 +7,11 @@ from aullava.action_units import PROTOCOLS
 from aullava.dataset_builder.corpora.procedural import Identity, Scene, draw_face
 from aullava.checkpoint.load import load_checkpoint
 from aullava.recognition.rows import FaceRow
-from aullava.recognition.series.activity import activity
-from aullava.recognition.series.blendshapes import to_blendshapes
-from aullava.recognition.series.columns import as_floats
-from aullava.recognition.series.smoothing import Smoothing
-from aullava.recognition.series.transform import Transform
+from aullava.analysis.activity import activity
+from aullava.analysis.blendshapes import to_blendshapes
+from aullava.analysis.columns import as_floats
+from aullava.analysis.smoothing import Smoothing
+from aullava.analysis.transform import Transform
 from aullava.recognition.tables import Layout
 from aullava.checkpoint.layout import embedded_checkpoint
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from aullava.recognition.inputs import Source
-from aullava.recognition.shards import Shard, _owners, join, open_shared
+from aullava.recognition.processes import Shard, _owners, join, open_shared
 from aullava.recognition.store import Store, fill
-from aullava.recognition.units import units_of
+from aullava.recognition.work import units_of
 
 import forked
 from scenes import save_pictures, save_video, settings_for, sources_of
@@ -16,9 +16,9 @@ from tiny import tiny_model
 SCRIPT = """
 import sys
 from pathlib import Path
-from aullava.recognition.shards import join, open_shared
+from aullava.recognition.processes import join, open_shared
 from aullava.recognition.store import fill
-from aullava.recognition.units import units_of
+from aullava.recognition.work import units_of
 from scenes import settings_for, sources_of
 from tiny import tiny_model
 

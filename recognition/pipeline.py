@@ -19,11 +19,11 @@ from aullava.action_units import Protocol
 from aullava.detection.detector import Detector
 from aullava.detection.tracking import Tracker
 from aullava.readout_aullava import AUReading
-from aullava.recognition.ahead import Choice, Step, steps_ahead
+from aullava.recognition.prefetch import Choice, Step, steps_ahead
 from aullava.recognition.faces import number_faces
 from aullava.recognition.inputs import Failure
 from aullava.recognition.rows import NO_FACE_ID, Face, FaceRow, Frame, contradictions_of
-from aullava.recognition.units import Position, Unit
+from aullava.recognition.work import Position, Unit
 
 _BLOCK_BYTES = 512 * 2**20  # of crops; thirty faces that fill a picture of 2160 lines
 _FRAMES_A_FACE = 4  # frames in a block for each face that it may hold, so that long films without faces do not pile up

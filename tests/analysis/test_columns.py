@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aullava.action_units import PROTOCOLS, Protocol
-from aullava.recognition.series.columns import as_column, value_columns
+from aullava.analysis.columns import as_column, value_columns
 from aullava.recognition.tables import Layout
 
 
