@@ -211,8 +211,8 @@ def _draw(args: argparse.Namespace, chosen: dict) -> list[Path]:
 
         chosen["library"] = load_library(args.assets)
     else:
-        from aullava.dataset_builder.corpora.procedural.film import write_film
-        from aullava.dataset_builder.corpora.procedural.sheets import write_faces, write_sheets
+        from aullava.dataset_builder.synthetic.drawn.film import write_film
+        from aullava.dataset_builder.synthetic.drawn.sheets import write_faces, write_sheets
     if args.film:
         people = {"people": chosen.pop("count")} if "count" in chosen else {}
         return write_film(args.out_dir, **chosen, **people)

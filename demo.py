@@ -27,7 +27,7 @@ from rich.table import Table
 
 from aullava import cli
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.corpora.procedural import DrawnFace, sample_face
+from aullava.dataset_builder.synthetic.drawn import DrawnFace, sample_face
 from aullava.recognition.comparison import draw_comparison
 from aullava.checkpoint.layout import assemble, embedded_checkpoint
 

@@ -12,7 +12,7 @@ import cv2
 from reporting import report
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 
 SIZES = (96, 256)
 

@@ -43,8 +43,8 @@ from PIL import Image
 from reporting import report
 
 from aullava.action_units import INTENSITY, SCALES, Protocol
-from aullava.dataset_builder.corpora.procedural import DrawnFace, sample_face
-from aullava.dataset_builder.corpora.procedural.actions import PARTS
+from aullava.dataset_builder.synthetic.drawn import DrawnFace, sample_face
+from aullava.dataset_builder.synthetic.drawn.actions import PARTS
 from aullava.evaluation.agreement import Agreement, agreement, decisions_of
 from aullava.evaluation.calibrate import (
     Fit,

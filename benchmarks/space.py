@@ -49,7 +49,7 @@ SHAPES = (
 
 def draw_pictures(folder: Path) -> list[Path]:
     """Drawn faces in pictures of several sizes."""
-    from aullava.dataset_builder.corpora.procedural import sample_face
+    from aullava.dataset_builder.synthetic.drawn import sample_face
 
     paths = []
     for number, (side, across, down) in enumerate(SHAPES):

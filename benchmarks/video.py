@@ -56,7 +56,7 @@ class Benchmark:
         self._flags += ["--min-face", str(given.min_face), "--framing", f"margin={given.margin}"]
 
     def film(self, name: str, seconds: float, seed: int = 0) -> Path:
-        from aullava.dataset_builder.corpora.procedural.film import write_film
+        from aullava.dataset_builder.synthetic.drawn.film import write_film
 
         say(f"drawing {seconds:g} s of film: {name}")
         return write_film(self.folder / name, seconds, RATE, PEOPLE, seed)[0]

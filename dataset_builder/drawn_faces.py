@@ -11,8 +11,8 @@ from datasets import Dataset
 from PIL import Image
 
 from aullava.action_units import ACTION_UNITS, PROTOCOLS
-from aullava.dataset_builder.corpora.procedural import DrawnFace, sample_face
-from aullava.dataset_builder.corpora.procedural.sampling import STYLES
+from aullava.dataset_builder.synthetic.drawn import DrawnFace, sample_face
+from aullava.dataset_builder.synthetic.drawn.sampling import STYLES
 from aullava.dataset_builder.turns import FormatMix, make_turn
 
 # The FACS units that some protocol asks, in numerical order: what a row with a random list of units chooses from.

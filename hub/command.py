@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from safetensors import SafetensorError
 
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.hub.merge import is_adapters, merge
 from aullava.hub.card import plain_card
 from aullava.hub.push import push

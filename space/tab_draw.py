@@ -8,9 +8,9 @@ import gradio as gr
 import numpy as np
 
 from aullava.action_units import ACTION_UNITS, Protocol
-from aullava.dataset_builder.corpora.procedural import ACTIONS, DrawnFace, Scene, draw_face
-from aullava.dataset_builder.corpora.procedural.actions import SIDED_CODES
-from aullava.dataset_builder.corpora.procedural.samples import describe_face
+from aullava.dataset_builder.synthetic.drawn import ACTIONS, DrawnFace, Scene, draw_face
+from aullava.dataset_builder.synthetic.drawn.actions import SIDED_CODES
+from aullava.dataset_builder.synthetic.drawn.samples import describe_face
 from aullava.readout_aullava import AUReading
 from aullava.recognition.rows import FaceRow
 from aullava.space.asking import (

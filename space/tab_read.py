@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.image_aullava import load_image
 from aullava.space.asking import LONGEST_NAME, MODEL_QUEUE, OWN_SCALE, checked, reading_controls, told_to_visitor
 from aullava.space.panels import SPEAK, boxed_picture, faces_panel

@@ -13,7 +13,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from aullava.action_units import Protocol
-from aullava.dataset_builder.corpora.procedural.film import write_film
+from aullava.dataset_builder.synthetic.drawn.film import write_film
 from aullava.video.container import VideoReadError
 from aullava.recognition.overlay_video import survey, write_overlay_video
 from aullava.recognition.rows import FaceRow

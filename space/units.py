@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, ActionUnit, FeafaUnit, unit
-from aullava.dataset_builder.corpora.procedural import ACTIONS, DrawnFace, Identity, Scene, draw_face
-from aullava.dataset_builder.corpora.procedural.labels import strength_of
+from aullava.dataset_builder.synthetic.drawn import ACTIONS, DrawnFace, Identity, Scene, draw_face
+from aullava.dataset_builder.synthetic.drawn.labels import strength_of
 
 # Heading on the page -> the regions of `action_units` that it holds, from the top of the face to its bottom.
 PARTS_OF_FACE = {

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.checkpoint.load import load_checkpoint
 from aullava.checkpoint.layout import embedded_checkpoint, left_files
 

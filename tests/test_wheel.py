@@ -104,7 +104,7 @@ def test_the_installed_command_reads_a_face(site, tmp_path):
     code = """
 from PIL import Image
 from aullava.cli import main
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 Image.fromarray(sample_face("test", 0).image_HWC).save("face.png")
 sys.exit(main(["recognize", "face.png", "--faces", "none", "--out", "readings.csv"]))
 """

@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from aullava.dataset_builder.corpora.procedural.actions import PARTS
-from aullava.dataset_builder.corpora.procedural.renderer import DrawnFace, draw_face
-from aullava.dataset_builder.corpora.procedural.samples import describe_face
-from aullava.dataset_builder.corpora.procedural.scene import MAX_PITCH, MAX_ROLL, MAX_YAW, Scene
+from aullava.dataset_builder.synthetic.drawn.actions import PARTS
+from aullava.dataset_builder.synthetic.drawn.renderer import DrawnFace, draw_face
+from aullava.dataset_builder.synthetic.drawn.samples import describe_face
+from aullava.dataset_builder.synthetic.drawn.scene import MAX_PITCH, MAX_ROLL, MAX_YAW, Scene
 
 SHIFTS: dict[str, tuple[float, ...]] = {
     "yaw": (1.5, 2.0, 2.5),  # times the largest of training, 17 degrees

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.corpora.procedural import Identity, Scene, draw_face
+from aullava.dataset_builder.synthetic.drawn import Identity, Scene, draw_face
 from aullava.checkpoint.load import load_checkpoint
 from aullava.recognition.rows import FaceRow
 from aullava.analysis.activity import activity

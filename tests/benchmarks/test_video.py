@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from aullava.dataset_builder.corpora.procedural.film import write_film
+from aullava.dataset_builder.synthetic.drawn.film import write_film
 
 from checkout import ROOT
 

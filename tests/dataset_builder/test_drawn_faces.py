@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aullava.action_units import PROTOCOLS, Protocol, parse
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.dataset_builder.drawn_faces import ASKED_UNITS, DrawnFaceArguments, drawn_faces, format_mix
 
 

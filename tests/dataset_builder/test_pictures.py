@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aullava.dataset_builder.corpora.procedural import Scene, draw_face
-from aullava.dataset_builder.corpora.procedural.sheets import sheet_identity
+from aullava.dataset_builder.synthetic.drawn import Scene, draw_face
+from aullava.dataset_builder.synthetic.drawn.sheets import sheet_identity
 from aullava.dataset_builder.pictures import PictureOptions, PictureReader
 from aullava.dataset_builder.records import Drawing, ImageFile, VideoFrame
 from aullava.detection.framing import Framing

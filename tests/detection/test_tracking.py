@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.detection.framing import Framing, make_detector
 from aullava.detection.crop import FaceBox
 from aullava.detection.tracking import Tracker

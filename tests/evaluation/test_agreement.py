@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from aullava.action_units import ACTION_UNITS, CONTINUOUS, INTENSITY, OCCURRENCE, PROTOCOLS, Protocol, level_of
-from aullava.dataset_builder.corpora.procedural.labels import values_of
-from aullava.dataset_builder.corpora.procedural.samples import describe_face
+from aullava.dataset_builder.synthetic.drawn.labels import values_of
+from aullava.dataset_builder.synthetic.drawn.samples import describe_face
 from aullava.evaluation.agreement import (
     agreement,
     decisions_of,

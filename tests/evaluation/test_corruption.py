@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aullava.dataset_builder.corpora.procedural import Identity, Scene, draw_face, sample_face
+from aullava.dataset_builder.synthetic.drawn import Identity, Scene, draw_face, sample_face
 from aullava.evaluation.corruption import KINDS, corrupt, corruption_losses
 
 RANDOM = ("noise", "brightness", "occlude_eyes", "occlude_mouth", "rotation")

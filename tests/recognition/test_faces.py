@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.detection.framing import Framing, make_detector
 from aullava.detection.crop import FaceBox
 from aullava.detection.detector import NoDetector

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.image_aullava import ImageReadError
 from aullava.video.decode import VideoFrames, VideoReadError
 from aullava.recognition.frames import _Choice, _webcam_frames, frame_count, read_frames

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.video.decode import VideoReadError
 from aullava.recognition.video import recognize_video
 

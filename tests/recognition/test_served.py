@@ -20,7 +20,7 @@ from PIL import Image
 
 from aullava.action_units import OCCURRENCE, PROTOCOLS, Protocol, resolve_protocol
 from aullava.cli import main
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.checkpoint.load import load_checkpoint
 from aullava.recognition.served import ServedModel
 from aullava.checkpoint.layout import assemble, embedded_checkpoint

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aullava.action_units import PROTOCOLS, Protocol, unit
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.recognition import writers as outputs
 from aullava.checkpoint.load import load_checkpoint
 from aullava.recognition.writers import Target, write_table

@@ -17,8 +17,8 @@ from PIL import Image
 
 from aullava.action_units import PROTOCOLS
 from aullava.cli import main
-from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.dataset_builder.corpora.procedural.film import write_film
+from aullava.dataset_builder.synthetic.drawn import sample_face
+from aullava.dataset_builder.synthetic.drawn.film import write_film
 from aullava.space.tab_batch import MOST_FILES
 
 ENDPOINTS = {"/read_face", "/read_batch", "/read_video", "/draw_face", "/protocols"}

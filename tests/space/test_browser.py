@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from PIL import Image
 
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.space.tab_draw import drawn
 
 playwright = pytest.importorskip("playwright.sync_api")

@@ -15,8 +15,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.dataset_builder.corpora.procedural.film import write_film
+from aullava.dataset_builder.synthetic.drawn import sample_face
+from aullava.dataset_builder.synthetic.drawn.film import write_film
 from aullava.space.app import SESSIONS, build_demo, launch_options
 from aullava.space.asking import told_to_visitor
 from aullava.space.tab_read import examples

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, PROTOCOLS
-from aullava.dataset_builder.corpora.procedural import ACTIONS
+from aullava.dataset_builder.synthetic.drawn import ACTIONS
 from aullava.space.tab_draw import GROUPS, PRESETS
 from aullava.space.units import actions_of, atlas_css, drawable, example, muscle_of, part_of_face, spots
 
@@ -67,7 +67,7 @@ def test_the_style_sheet_holds_every_example_and_no_address_elsewhere():
 
 
 def test_every_action_has_a_slider_and_presets_move_sliders():
-    from aullava.dataset_builder.corpora.procedural.actions import SIDED_CODES
+    from aullava.dataset_builder.synthetic.drawn.actions import SIDED_CODES
 
     moved = [
         code + side for codes in GROUPS.values() for code in codes for side in ("LR" if code in SIDED_CODES else [""])

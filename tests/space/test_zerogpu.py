@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.space import zerogpu
 from aullava.space.app import build_demo
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datasets import Dataset
 
 from aullava.checkpoint.training_record import training_record
-from aullava.dataset_builder.corpora.drawn import ProceduralReader
+from aullava.dataset_builder.corpora.procedural import ProceduralReader
 from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.dataset_builder.seen import earlier_people

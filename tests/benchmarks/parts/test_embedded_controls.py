@@ -8,10 +8,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.corpora.procedural import Scene, sample_face
-from aullava.dataset_builder.corpora.procedural.actions import PARTS
-from aullava.dataset_builder.corpora.procedural.labels import strength_of
-from aullava.dataset_builder.corpora.procedural.scene import MAX_PITCH, MAX_ROLL, MAX_YAW
+from aullava.dataset_builder.synthetic.drawn import Scene, sample_face
+from aullava.dataset_builder.synthetic.drawn.actions import PARTS
+from aullava.dataset_builder.synthetic.drawn.labels import strength_of
+from aullava.dataset_builder.synthetic.drawn.scene import MAX_PITCH, MAX_ROLL, MAX_YAW
 
 from checkout import ROOT
 

@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 from aullava.action_units import CONTINUOUS, PROTOCOLS, Protocol, question
-from aullava.dataset_builder.corpora.procedural import sample_face
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.checkpoint.load import load_checkpoint
 from aullava.checkpoint.layout import embedded_checkpoint
 

@@ -14,10 +14,10 @@ from torch import nn
 from transformers import Trainer, TrainingArguments
 
 from aullava.action_units import FEAFA_UNITS, PROTOCOLS, Protocol, parse
-from aullava.dataset_builder.corpora.procedural import Identity, Scene, draw_face, sample_face
-from aullava.dataset_builder.corpora.procedural import geometry as shapes
-from aullava.dataset_builder.corpora.procedural.canvas import Canvas
-from aullava.dataset_builder.corpora.procedural.labels import values_of
+from aullava.dataset_builder.synthetic.drawn import Identity, Scene, draw_face, sample_face
+from aullava.dataset_builder.synthetic.drawn import geometry as shapes
+from aullava.dataset_builder.synthetic.drawn.canvas import Canvas
+from aullava.dataset_builder.synthetic.drawn.labels import values_of
 from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.dataset_builder.mirror import mirror_turn
 from aullava.dataset_builder.turns import make_description, make_turn

@@ -6,7 +6,7 @@ import torch
 import yaml
 from transformers import EvalPrediction
 
-from aullava.dataset_builder.corpora.procedural import ACTIONS
+from aullava.dataset_builder.synthetic.drawn import ACTIONS
 from aullava.training.arguments import ModelArguments
 from aullava.training.model.load import load_for_training
 from aullava.training.model.scratch import ScratchArguments, build_from_scratch, build_processor, tower_output_width

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from aullava.dataset_builder.corpora.procedural.actions import ACTIONS, PARTS
-from aullava.dataset_builder.corpora.procedural.identity import Identity
-from aullava.dataset_builder.corpora.procedural.renderer import draw_face
-from aullava.dataset_builder.corpora.procedural.samples import sample_face
-from aullava.dataset_builder.corpora.procedural.scene import Scene
+from aullava.dataset_builder.synthetic.drawn.actions import ACTIONS, PARTS
+from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.renderer import draw_face
+from aullava.dataset_builder.synthetic.drawn.samples import sample_face
+from aullava.dataset_builder.synthetic.drawn.scene import Scene
 
 SHEET_TONES = (2, 5, 7, 10)
 DOSES = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, PROTOCOLS
-from aullava.dataset_builder.corpora import drawn
-from aullava.dataset_builder.corpora.drawn import SHOWN_UNITS, ProceduralReader
-from aullava.dataset_builder.corpora.procedural import sample_face
-from aullava.dataset_builder.corpora.procedural.samples import FaceDescription
+from aullava.dataset_builder.corpora import procedural as drawn
+from aullava.dataset_builder.corpora.procedural import SHOWN_UNITS, ProceduralReader
+from aullava.dataset_builder.synthetic.drawn import sample_face
+from aullava.dataset_builder.synthetic.drawn.samples import FaceDescription
 from aullava.dataset_builder.errors import CorpusError
 
 from trees.procedural import OPTIONS, make

@@ -6,15 +6,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aullava.action_units import Protocol
-from aullava.dataset_builder.corpora.procedural import geometry, head, lower_face, mouth, upper_face
-from aullava.dataset_builder.corpora.procedural.actions import resolve
-from aullava.dataset_builder.corpora.procedural.canvas import Canvas
-from aullava.dataset_builder.corpora.procedural.identity import Identity
-from aullava.dataset_builder.corpora.procedural.labels import values_of
-from aullava.dataset_builder.corpora.procedural.palette import palette_of
-from aullava.dataset_builder.corpora.procedural.regions import region_masks
-from aullava.dataset_builder.corpora.procedural.scene import Scene
-from aullava.dataset_builder.corpora.procedural.shading import light
+from aullava.dataset_builder.synthetic.drawn import geometry
+from aullava.dataset_builder.synthetic.drawn import head
+from aullava.dataset_builder.synthetic.drawn import lower_face
+from aullava.dataset_builder.synthetic.drawn import mouth
+from aullava.dataset_builder.synthetic.drawn import upper_face
+from aullava.dataset_builder.synthetic.drawn.actions import resolve
+from aullava.dataset_builder.synthetic.drawn.canvas import Canvas
+from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.labels import values_of
+from aullava.dataset_builder.synthetic.drawn.palette import palette_of
+from aullava.dataset_builder.synthetic.drawn.regions import region_masks
+from aullava.dataset_builder.synthetic.drawn.scene import Scene
+from aullava.dataset_builder.synthetic.drawn.shading import light
 
 MINIMUM_SIZE = 32
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural.actions import CONFLICTS, PARTS
+from aullava.dataset_builder.synthetic.drawn.actions import CONFLICTS, PARTS
 
 # Mean seconds of rest before an event; shorter for DISFA's twelve, so that a film of seconds shows most of them.
 _REST_OF_OFTEN, _REST_OF_SELDOM = 9.0, 45.0

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural.canvas import Canvas, ellipse, smooth
-from aullava.dataset_builder.corpora.procedural.geometry import Mouth
-from aullava.dataset_builder.corpora.procedural.identity import Identity
-from aullava.dataset_builder.corpora.procedural.palette import Palette, mix
-from aullava.dataset_builder.corpora.procedural.scene import Scene
+from aullava.dataset_builder.synthetic.drawn.canvas import Canvas, ellipse, smooth
+from aullava.dataset_builder.synthetic.drawn.geometry import Mouth
+from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.palette import Palette, mix
+from aullava.dataset_builder.synthetic.drawn.scene import Scene
 
 _HAIR_BACK = {
     "long": [(0, -1.42), (0.7, -1.3), (1.12, -0.75), (1.2, 0.1), (1.22, 0.9), (1.15, 1.75), (0.6, 1.85), (0, 1.8)],

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural.canvas import smooth
-from aullava.dataset_builder.corpora.procedural.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.canvas import smooth
+from aullava.dataset_builder.synthetic.drawn.identity import Identity
 
 EYE_X, EYE_HALF_WIDTH = 0.42, 0.215
 MOUTH_Y, MOUTH_HALF_WIDTH = 0.87, 0.37

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from aullava.dataset_builder.corpora.procedural.actions import ACTIONS, CONFLICTS, PARTS, resolve
-from aullava.dataset_builder.corpora.procedural.script import Event, strengths_at, write_script
+from aullava.dataset_builder.synthetic.drawn.actions import ACTIONS, CONFLICTS, PARTS, resolve
+from aullava.dataset_builder.synthetic.drawn.script import Event, strengths_at, write_script
 
 MINUTES = 5
 

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural.actions import ACTIONS
-from aullava.dataset_builder.corpora.procedural.canvas import FIXED_POINT_BITS, SUPERSAMPLING, Canvas, ellipse
-from aullava.dataset_builder.corpora.procedural.scene import Scene
+from aullava.dataset_builder.synthetic.drawn.actions import ACTIONS
+from aullava.dataset_builder.synthetic.drawn.canvas import FIXED_POINT_BITS, SUPERSAMPLING, Canvas, ellipse
+from aullava.dataset_builder.synthetic.drawn.scene import Scene
 
 # Ellipses (x, y, rx, ry) in face units for the subject's left side, or the midline. Areas are generous: they hold the whole change.
 _SIDED = {

@@ -12,7 +12,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural.scene import Scene
+from aullava.dataset_builder.synthetic.drawn.scene import Scene
 
 SUPERSAMPLING = 2
 FIXED_POINT_BITS = 4  # polygon corners are given to OpenCV in sixteenths of a pixel

@@ -8,17 +8,17 @@ from pathlib import Path
 from PIL import Image
 
 from aullava.action_units import ACTION_UNITS, CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE, Protocol
-from aullava.dataset_builder.corpora.procedural.actions import PARTS
-from aullava.dataset_builder.corpora.procedural.labels import values_of
-from aullava.dataset_builder.corpora.procedural.renderer import MINIMUM_SIZE
-from aullava.dataset_builder.corpora.procedural.samples import (
+from aullava.dataset_builder.synthetic.drawn.actions import PARTS
+from aullava.dataset_builder.synthetic.drawn.labels import values_of
+from aullava.dataset_builder.synthetic.drawn.renderer import MINIMUM_SIZE
+from aullava.dataset_builder.synthetic.drawn.samples import (
     IDENTITIES_PER_SPLIT,
     SPLITS,
     FaceDescription,
     describe_face,
     subject_name,
 )
-from aullava.dataset_builder.corpora.procedural.sampling import STYLES
+from aullava.dataset_builder.synthetic.drawn.sampling import STYLES
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.records import Drawing, FrameRecord

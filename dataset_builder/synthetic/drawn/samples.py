@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural.identity import Identity
-from aullava.dataset_builder.corpora.procedural.renderer import DrawnFace, draw_face
-from aullava.dataset_builder.corpora.procedural.sampling import draw_actions
-from aullava.dataset_builder.corpora.procedural.scene import Scene
+from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.renderer import DrawnFace, draw_face
+from aullava.dataset_builder.synthetic.drawn.sampling import draw_actions
+from aullava.dataset_builder.synthetic.drawn.scene import Scene
 
 IDENTITIES_PER_SPLIT = 10**9
 SPLITS = ("train", "validation", "test")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from aullava.action_units import level_of
-from aullava.dataset_builder.corpora.procedural import sampling
-from aullava.dataset_builder.corpora.procedural.actions import PARTS, resolve
-from aullava.dataset_builder.corpora.procedural.labels import strength_of
-from aullava.dataset_builder.corpora.procedural.samples import random_stream
-from aullava.dataset_builder.corpora.procedural.sampling import UNITS, draw_actions, latent_correlation
+from aullava.dataset_builder.synthetic.drawn import sampling
+from aullava.dataset_builder.synthetic.drawn.actions import PARTS, resolve
+from aullava.dataset_builder.synthetic.drawn.labels import strength_of
+from aullava.dataset_builder.synthetic.drawn.samples import random_stream
+from aullava.dataset_builder.synthetic.drawn.sampling import UNITS, draw_actions, latent_correlation
 
 FACES = 5000
 # Three standard errors of a rate of one half at 5,000 faces are 0.021; those of phi are 0.042.

@@ -7,10 +7,10 @@ Left and right are the SUBJECT'S OWN throughout: AU12L moves the corner that lie
     face.image_HWC, face.actions, face.values(protocol), face.region_masks(), face.subject, face.groups
 """
 
-from aullava.dataset_builder.corpora.procedural.actions import ACTIONS, resolve
-from aullava.dataset_builder.corpora.procedural.identity import Identity
-from aullava.dataset_builder.corpora.procedural.renderer import DrawnFace, draw_face
-from aullava.dataset_builder.corpora.procedural.samples import sample_face
-from aullava.dataset_builder.corpora.procedural.scene import Scene
+from aullava.dataset_builder.synthetic.drawn.actions import ACTIONS, resolve
+from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.renderer import DrawnFace, draw_face
+from aullava.dataset_builder.synthetic.drawn.samples import sample_face
+from aullava.dataset_builder.synthetic.drawn.scene import Scene
 
 __all__ = ["ACTIONS", "DrawnFace", "Identity", "Scene", "draw_face", "resolve", "sample_face"]

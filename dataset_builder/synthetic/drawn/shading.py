@@ -5,8 +5,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural.canvas import UNITS_PER_IMAGE, Canvas
-from aullava.dataset_builder.corpora.procedural.scene import Scene
+from aullava.dataset_builder.synthetic.drawn.canvas import UNITS_PER_IMAGE, Canvas
+from aullava.dataset_builder.synthetic.drawn.scene import Scene
 
 AMBIENT, DIFFUSE = 0.45, 0.66
 GROOVE_HEIGHT = 0.03  # face units of the deepest crease

@@ -13,7 +13,7 @@ Conventions
 from collections.abc import Mapping
 
 from aullava.action_units import CONTINUOUS, INTENSITY, Protocol, level_of
-from aullava.dataset_builder.corpora.procedural.actions import PARTS
+from aullava.dataset_builder.synthetic.drawn.actions import PARTS
 
 JAW_DROP_OF_AU26 = 0.5  # a relaxed jaw (AU26) at its strongest is half as low as a stretched one (AU27)
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural import geometry
-from aullava.dataset_builder.corpora.procedural.canvas import Canvas, ellipse, ribbon, smooth
-from aullava.dataset_builder.corpora.procedural.geometry import Eye, side_letter
-from aullava.dataset_builder.corpora.procedural.identity import Identity
-from aullava.dataset_builder.corpora.procedural.palette import Palette, mix
+from aullava.dataset_builder.synthetic.drawn import geometry
+from aullava.dataset_builder.synthetic.drawn.canvas import Canvas, ellipse, ribbon, smooth
+from aullava.dataset_builder.synthetic.drawn.geometry import Eye, side_letter
+from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.palette import Palette, mix
 
 _BROW_WIDTH = (
     np.array(

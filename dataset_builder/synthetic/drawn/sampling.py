@@ -15,7 +15,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural.actions import CONFLICTS, PARTS, resolve
+from aullava.dataset_builder.synthetic.drawn.actions import CONFLICTS, PARTS, resolve
 
 STYLES = ("mixed", "bp4d", "disfa", "uniform")
 UNITS = tuple(PARTS)

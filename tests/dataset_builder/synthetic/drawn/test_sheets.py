@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aullava.dataset_builder.corpora.procedural import ACTIONS, sample_face
-from aullava.dataset_builder.corpora.procedural.sheets import write_faces, write_sheets
+from aullava.dataset_builder.synthetic.drawn import ACTIONS, sample_face
+from aullava.dataset_builder.synthetic.drawn.sheets import write_faces, write_sheets
 
 
 def test_faces_are_written_with_their_labels(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aullava.dataset_builder.corpora.procedural.actions import ACTIONS, CONFLICTS, PARTS, complete, resolve
+from aullava.dataset_builder.synthetic.drawn.actions import ACTIONS, CONFLICTS, PARTS, complete, resolve
 
 strengths = st.dictionaries(st.sampled_from(ACTIONS), st.floats(0, 1))
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from aullava.dataset_builder.corpora.procedural.canvas import Canvas, ellipse, ribbon
-from aullava.dataset_builder.corpora.procedural.geometry import Mouth, side_letter
-from aullava.dataset_builder.corpora.procedural.palette import Palette, mix
+from aullava.dataset_builder.synthetic.drawn.canvas import Canvas, ellipse, ribbon
+from aullava.dataset_builder.synthetic.drawn.geometry import Mouth, side_letter
+from aullava.dataset_builder.synthetic.drawn.palette import Palette, mix
 
 _LIP_LINE_WIDTH = 0.022 * (1 - np.linspace(-1, 1, 25) ** 2) ** 0.4 + 0.014
 _LIFT = 0.06

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.corpora.procedural import ACTIONS, Identity, Scene, draw_face, sample_face
-from aullava.dataset_builder.corpora.procedural.actions import SIDED_CODES
+from aullava.dataset_builder.synthetic.drawn import ACTIONS, Identity, Scene, draw_face, sample_face
+from aullava.dataset_builder.synthetic.drawn.actions import SIDED_CODES
 
 # Mean absolute change in grey levels inside an action's region at full strength, over PEOPLE of all skin tones. The darkest face
 # has about half of it. Measured at the time of writing: 8.8 (AU20L) to 40 (AU4R).
