@@ -295,7 +295,7 @@ def _build(args: argparse.Namespace) -> int:
 
 def _run_build(args: argparse.Namespace) -> int:
     try:
-        from aullava.dataset_builder.export.command import Request, UsageError, build
+        from aullava.dataset_builder.publish.command import Request, UsageError, build
     except ModuleNotFoundError as error:
         if error.name not in ("datasets", "pyarrow"):
             raise

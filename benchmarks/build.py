@@ -37,11 +37,11 @@ def measure(corpus: str, data_dir: str | None, options: Sequence[str], out: Path
     Returns:
         rows, seconds, and the largest resident memory in bytes in the first and in the second half of the frames.
     """
-    from aullava.dataset_builder.export.folder import OutFolder
-    from aullava.dataset_builder.export.request import make_job
-    from aullava.dataset_builder.export.shards import plan_shards
-    from aullava.dataset_builder.export.sources import Sources
-    from aullava.dataset_builder.export.workers import Task, build_shards
+    from aullava.dataset_builder.publish.folder import OutFolder
+    from aullava.dataset_builder.publish.request import make_job
+    from aullava.dataset_builder.publish.shards import plan_shards
+    from aullava.dataset_builder.publish.sources import Sources
+    from aullava.dataset_builder.publish.workers import Task, build_shards
 
     this, done, peaks = psutil.Process(), 0, [0, 0]
 

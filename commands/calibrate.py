@@ -19,8 +19,8 @@ from aullava.checkpoint.training_record import training_record
 from aullava.common.scrub import portable_value
 from aullava.common.versions import code_version, library_versions
 from aullava.dataset_builder.corpora.registry import READERS
-from aullava.dataset_builder.leaks import person
-from aullava.dataset_builder.seen import people_record
+from aullava.dataset_builder.rows.leaks import person
+from aullava.dataset_builder.rows.seen import people_record
 from aullava.recognition.arguments import named, positive
 
 DONE = 0
@@ -209,7 +209,7 @@ def _protocols(request: Request) -> list[Protocol]:
 
 def _options(request: Request) -> dict[str, Any]:
     """Of the rows: the corpus's own, and whom the run that trained the checkpoint set aside."""
-    from aullava.dataset_builder.export.request import parse_options
+    from aullava.dataset_builder.publish.request import parse_options
 
     options = parse_options(request.corpus, request.option)
     if options.pop("split", None) not in (None, "validation"):

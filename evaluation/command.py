@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from aullava.action_units import PROTOCOLS, resolve_protocol
-from aullava.dataset_builder.export.request import parse_options
-from aullava.dataset_builder.folds import fold_names
+from aullava.dataset_builder.publish.request import parse_options
+from aullava.dataset_builder.rows.folds import fold_names
 from aullava.detection.framing import AskedFraming, without_folder
 from aullava.evaluation.record import Extras, finite, make_record, score_views
 from aullava.evaluation.report import markdown

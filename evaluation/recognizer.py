@@ -10,7 +10,7 @@ from PIL import Image
 from aullava.action_units import Protocol
 from aullava.checkpoint.identity import CheckpointIdentity, identify
 from aullava.checkpoint.training_record import training_record
-from aullava.dataset_builder.seen import refuse_seen
+from aullava.dataset_builder.rows.seen import refuse_seen
 from aullava.evaluation.rows import EvaluationRows
 from aullava.readout_aullava import AUReading
 from aullava.checkpoint.load import load_checkpoint
@@ -57,7 +57,7 @@ class Recognizer:
             A sentence for the report where it is not known who trained, else None.
 
         Raises:
-            LeakError: it has seen some of them; see dataset_builder/seen.py.
+            LeakError: it has seen some of them; see dataset_builder/rows/seen.py.
             ValueError: its training.json is damaged.
         """
         record = training_record(self.name)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aullava.action_units import SCALES
-from aullava.dataset_builder.chat_turns import KINDS, ChatMix
+from aullava.dataset_builder.chat.formats import KINDS, ChatMix
 from aullava.dataset_builder.corpora.registry import READERS, options_of, reader_class
-from aullava.dataset_builder.load import load_au_dataset
+from aullava.dataset_builder.rows.load import load_au_dataset
 from aullava.detection.framing import AskedFraming, Framing
 
 NOTHING = "-"  # stands for "no folder" and "no fold" in a list with one entry per corpus

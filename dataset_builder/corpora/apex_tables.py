@@ -16,8 +16,8 @@ from aullava.dataset_builder.corpora.code_strings import (
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.corpora.workbook import read_rows
 from aullava.dataset_builder.errors import LabelError, LayoutError
-from aullava.dataset_builder.label_text import whole_number
-from aullava.dataset_builder.records import FrameRecord, ImageFile
+from aullava.dataset_builder.corpora.label_text import whole_number
+from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
 from aullava.common.files import natural_key
 
 _DEPTH = 2  # levels below the corpus's folder in which the subjects' folders are looked for

@@ -21,7 +21,7 @@ from aullava.action_units import INTENSITY, OCCURRENCE, unit
 from aullava.dataset_builder.corpora.bp4d_labels import read_intensity, read_occurrence
 from aullava.dataset_builder.corpora.reader import CorpusReader, facs
 from aullava.dataset_builder.errors import LayoutError
-from aullava.dataset_builder.records import FrameRecord, ImageFile
+from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
 
 _INTENSITY_FOLDERS = ("AUCoding/AU_INT", "AUCoding/AU-Intensity-Codes*", "AU-Intensity-Codes*")
 _PICTURE_FOLDERS = ("Sequences*", "BP4D-training", "2D+3D", "img", "images")

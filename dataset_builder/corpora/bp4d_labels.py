@@ -17,7 +17,7 @@ from pathlib import Path
 
 from aullava.action_units import unit
 from aullava.dataset_builder.errors import LabelError
-from aullava.dataset_builder.label_text import coded_value, read_cells, whole_number
+from aullava.dataset_builder.corpora.label_text import coded_value, read_cells, whole_number
 
 NOT_CODED_CELL = (9,)
 

@@ -17,7 +17,7 @@ from aullava.action_units import INTENSITY, OCCURRENCE
 from aullava.dataset_builder.corpora.facs_files import FacsFilesReader
 from aullava.dataset_builder.corpora.frame_files import facs_rows
 from aullava.dataset_builder.corpora.reader import facs
-from aullava.dataset_builder.records import NOT_CODED
+from aullava.dataset_builder.rows.records import NOT_CODED
 
 # fmt: off
 NUMBERS = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 38, 39)

@@ -12,7 +12,7 @@ from pathlib import Path
 from aullava.action_units import ACTION_UNITS
 from aullava.dataset_builder.corpora.reader import facs
 from aullava.dataset_builder.errors import LabelError
-from aullava.dataset_builder.records import NOT_CODED
+from aullava.dataset_builder.rows.records import NOT_CODED
 
 ODD_CODES = ("refuse", "not_coded")
 _ITEM = re.compile(r"([LR]?)0*([1-9]\d?)", re.IGNORECASE)

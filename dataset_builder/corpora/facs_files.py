@@ -9,7 +9,7 @@ from typing import ClassVar
 from aullava.dataset_builder.corpora.frame_files import FRAME_NUMBER, label_files_by_frame
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import LayoutError
-from aullava.dataset_builder.records import FrameRecord, ImageFile
+from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
 
 
 class FacsFilesReader(CorpusReader):

@@ -35,8 +35,8 @@ from aullava.dataset_builder.corpora.feafa import (
 from aullava.dataset_builder.corpora.frame_files import label_files_by_frame
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError, LayoutError
-from aullava.dataset_builder.paths import Root
-from aullava.dataset_builder.records import FrameRecord, VideoFrame
+from aullava.dataset_builder.corpora.paths import Root
+from aullava.dataset_builder.rows.records import FrameRecord, VideoFrame
 
 PARTS = {"both": "AB", "A": "A", "B": "B"}
 PART_B = re.compile(r"(?:SN)?(\d+)\.output", re.IGNORECASE)

@@ -21,7 +21,7 @@ from aullava.dataset_builder.synthetic.drawn.samples import (
 from aullava.dataset_builder.synthetic.drawn.sampling import STYLES
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
-from aullava.dataset_builder.records import Drawing, FrameRecord
+from aullava.dataset_builder.rows.records import Drawing, FrameRecord
 from aullava.detection.framing import Framing
 
 SHOWN_UNITS = tuple(code for code in ACTION_UNITS if code in PARTS)  # what the renderer shows, in numerical order

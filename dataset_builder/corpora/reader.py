@@ -13,8 +13,8 @@ from typing import ClassVar
 
 from aullava.action_units import canonical_code
 from aullava.dataset_builder.errors import LayoutError
-from aullava.dataset_builder.paths import Root
-from aullava.dataset_builder.records import FrameRecord
+from aullava.dataset_builder.corpora.paths import Root
+from aullava.dataset_builder.rows.records import FrameRecord
 from aullava.detection.framing import Framing
 
 _DEPTH_SEARCHED = 3  # levels above and below a wrong folder in which the right one is looked for

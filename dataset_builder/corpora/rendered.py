@@ -11,7 +11,7 @@ from PIL import Image
 from aullava.action_units import ACTION_UNITS, CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE, Protocol
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
-from aullava.dataset_builder.records import Drawing, FrameRecord
+from aullava.dataset_builder.rows.records import Drawing, FrameRecord
 from aullava.dataset_builder.synthetic.rendered.actions import PARTS
 from aullava.dataset_builder.synthetic.rendered.assets import load_library
 from aullava.dataset_builder.synthetic.rendered.labels import sides_of, values_of

@@ -8,7 +8,7 @@ import pytest
 
 from aullava.checkpoint.identity import settings_hash, weights_id
 from aullava.cli import main
-from aullava.dataset_builder.folds import fold, validation_subjects
+from aullava.dataset_builder.rows.folds import fold, validation_subjects
 from aullava.evaluation.calibrate import write_calibrated
 from aullava.hub.terms import why_a_statement
 from aullava.checkpoint.layout import embedded_checkpoint

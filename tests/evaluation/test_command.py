@@ -7,7 +7,7 @@ import pytest
 
 from aullava.checkpoint.identity import weights_id
 from aullava.cli import main
-from aullava.dataset_builder.folds import fold
+from aullava.dataset_builder.rows.folds import fold
 from aullava.evaluation.rows import EvaluationRows
 
 from tiny import make_tiny_checkpoint

@@ -12,7 +12,7 @@ from transformers import TrainerState, TrainingArguments
 
 from aullava.action_units import PROTOCOLS
 from aullava.cli import main
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.hub.card import plain_card
 from aullava.hub.command import Request, UsageError, release
 from aullava.hub.results import SECTION, card_with

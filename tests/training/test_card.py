@@ -16,7 +16,7 @@ from trl import SFTConfig, SFTTrainer
 
 from aullava.action_units import PROTOCOLS
 from aullava.dataset_builder.corpora.registry import READERS, reader_class
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.checkpoint.layout import assemble
 from aullava.training.arguments import ModelArguments
 from aullava.training.card import OwnCard, describe_run, make_card, write_card

@@ -23,7 +23,7 @@ from datasets import Dataset
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from transformers import TrainerCallback
 
-from aullava.dataset_builder.mirror import mirror_turn
+from aullava.dataset_builder.chat.mirror import mirror_turn
 
 _LARGEST = {  # beyond these a unit's visible evidence may go
     "augment_crop": 0.1,

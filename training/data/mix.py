@@ -21,16 +21,16 @@ import pandas as pd
 import torch
 from datasets import Dataset, DatasetDict
 
-from aullava.dataset_builder.builder import SPLIT
-from aullava.dataset_builder.chat import askable
-from aullava.dataset_builder.chat_turns import row_key
+from aullava.dataset_builder.rows.builder import SPLIT
+from aullava.dataset_builder.chat.dataset import askable
+from aullava.dataset_builder.chat.formats import row_key
 from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.dataset_builder.errors import CorpusError, LeakError
-from aullava.dataset_builder.folds import validation_subjects
-from aullava.dataset_builder.leaks import Person, people_of, person, refuse_leaks
-from aullava.dataset_builder.load import load_au_dataset
-from aullava.dataset_builder.schema import UNREADABLE
-from aullava.dataset_builder.seen import people_record
+from aullava.dataset_builder.rows.folds import validation_subjects
+from aullava.dataset_builder.rows.leaks import Person, people_of, person, refuse_leaks
+from aullava.dataset_builder.rows.load import load_au_dataset
+from aullava.dataset_builder.rows.schema import UNREADABLE
+from aullava.dataset_builder.rows.seen import people_record
 from aullava.detection.framing import without_folder
 from aullava.image_aullava import ImageReadError
 from aullava.training.data.rows import Asking, ImageCount, Reading, read_image, undecoded
@@ -90,7 +90,7 @@ def training_rows(arguments: DataArguments, epoch: torch.Tensor | None = None) -
             also a validation or test subject. ValueError: no corpus is given.
     """
     if not arguments.corpora:
-        raise ValueError("corpora is empty: give corpora, or draw faces with aullava.dataset_builder.drawn_faces")
+        raise ValueError("corpora is empty: give corpora, or draw faces with aullava.dataset_builder.chat.drawn_faces")
     corpora = tuple(_load(arguments, place) for place in range(len(arguments.corpora)))
     _refuse_leaks(corpora)  # before images are read, which takes long
     rows = [corpus.train for corpus in corpora]

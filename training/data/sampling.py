@@ -19,7 +19,7 @@ import numpy as np
 from datasets import Dataset
 
 from aullava.action_units import SCALES
-from aullava.dataset_builder.derive import known_columns
+from aullava.dataset_builder.rows.derive import known_columns
 
 _COMMON, _HIGHEST_FACTOR = 0.5, 20.0
 _ROUNDING = 1e-6  # float32 holds 0.1 as a little more, 0.7 as a little less

@@ -24,7 +24,7 @@ from aullava.action_units import (
     format_value,
     value_strings,
 )
-from aullava.dataset_builder.turns import DESCRIPTION, Turn
+from aullava.dataset_builder.chat.turns import DESCRIPTION, Turn
 from aullava.plan_aullava import answer_runs, keeps_borders
 
 IGNORED = -100  # the label that the loss leaves out

@@ -23,7 +23,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from aullava.action_units import SCALES, format_value, value_strings
-from aullava.dataset_builder.turns import DESCRIPTION, Turn
+from aullava.dataset_builder.chat.turns import DESCRIPTION, Turn
 from aullava.training.data.turn_tokens import UNITS
 
 _REMOVED = ("asymmetric", "expected")  # LOG.md, 2026-11-21: they gained nothing over cross-entropy

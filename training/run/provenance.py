@@ -7,7 +7,7 @@ training.json
     code            version of the package; in a clone the commit ("unknown" elsewhere) and whether files differ from it.
     versions        library -> version, of installed libraries.
     seeds           all settings that are seeds.
-    data            the data manifest; who trained and validated as dataset_builder/seen.py says.
+    data            the data manifest; who trained and validated as dataset_builder/rows/seen.py says.
     weights         `step` of the weights beside the file, `of` how many; `chosen`: "last", or "best" by `metric`.
     evaluation      results of the evaluation at that step, {} without one.
     history         what the trainer logged; null where undefined.
@@ -28,7 +28,7 @@ from transformers import TrainerState, TrainingArguments
 
 from aullava.common.scrub import is_secret, portable_command, portable_value
 from aullava.common.versions import code_version, library_versions
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.common.files import replace_file
 
 FORMAT = 1

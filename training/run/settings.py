@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from trl import SFTConfig, TrlParser
 
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.training.arguments import (
     REMOVED,
     RENAMED,

@@ -6,7 +6,7 @@ from aullava.action_units import CONTINUOUS
 from aullava.dataset_builder.corpora.feafa_plus import FeafaPlusReader
 from aullava.dataset_builder.corpora.registry import open_corpus
 from aullava.dataset_builder.errors import CorpusError, LayoutError, UnsafePathError
-from aullava.dataset_builder.records import ImageFile, VideoFrame
+from aullava.dataset_builder.rows.records import ImageFile, VideoFrame
 from aullava.video.decode import VideoFrames
 
 from trees import disfa, feafa

@@ -12,7 +12,7 @@ import pytest
 from aullava.action_units import FEAFA_UNITS, PROTOCOLS
 from aullava.dataset_builder.corpora.rendered import SHOWN_UNITS, RenderedReader
 from aullava.dataset_builder.errors import CorpusError
-from aullava.dataset_builder.load import load_au_dataset
+from aullava.dataset_builder.rows.load import load_au_dataset
 from aullava.dataset_builder.synthetic.rendered.samples import FaceDescription, sample_face
 
 from trees.rendered import OPTIONS

@@ -18,9 +18,9 @@ from aullava.dataset_builder.synthetic.drawn import Identity, Scene, draw_face, 
 from aullava.dataset_builder.synthetic.drawn import geometry as shapes
 from aullava.dataset_builder.synthetic.drawn.canvas import Canvas
 from aullava.dataset_builder.synthetic.drawn.labels import values_of
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
-from aullava.dataset_builder.mirror import mirror_turn
-from aullava.dataset_builder.turns import make_description, make_turn
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.chat.mirror import mirror_turn
+from aullava.dataset_builder.chat.turns import make_description, make_turn
 from aullava.training.data import augmentation
 from aullava.training.data.augmentation import (
     AugmentationArguments,

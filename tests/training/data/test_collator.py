@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from aullava.action_units import PROTOCOLS, SCALES, Protocol, value_strings
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
-from aullava.dataset_builder.turns import make_description, make_turn
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.chat.turns import make_description, make_turn
 from aullava.training.data.collator import TurnCollator
 from aullava.training.data.turn_tokens import IGNORED, UNITS
 from aullava.training.model.scratch import ScratchArguments, build_processor

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.training.data.collator import TurnCollator
 from aullava.training.data.length_limit import LengthLimit
 

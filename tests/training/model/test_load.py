@@ -21,8 +21,8 @@ from transformers import (
 )
 
 from aullava.action_units import PROTOCOLS, question
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
-from aullava.dataset_builder.turns import make_turn
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.chat.turns import make_turn
 from aullava.plan_aullava import compile_plan
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.arguments import ModelArguments

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 from trl import SFTConfig, SFTTrainer
 
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.training.arguments import ModelArguments
 from aullava.training.data.collator import TurnCollator
 from aullava.training.model.load import load_for_training

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.training.data.collator import TurnCollator
 from aullava.training.run.checkpoints import UNFINISHED, WholeCheckpoints, checkpoints, damage, tidy
 from aullava.training.run.resume import checkpoint_to_resume

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from aullava.action_units import PROTOCOLS, SCALES, value_strings
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.training.data.collator import TurnCollator
 from aullava.training.data.turn_tokens import UNITS
 from aullava.training.run.losses import (

@@ -11,7 +11,7 @@ import yaml
 from transformers import TrainerState
 from trl import SFTConfig, TrlParser
 
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.training.arguments import ModelArguments
 from aullava.training.data.augmentation import AugmentationArguments
 from aullava.training.data_arguments import DataArguments

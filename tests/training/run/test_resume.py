@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from trl import SFTConfig
 
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.training.arguments import ModelArguments
 from aullava.training.data_arguments import DataArguments
 from aullava.training.run.checkpoints import RECORD, UNFINISHED, record

@@ -3,7 +3,7 @@
 import pytest
 from trl import SFTConfig
 
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.training.arguments import ModelArguments, RunArguments
 from aullava.training.data.augmentation import AugmentationArguments
 from aullava.training.data_arguments import DataArguments

@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.training.data.collator import TurnCollator
 from aullava.training.run.losses import LOSSES, LossArguments, count_values
 from aullava.training.run.trainer import BAD_BATCH, AUTrainer, BadLossError, LossGuard, count_tokens, score_labels

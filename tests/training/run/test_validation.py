@@ -15,8 +15,8 @@ from transformers import EarlyStoppingCallback
 from trl import SFTConfig
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.drawn_faces import DrawnFaceArguments, drawn_faces
-from aullava.dataset_builder.load import load_au_dataset
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.rows.load import load_au_dataset
 from aullava.training.data.collator import TurnCollator
 from aullava.training.run.trainer import AUTrainer
 from aullava.training.run.validation import (

@@ -1,0 +1,1 @@
+"""Records of a corpus become rows of one schema, cut into splits that share nobody."""
