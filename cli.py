@@ -12,7 +12,7 @@ from aullava.action_units import SCALES
 from aullava.commands import calibrate
 from aullava.common.versions import package_version
 from aullava.dataset_builder.corpora.registry import READERS
-from aullava.recognition.arguments import add_flags, named, positive, request_from
+from aullava.commands.recognize_flags import add_flags, named, positive, request_from
 
 BAD_USAGE = 2
 
@@ -56,7 +56,7 @@ def _add_recognize(verbs) -> None:
 
 
 def _recognize(args: argparse.Namespace) -> int:
-    from aullava.recognition.command import UsageError, recognize
+    from aullava.commands.recognize import UsageError, recognize
 
     try:
         return recognize(request_from(args))
@@ -134,7 +134,7 @@ def _release(args: argparse.Namespace) -> int:
         )
     if args.out_dir is None or args.checkpoint is None:
         return _bad_usage("release", ValueError("give OUT_DIR and --checkpoint, or --space FOLDER"))
-    from aullava.hub.command import Request, UsageError, release
+    from aullava.commands.release import Request, UsageError, release
 
     try:
         return release(Request(**given))
@@ -295,7 +295,7 @@ def _build(args: argparse.Namespace) -> int:
 
 def _run_build(args: argparse.Namespace) -> int:
     try:
-        from aullava.dataset_builder.publish.command import Request, UsageError, build
+        from aullava.commands.build import Request, UsageError, build
     except ModuleNotFoundError as error:
         if error.name not in ("datasets", "pyarrow"):
             raise
@@ -429,7 +429,7 @@ def _evaluate(args: argparse.Namespace) -> int:
             ),
         )
     try:
-        from aullava.evaluation.command import Request, UsageError, evaluate
+        from aullava.commands.evaluate import Request, UsageError, evaluate
     except ModuleNotFoundError as error:
         if error.name not in ("datasets", "pyarrow"):
             raise

@@ -21,7 +21,7 @@ from aullava.common.versions import code_version, library_versions
 from aullava.dataset_builder.corpora.registry import READERS
 from aullava.dataset_builder.rows.leaks import person
 from aullava.dataset_builder.rows.seen import people_record
-from aullava.recognition.arguments import named, positive
+from aullava.commands.recognize_flags import named, positive
 
 DONE = 0
 _SHARE = 0.1  # of a fold's training people, where no training.json says how many were set aside
@@ -190,7 +190,7 @@ def _fit(request: Request):
 
 
 def _protocols(request: Request) -> list[Protocol]:
-    from aullava.evaluation.command import DEFAULT_PROTOCOLS
+    from aullava.commands.evaluate import DEFAULT_PROTOCOLS
     from aullava.evaluation.rows import MADE
 
     default = ("bp4d", "disfa") if request.corpus in MADE else (DEFAULT_PROTOCOLS.get(request.corpus),)

@@ -22,7 +22,7 @@ import numpy as np
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
-    ["aullava.training.run.assembly", "aullava.training.card", "aullava.recognition.command"]
+    ["aullava.training.run.assembly", "aullava.training.card", "aullava.commands.recognize"]
 )
 
 

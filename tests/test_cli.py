@@ -13,7 +13,7 @@ from PIL import Image
 
 from aullava.action_units import PROTOCOLS
 from aullava.cli import main
-from aullava.recognition import results
+from aullava.commands import recognize_results as results
 from aullava.recognition.writers import write_table
 from aullava.recognition.tables import Layout
 

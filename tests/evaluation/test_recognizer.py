@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from aullava.cli import main
-from aullava.hub.command import Request, release
+from aullava.commands.release import Request, release
 
 import forked
 from checkout import ROOT

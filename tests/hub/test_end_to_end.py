@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from aullava.checkpoint.identity import settings_hash, weights_id
 from aullava.cli import main
-from aullava.hub.command import Request, release
+from aullava.commands.release import Request, release
 from aullava.checkpoint.load import load_checkpoint
 
 from checkout import ROOT

@@ -14,7 +14,7 @@ from aullava.action_units import PROTOCOLS
 from aullava.cli import main
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.hub.card import plain_card
-from aullava.hub.command import Request, UsageError, release
+from aullava.commands.release import Request, UsageError, release
 from aullava.hub.results import SECTION, card_with
 from aullava.checkpoint.layout import RESULTS, embedded_checkpoint
 from aullava.training.arguments import ModelArguments

@@ -11,7 +11,7 @@ from aullava.common.files import replace_file
 from aullava.recognition.inputs import Failure
 from aullava.recognition.writers import CsvLines, write_table
 from aullava.recognition.overlay import write_overlays
-from aullava.recognition.preparation import Job
+from aullava.commands.recognize_job import Job
 from aullava.recognition.rows import FaceRow
 from aullava.analysis.activity import activity, activity_table, co_occurrence, pairs_path, write_frame
 from aullava.analysis.blendshapes import NOT_READ, to_blendshapes

@@ -16,7 +16,7 @@ from aullava.action_units import FEAFA_UNITS, OCCURRENCE, PROTOCOLS, Protocol, r
 from aullava.checkpoint.identity import CheckpointIdentity, identify
 from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.detection.detector import Detector
-from aullava.recognition.arguments import Request
+from aullava.commands.recognize_flags import Request
 from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Inputs, collect
 from aullava.checkpoint.load import load_checkpoint

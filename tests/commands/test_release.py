@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from aullava.hub import shards
-from aullava.hub.command import Request, UsageError, release
+from aullava.commands.release import Request, UsageError, release
 from aullava.checkpoint.load import load_checkpoint
 from aullava.checkpoint.layout import INDEX, RESULTS, WEIGHTS, embedded_checkpoint, is_release_file
 

@@ -466,7 +466,7 @@ def test_out_of_memory_is_told_and_leaves_whole_shards(tree, out, monkeypatch, c
 
 
 def test_control_c_before_the_first_shard_is_no_traceback(tree, out, monkeypatch, capsys):
-    from aullava.dataset_builder.publish import command
+    from aullava.commands import build as command
 
     def interrupted(*_):
         raise KeyboardInterrupt

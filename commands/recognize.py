@@ -10,11 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aullava.common.files import printable
 from aullava.video.decode import VideoReadError
-from aullava.recognition.arguments import Request
+from aullava.commands.recognize_flags import Request
 from aullava.recognition.frames import frame_count
 from aullava.recognition.inputs import Failure, Source
-from aullava.recognition.preparation import Job, prepare
-from aullava.recognition.results import Results, counted
+from aullava.commands.recognize_job import Job, prepare
+from aullava.commands.recognize_results import Results, counted
 from aullava.recognition.pipeline import Block, read_units
 from aullava.recognition.processes import Shard, join, open_shared
 from aullava.recognition.store import Store, fill
