@@ -24,7 +24,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed-demo ## read drawn faces and one photograph as a Hub user would; writes outputs/demo/
-	$(PY) -m aullava.demo
+	$(PY) examples/demo.py
 
 space: $(VENV)/.installed-space ## serve the web page on http://127.0.0.1:7860
 	$(PY) -m aullava.space.app

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from aullava.action_units import SCALES
 from aullava.commands import calibrate
+from aullava.commands.recognize_flags import add_flags, named, positive, request_from
 from aullava.common.versions import package_version
 from aullava.dataset_builder.corpora.registry import READERS
-from aullava.commands.recognize_flags import add_flags, named, positive, request_from
 
 BAD_USAGE = 2
 

@@ -21,9 +21,9 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
-from aullava.common.files import printable, replace_file
 from aullava.analysis.columns import ValueColumn, as_floats, value_columns
 from aullava.analysis.samples import Series, runs, series_of
+from aullava.common.files import printable, replace_file
 
 MIN_DURATION = 0.1
 

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from aullava.common.files import printable
 from aullava.analysis.columns import as_column, as_floats, value_columns
 from aullava.analysis.samples import series_of
+from aullava.common.files import printable
 
 AUTO = "auto"
 NEUTRAL_SHARE = 0.1

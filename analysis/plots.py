@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from aullava.common.files import printable, replace_file
 from aullava.analysis.columns import ValueColumn, as_floats, value_columns
 from aullava.analysis.samples import Series, runs, series_of
+from aullava.common.files import printable, replace_file
 
 try:
     import plotly.graph_objects as go

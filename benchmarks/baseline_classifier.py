@@ -26,10 +26,10 @@ from reporting import markdown_table, report
 from transformers import AutoModel, HfArgumentParser, Trainer, TrainingArguments
 from trl import TrlParser
 
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.dataset_builder.synthetic.drawn import DrawnFace
 from aullava.dataset_builder.synthetic.drawn.labels import values_of
 from aullava.dataset_builder.synthetic.drawn.samples import describe_face
-from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.training.model.scratch import ScratchArguments
 from aullava.training.run.checkpoints import WholeCheckpoints
 from aullava.training.run.resume import checkpoint_to_resume

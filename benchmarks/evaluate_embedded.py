@@ -43,6 +43,8 @@ from PIL import Image
 from reporting import report
 
 from aullava.action_units import INTENSITY, SCALES, Protocol
+from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.dataset_builder.synthetic.drawn import DrawnFace, sample_face
 from aullava.dataset_builder.synthetic.drawn.actions import PARTS
 from aullava.evaluation.agreement import Agreement, agreement, decisions_of
@@ -58,8 +60,6 @@ from aullava.evaluation.calibrate import (
 from aullava.evaluation.corruption import corruption_losses
 from aullava.evaluation.groups import GroupScores, score_groups
 from aullava.metrics.au_detection.scores import score_detection
-from aullava.checkpoint.load import load_checkpoint
-from aullava.checkpoint.layout import embedded_checkpoint
 
 PROTOCOLS = (BP4D, DISFA, FEAFA)
 DOSE_STEPS = 6

@@ -19,9 +19,9 @@ import cv2
 import torch
 from reporting import report
 
-from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.checkpoint.load import load_checkpoint
 from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
+from aullava.dataset_builder.synthetic.drawn import sample_face
 
 ASKED = {
     "one": ("short", ("disfa",)),

@@ -45,10 +45,10 @@ from parts.random_llava import large_model
 from reporting import markdown_table, report
 
 from aullava.action_units import PROTOCOLS, Protocol, parse, question, render, value_of, value_strings
+from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.plan_aullava import compile_plan
 from aullava.readout_aullava import read
-from aullava.checkpoint.load import load_checkpoint
-from aullava.checkpoint.layout import embedded_checkpoint
 from aullava.tree_aullava import CACHE_KEY
 
 NAMES = ("disfa", "bp4d", "feafa")

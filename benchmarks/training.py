@@ -37,10 +37,10 @@ from torch import nn
 from transformers import get_scheduler
 from trl import SFTConfig, SFTTrainer
 
+from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.dataset_builder.chat.turns import to_messages
-from aullava.checkpoint.load import load_checkpoint
-from aullava.checkpoint.layout import embedded_checkpoint
 from aullava.training.data.collator import TurnCollator
 from aullava.training.run.trainer import AUTrainer
 

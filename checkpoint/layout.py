@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aullava.configuration_aullava import AUTO_MAP, CUSTOM_PIPELINES
 
-ROOT = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[1]
 EMBEDDED = ROOT / "checkpoints" / "au-llava-tiny"
 
 # The code that travels with every checkpoint; nothing else of the package does.

@@ -7,9 +7,9 @@ from textwrap import shorten
 import torch
 from transformers.utils import logging
 
+from aullava.checkpoint.layout import check_model
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
-from aullava.checkpoint.layout import check_model
 
 
 def load_checkpoint(checkpoint: str | Path, device: str = "auto"):

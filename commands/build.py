@@ -9,7 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aullava.dataset_builder.rows.builder import chosen_subjects
+from aullava.common.files import printable
+from aullava.common.upload import PushError, PushRefused
 from aullava.dataset_builder.chat.dataset import preview
 from aullava.dataset_builder.chat.formats import ChatMix
 from aullava.dataset_builder.corpora.reader import CorpusReader
@@ -23,14 +24,13 @@ from aullava.dataset_builder.publish.shards import Plan, ShardReport, ShardWrite
 from aullava.dataset_builder.publish.sources import Sources
 from aullava.dataset_builder.publish.summary import failed, progress, resumed, written
 from aullava.dataset_builder.publish.workers import Failure, Task, WorkerDied, build_shards
-from aullava.dataset_builder.rows.images import PictureOptions
+from aullava.dataset_builder.rows.builder import chosen_subjects
 from aullava.dataset_builder.rows.from_records import rows_of_subject, units_asked
+from aullava.dataset_builder.rows.images import PictureOptions
 from aullava.dataset_builder.rows.schema import OK
 from aullava.dataset_builder.rows.self_check import Check, compare, table
 from aullava.dataset_builder.rows.splits import split_subjects
 from aullava.detection.framing import AskedFraming
-from aullava.common.files import printable
-from aullava.common.upload import PushError, PushRefused
 
 ALL_WRITTEN, SOME_FAILED = 0, 1
 _TURNS_SHOWN = 3  # of each row of a preview

@@ -16,12 +16,12 @@ from typing import Any
 
 from aullava.action_units import PROTOCOLS, SCALES, Protocol, resolve_protocol
 from aullava.checkpoint.training_record import training_record
+from aullava.commands.recognize_flags import named, positive
 from aullava.common.scrub import portable_value
 from aullava.common.versions import code_version, library_versions
 from aullava.dataset_builder.corpora.registry import READERS
 from aullava.dataset_builder.rows.leaks import person
 from aullava.dataset_builder.rows.seen import people_record
-from aullava.commands.recognize_flags import named, positive
 
 DONE = 0
 _SHARE = 0.1  # of a fold's training people, where no training.json says how many were set aside

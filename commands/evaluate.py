@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from aullava.action_units import PROTOCOLS, resolve_protocol
+from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.common.files import printable, replace_file
 from aullava.dataset_builder.publish.request import parse_options
 from aullava.dataset_builder.rows.folds import fold_names
 from aullava.detection.framing import AskedFraming, without_folder
@@ -22,8 +24,6 @@ from aullava.evaluation.report import markdown
 from aullava.evaluation.rows import MADE, PROCEDURAL, RENDERED
 from aullava.evaluation.run import FOLD, Outcome, Task, run
 from aullava.evaluation.scores import Scored
-from aullava.common.files import printable, replace_file
-from aullava.checkpoint.layout import embedded_checkpoint
 
 DONE, SOME_FAILED = 0, 1
 ALL_FOLDS = "all"

@@ -8,17 +8,17 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aullava.common.files import printable
-from aullava.video.decode import VideoReadError
 from aullava.commands.recognize_flags import Request
-from aullava.recognition.frames import frame_count
-from aullava.recognition.inputs import Failure, Source
 from aullava.commands.recognize_job import Job, prepare
 from aullava.commands.recognize_results import Results, counted
+from aullava.common.files import printable
+from aullava.recognition.frames import frame_count
+from aullava.recognition.inputs import Failure, Source
 from aullava.recognition.pipeline import Block, read_units
 from aullava.recognition.processes import Shard, join, open_shared
 from aullava.recognition.store import Store, fill
 from aullava.recognition.work import START, Position, Unit
+from aullava.video.decode import VideoReadError
 
 ALL_READ, SOME_FAILED = 0, 1
 _MOST_NOTES = 20  # told on the terminal; the sidecar has all

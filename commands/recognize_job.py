@@ -13,26 +13,26 @@ from functools import cached_property
 from pathlib import Path
 
 from aullava.action_units import FEAFA_UNITS, OCCURRENCE, PROTOCOLS, Protocol, resolve_protocol
-from aullava.checkpoint.identity import CheckpointIdentity, identify
-from aullava.detection.framing import AskedFraming, Framing, make_detector
-from aullava.detection.detector import Detector
-from aullava.commands.recognize_flags import Request
-from aullava.recognition.filenames import FileNames
-from aullava.recognition.inputs import Inputs, collect
-from aullava.checkpoint.load import load_checkpoint
-from aullava.recognition.writers import Target
-from aullava.recognition.pipeline import ReadSettings, read_units
 from aullava.analysis.activity import pairs_path
 from aullava.analysis.baseline import AUTO, neutral_of, read_neutral
 from aullava.analysis.smoothing import Smoothing
 from aullava.analysis.transform import Transform
-from aullava.recognition.served import ServedModel
+from aullava.checkpoint.identity import CheckpointIdentity, identify
+from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
+from aullava.commands.recognize_flags import Request
+from aullava.detection.detector import Detector
+from aullava.detection.framing import AskedFraming, Framing, make_detector
+from aullava.recognition.filenames import FileNames
+from aullava.recognition.inputs import Inputs, collect
+from aullava.recognition.pipeline import ReadSettings, read_units
 from aullava.recognition.processes import Shard
+from aullava.recognition.served import ServedModel
 from aullava.recognition.sidecar import sidecar_path
 from aullava.recognition.store import working_folder
 from aullava.recognition.tables import Layout
 from aullava.recognition.work import START, Unit, units_of
-from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.recognition.writers import Target
 
 # Options that change no row: two runs that differ in them may go on with each other's work.
 _AFTERWARDS = (

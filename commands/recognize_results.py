@@ -7,16 +7,16 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from aullava.common.files import replace_file
-from aullava.recognition.inputs import Failure
-from aullava.recognition.writers import CsvLines, write_table
-from aullava.recognition.overlay import write_overlays
-from aullava.commands.recognize_job import Job
-from aullava.recognition.rows import FaceRow
 from aullava.analysis.activity import activity, activity_table, co_occurrence, pairs_path, write_frame
 from aullava.analysis.blendshapes import NOT_READ, to_blendshapes
+from aullava.commands.recognize_job import Job
+from aullava.common.files import replace_file
+from aullava.recognition.inputs import Failure
+from aullava.recognition.overlay import write_overlays
+from aullava.recognition.rows import FaceRow
 from aullava.recognition.sidecar import Circumstances, sidecar_path, write_sidecar
 from aullava.recognition.summary import Summary
+from aullava.recognition.writers import CsvLines, write_table
 
 Rows = Callable[[], Iterable[FaceRow]]  # all rows from the first one on; may be called again
 

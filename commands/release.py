@@ -8,16 +8,6 @@ from pathlib import Path
 from PIL import Image
 from safetensors import SafetensorError
 
-from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.hub.merge import is_adapters, merge
-from aullava.hub.card import plain_card
-from aullava.hub.push import push
-from aullava.hub.results import card_with, leaderboard_file, read_report
-from aullava.hub.shards import MAX_SHARD_SIZE, check_size, split_weights
-from aullava.hub.terms import check_terms
-from aullava.hub.secrets import check_text, check_texts
-from aullava.checkpoint.weights import check_weights
-from aullava.common.upload import PushError, PushRefused, check_name
 from aullava.checkpoint.layout import (
     CHANGELOG,
     EXAMPLE,
@@ -30,6 +20,16 @@ from aullava.checkpoint.layout import (
     taken_files,
     weight_files,
 )
+from aullava.checkpoint.weights import check_weights
+from aullava.common.upload import PushError, PushRefused, check_name
+from aullava.dataset_builder.synthetic.drawn import sample_face
+from aullava.hub.card import plain_card
+from aullava.hub.merge import is_adapters, merge
+from aullava.hub.push import push
+from aullava.hub.results import card_with, leaderboard_file, read_report
+from aullava.hub.secrets import check_text, check_texts
+from aullava.hub.shards import MAX_SHARD_SIZE, check_size, split_weights
+from aullava.hub.terms import check_terms
 
 DONE, NOT_UPLOADED = 0, 1
 _DRAWN = 7  # which face goes out as an example: it smiles and raises its inner brows

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from aullava.image_aullava import DEFAULT_FRAMING
 from aullava.detection.crop import FaceBox, box_within, crop_face, largest_first
 from aullava.detection.search import PerThread, checked_min_face, search_scale, smallest_face
+from aullava.image_aullava import DEFAULT_FRAMING
 
 # OpenCV's frontal cascade "alt2" boxes a face from the middle of the forehead to below the lips. A quarter of its side (0.25)
 # more on each side frames a photograph like a drawn face: chin at nine tenths of the height, eyes a third of the width apart.

@@ -20,9 +20,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from aullava.image_aullava import DEFAULT_FRAMING, DETECTORS, HIGHEST_MARGIN, check_framing
 from aullava.detection.detector import HAAR_MARGIN, ChosenFaces, Detector, HaarDetector, NoDetector
 from aullava.detection.yunet import YUNET_FILE, YUNET_MARGIN, YUNET_NAMES, YuNetDetector, find_weights
+from aullava.image_aullava import DEFAULT_FRAMING, DETECTORS, HIGHEST_MARGIN, check_framing
 
 _OWN_MARGINS = {"haar": HAAR_MARGIN, "yunet": YUNET_MARGIN}
 

@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 
 from aullava.action_units import SCALES, Protocol, value_of, value_strings
+from aullava.common.files import replace_file
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.evaluation.agreement import present_label, present_probability
-from aullava.common.files import replace_file
 from aullava.metrics.au_detection.scores import confusion, f1, score_detection
 
 HOTTEST = 8.0  # temperatures from 1 / HOTTEST to HOTTEST

@@ -25,9 +25,9 @@ import numpy as np
 from PIL import Image
 
 from aullava.action_units import CONTINUOUS, OCCURRENCE, Protocol, value_of, value_strings
+from aullava.common.files import replace_file
 from aullava.evaluation.agreement import present_probability
 from aullava.image_aullava import ImageReadError
-from aullava.common.files import replace_file
 
 CHUNK = 256  # rows a shard
 UNREADABLE = "unreadable"

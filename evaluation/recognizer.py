@@ -9,11 +9,11 @@ from PIL import Image
 
 from aullava.action_units import Protocol
 from aullava.checkpoint.identity import CheckpointIdentity, identify
+from aullava.checkpoint.load import load_checkpoint
 from aullava.checkpoint.training_record import training_record
 from aullava.dataset_builder.rows.seen import refuse_seen
 from aullava.evaluation.rows import EvaluationRows
 from aullava.readout_aullava import AUReading
-from aullava.checkpoint.load import load_checkpoint
 
 
 @dataclass(frozen=True)

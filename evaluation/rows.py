@@ -1,7 +1,8 @@
 """The rows that are evaluated: pictures that are opened one by one, labels, people, groups.
 
 Conventions
-    labels      of a protocol on its scale, derived where the corpus codes a richer one (dataset_builder/rows/derive.py). NaN: not coded.
+    labels      of a protocol on its scale, derived where the corpus codes a richer one (dataset_builder/rows/derive.py).
+                NaN: not coded.
     row         named corpus/subject/sequence/camera/frame.
     limit       rows evenly spread over the split, in its order; not the first ones, which would be one person's.
     base rates  means of the labels of the TRAINING people of the same fold: the share of positives, or the mean level or value.
@@ -22,8 +23,8 @@ from PIL import Image
 from aullava.action_units import Protocol
 from aullava.dataset_builder import load_au_dataset
 from aullava.dataset_builder.corpora.registry import open_corpus
-from aullava.dataset_builder.rows.derive import as_protocol, values_from_columns
 from aullava.dataset_builder.errors import CorpusError
+from aullava.dataset_builder.rows.derive import as_protocol, values_from_columns
 from aullava.dataset_builder.rows.records import FrameRecord
 
 PROCEDURAL, RENDERED = "procedural", "rendered"

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from aullava.common.upload import Pushed, PushRefused, upload
 from aullava.checkpoint.layout import CHANGELOG, REMOTE_FILES, RESULTS
+from aullava.common.upload import Pushed, PushRefused, upload
 
 _OF_A_NEW_REPO = {"README.md", "LICENSE"}  # what the Hub's own page for a new repo may put there
 

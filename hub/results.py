@@ -14,8 +14,8 @@ from huggingface_hub.utils import yaml_dump
 
 from aullava.action_units import FEAFA_UNITS, unit
 from aullava.checkpoint.identity import settings_hash, weights_id
-from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.common.files import printable
+from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.training.card_text import NOT_BY_GROUP
 
 MEAN = "mean"

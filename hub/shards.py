@@ -9,8 +9,8 @@ from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from aullava.common.files import replace_file
 from aullava.checkpoint.layout import INDEX, WEIGHTS
+from aullava.common.files import replace_file
 
 MAX_SHARD_SIZE = "5GB"
 _PATTERN = "model{suffix}.safetensors"

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from aullava.image_aullava import MAX_ASPECT, MAX_PIXELS, MIN_SIDE, load_image
-from aullava.video.decode import VideoFrames, VideoReadError
 from aullava.recognition.inputs import Source
 from aullava.recognition.rows import Frame
+from aullava.video.decode import VideoFrames, VideoReadError
 
 _ROUNDING = 0.001  # seconds; Matroska and others round times to thousandths
 

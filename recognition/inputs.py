@@ -10,9 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from aullava.common.files import natural_key, printable
 from aullava.image_aullava import FORMATS
 from aullava.video.container import is_video, load_pyav
-from aullava.common.files import natural_key, printable
 
 Image.init()
 # What a folder is searched for. A file that is named itself is told by what it holds, whatever it is called.

@@ -9,15 +9,15 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from aullava.action_units import Protocol, format_value
-from aullava.image_aullava import ImageReadError, load_image
 from aullava.common.files import replace_file
-from aullava.video.decode import VideoReadError
+from aullava.image_aullava import ImageReadError, load_image
 from aullava.recognition.drawing import FAINT, INK, PAPER, bar_share, colour_of, draw_bar, draw_boxes, font
 from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Failure
 from aullava.recognition.overlay_video import survey, write_overlay_video
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import present_probability, unit_label
+from aullava.video.decode import VideoReadError
 
 _ROW, _NAME, _BAR, _VALUE, _PAD = 24, 214, 150, 96, 16
 _PANEL = _NAME + _BAR + _VALUE + 2 * _PAD

@@ -15,11 +15,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from aullava.action_units import Protocol, format_value
-from aullava.video.encode import write_film
-from aullava.video.decode import VideoEnd, VideoFrames, VideoReadError
 from aullava.recognition.drawing import FAINT, INK, PAPER, bar_share, colour_of, draw_bar, draw_boxes, font
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import unit_label
+from aullava.video.decode import VideoEnd, VideoFrames, VideoReadError
+from aullava.video.encode import write_film
 
 MOST_PANELS = 3
 _PICTURE_SIDES = (640, 960)  # the longer side of a frame is brought into this range

@@ -19,9 +19,9 @@ from aullava.action_units import Protocol
 from aullava.detection.detector import Detector
 from aullava.detection.tracking import Tracker
 from aullava.readout_aullava import AUReading
-from aullava.recognition.prefetch import Choice, Step, steps_ahead
 from aullava.recognition.faces import number_faces
 from aullava.recognition.inputs import Failure
+from aullava.recognition.prefetch import Choice, Step, steps_ahead
 from aullava.recognition.rows import NO_FACE_ID, Face, FaceRow, Frame, contradictions_of
 from aullava.recognition.work import Position, Unit
 

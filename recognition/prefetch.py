@@ -15,15 +15,15 @@ from threading import Condition, Thread
 import cv2
 from PIL import Image
 
-from aullava.image_aullava import ImageReadError
 from aullava.detection.crop import FaceBox
 from aullava.detection.detector import Detector
-from aullava.video.decode import VideoReadError
+from aullava.image_aullava import ImageReadError
 from aullava.recognition.faces import find_faces
 from aullava.recognition.frames import read_frames
 from aullava.recognition.inputs import Failure
 from aullava.recognition.rows import Frame
 from aullava.recognition.work import Position, Unit
+from aullava.video.decode import VideoReadError
 
 _BYTES_AHEAD = 256 * 2**20  # of pictures and crops that wait; a hundred frames of 1280 x 720
 _PATIENCE_S = 5.0

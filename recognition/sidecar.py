@@ -30,12 +30,12 @@ from typing import Any
 
 from aullava.action_units import SCALES, Protocol, unit
 from aullava.checkpoint.identity import CheckpointIdentity
+from aullava.common.files import replace_file
 from aullava.common.versions import library_versions, package_version
 from aullava.detection.framing import Framing
-from aullava.common.files import replace_file
-from aullava.recognition.writers import Target
 from aullava.recognition.summary import Summary
 from aullava.recognition.tables import Layout
+from aullava.recognition.writers import Target
 
 FORMAT = 2
 

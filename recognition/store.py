@@ -27,8 +27,8 @@ from filelock import FileLock, Timeout
 from aullava.common.files import printable, replace_file
 from aullava.recognition.inputs import Failure
 from aullava.recognition.lines import line_of, row_of
-from aullava.recognition.rows import FaceRow
 from aullava.recognition.pipeline import Block, ReadSettings, read_units
+from aullava.recognition.rows import FaceRow
 from aullava.recognition.work import Position, Unit
 
 _FORMAT = 2  # of the files

@@ -5,14 +5,14 @@ from contextlib import closing
 from pathlib import Path
 
 from aullava.action_units import Protocol, resolve_protocol
-from aullava.detection.framing import AskedFraming, Framing, make_detector
-from aullava.video.container import load_pyav
 from aullava.detection.detector import Detector
-from aullava.video.decode import VideoReadError
+from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.recognition.inputs import Source
-from aullava.recognition.rows import FaceRow
 from aullava.recognition.pipeline import ReadSettings, read_units
+from aullava.recognition.rows import FaceRow
 from aullava.recognition.work import START, Unit
+from aullava.video.container import load_pyav
+from aullava.video.decode import VideoReadError
 
 
 def recognize_video(

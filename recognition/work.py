@@ -30,7 +30,7 @@ class Position:
 
     source: which of the unit's inputs is next.
     frame: number of the first frame of it that was not read.
-    tracker: what `media.tracking.Tracker.state` gave before that frame; None where nothing is followed yet.
+    tracker: what `detection.tracking.Tracker.state` gave before that frame; None where nothing is followed yet.
     """
 
     source: int = 0

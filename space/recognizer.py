@@ -12,13 +12,13 @@ from huggingface_hub import ModelCard
 from safetensors import safe_open
 
 from aullava.action_units import Protocol
+from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
+from aullava.detection.detector import Detector
 from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.image_aullava import ImageReadError, load_image
-from aullava.detection.detector import Detector
 from aullava.readout_aullava import AUReading
-from aullava.checkpoint.load import load_checkpoint
 from aullava.recognition.rows import NO_FACE_ID, FaceRow
-from aullava.checkpoint.layout import embedded_checkpoint
 from aullava.space.zerogpu import LentModel
 
 MODES = ("joint", "parallel")

@@ -10,9 +10,9 @@ import gradio as gr
 import pandas as pd
 
 from aullava.action_units import Protocol
-from aullava.recognition.writers import Target, write_table
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout
+from aullava.recognition.writers import Target, write_table
 from aullava.space.asking import MODEL_QUEUE, checked, reading_controls, told_to_visitor
 from aullava.space.panels import SPEAK, notice
 from aullava.space.recognizer import Recognizer

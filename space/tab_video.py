@@ -14,7 +14,6 @@ from PIL import Image
 
 from aullava.action_units import Protocol
 from aullava.dataset_builder.synthetic.drawn.film import write_film
-from aullava.video.container import VideoReadError
 from aullava.recognition.overlay_video import survey, write_overlay_video
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout
@@ -25,6 +24,7 @@ from aullava.space.recognizer import BATCH_SIZE, Recognizer
 from aullava.space.tab_batch import csv_of, download_link
 from aullava.space.tab_read import name_of
 from aullava.space.units import data_uri
+from aullava.video.container import VideoReadError
 
 MOST_FRAMES = 300  # that are read of one video; a page is not the place for hours of film
 FASTEST = 10  # frames a second

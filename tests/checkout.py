@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "aullava"
-NOT_PACKAGED = ("tests", "benchmarks")  # folders with Python files that the wheel leaves out
+NOT_PACKAGED = ("tests", "benchmarks", "examples")  # folders with Python files that the wheel leaves out
 
 
 def _git(*arguments: str) -> list[str]:

@@ -14,8 +14,8 @@ from PIL import Image
 from aullava.action_units import PROTOCOLS
 from aullava.cli import main
 from aullava.commands import recognize_results as results
-from aullava.recognition.writers import write_table
 from aullava.recognition.tables import Layout
+from aullava.recognition.writers import write_table
 
 from tiny import make_tiny_checkpoint
 

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.checkpoint.load import load_checkpoint
 from aullava.checkpoint.layout import embedded_checkpoint, left_files
+from aullava.checkpoint.load import load_checkpoint
+from aullava.dataset_builder.synthetic.drawn import sample_face
 
 from checkout import ROOT
 

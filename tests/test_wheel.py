@@ -21,7 +21,7 @@ from quick_start import READING, REPO, SHORTER, STRANGER, run, served
 from trees import disfa
 
 CHECKPOINT = "checkpoints/au-llava-tiny/"
-FROZEN = "dataset_builder/frozen/"  # folds and published counts
+FROZEN = "dataset_builder/rows/frozen/"  # folds and published counts
 PUBLISHED = "evaluation/published.json"  # figures of papers
 STYLE = "space/style.css"
 # Run in a process where neither the checkout nor an editable install can supply a module.

@@ -12,8 +12,8 @@ from huggingface_hub import ModelCard, ModelCardData
 from transformers import TrainerState
 
 from aullava.action_units import PROTOCOLS, Protocol, render, value_of, value_strings
-from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.common.files import printable, replace_file
+from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.training import card_text
 from aullava.training.run.provenance import write_provenance
 

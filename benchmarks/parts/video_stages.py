@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from aullava.action_units import PROTOCOLS
+from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.detection.framing import Framing, make_detector
 from aullava.video.decode import VideoFrames
-from aullava.checkpoint.load import load_checkpoint
-from aullava.checkpoint.layout import embedded_checkpoint
 
 _DISTANCE = 0.5  # seconds of film between the frames that are looked at
 

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.text import Text
 
 from aullava.dataset_builder.chat.formats import ChatMix, can_ask, has_picture, row_key, turns_of
-from aullava.dataset_builder.rows.derive import is_missing, known_columns
 from aullava.dataset_builder.chat.mirror import mirror_row
-from aullava.dataset_builder.rows.schema import OK
 from aullava.dataset_builder.chat.turns import Turn, to_conversation, to_messages
+from aullava.dataset_builder.rows.derive import is_missing, known_columns
+from aullava.dataset_builder.rows.schema import OK
 
 _LOG = logging.getLogger(__name__)
 

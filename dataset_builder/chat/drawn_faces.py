@@ -11,9 +11,9 @@ from datasets import Dataset
 from PIL import Image
 
 from aullava.action_units import ACTION_UNITS, PROTOCOLS
+from aullava.dataset_builder.chat.turns import FormatMix, make_turn
 from aullava.dataset_builder.synthetic.drawn import DrawnFace, sample_face
 from aullava.dataset_builder.synthetic.drawn.sampling import STYLES
-from aullava.dataset_builder.chat.turns import FormatMix, make_turn
 
 # The FACS units that some protocol asks, in numerical order: what a row with a random list of units chooses from.
 ASKED_UNITS = tuple(

@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from aullava.action_units import SCALES, WORDINGS, Protocol
+from aullava.dataset_builder.chat.describe import DESCRIPTION_WORDINGS
+from aullava.dataset_builder.chat.turns import DESCRIPTION, Turn, make_description, make_turn
 from aullava.dataset_builder.rows.derive import (
     Values,
     answerable,
@@ -28,9 +30,7 @@ from aullava.dataset_builder.rows.derive import (
     protocols_of,
     values_from_columns,
 )
-from aullava.dataset_builder.chat.describe import DESCRIPTION_WORDINGS
 from aullava.dataset_builder.rows.schema import OK
-from aullava.dataset_builder.chat.turns import DESCRIPTION, Turn, make_description, make_turn
 
 KINDS = ("whole", "derived", "single", "subset", DESCRIPTION)
 _TRIES = 12  # draws for each turn that is wanted, before a row counts as exhausted

@@ -16,10 +16,10 @@ from functools import lru_cache
 from PIL import Image, ImageOps
 
 from aullava.action_units import Protocol
-from aullava.dataset_builder.rows.derive import VOCABULARIES, known_columns
 from aullava.dataset_builder.chat.describe import active_units, sides_of
-from aullava.dataset_builder.rows.schema import BOX_COLUMNS, value_column
 from aullava.dataset_builder.chat.turns import DESCRIPTION, Turn
+from aullava.dataset_builder.rows.derive import VOCABULARIES, known_columns
+from aullava.dataset_builder.rows.schema import BOX_COLUMNS, value_column
 
 _SIDE = re.compile(r"(?<![A-Za-z])([LRlr])(?=\s?\d)")
 _OTHER = {"L": "R", "R": "L", "l": "r", "r": "l"}

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aullava.action_units import SCALES, WORDINGS, Protocol, format_value, question, render
-from aullava.dataset_builder.rows.derive import answerable, is_missing
 from aullava.dataset_builder.chat.describe import describe, description_question
+from aullava.dataset_builder.rows.derive import answerable, is_missing
 
 DESCRIPTION = "description"
 

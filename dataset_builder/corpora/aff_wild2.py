@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aullava.action_units import AU_LISTS, OCCURRENCE
+from aullava.common.files import natural_key
+from aullava.dataset_builder.corpora.label_text import coded_value, read_lines
 from aullava.dataset_builder.corpora.reader import CorpusReader, facs
 from aullava.dataset_builder.errors import LabelError, LayoutError
-from aullava.dataset_builder.corpora.label_text import coded_value, read_lines
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
-from aullava.common.files import natural_key
 
 EDITION_2020 = facs(1, 2, 4, 6, 12, 15, 20, 25)
 EDITION_12 = facs(*AU_LISTS["abaw_12"])

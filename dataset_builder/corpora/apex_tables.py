@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aullava.action_units import OCCURRENCE
+from aullava.common.files import natural_key
 from aullava.dataset_builder.corpora.code_strings import (
     Coding,
     check_odd_codes,
@@ -13,12 +14,11 @@ from aullava.dataset_builder.corpora.code_strings import (
     parse_codes,
     units_in,
 )
+from aullava.dataset_builder.corpora.label_text import whole_number
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.corpora.workbook import read_rows
 from aullava.dataset_builder.errors import LabelError, LayoutError
-from aullava.dataset_builder.corpora.label_text import whole_number
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
-from aullava.common.files import natural_key
 
 _DEPTH = 2  # levels below the corpus's folder in which the subjects' folders are looked for
 MISSING = ("?", "")

@@ -33,9 +33,9 @@ from aullava.dataset_builder.corpora.feafa import (
     read_beside,
 )
 from aullava.dataset_builder.corpora.frame_files import label_files_by_frame
+from aullava.dataset_builder.corpora.paths import Root
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError, LayoutError
-from aullava.dataset_builder.corpora.paths import Root
 from aullava.dataset_builder.rows.records import FrameRecord, VideoFrame
 
 PARTS = {"both": "AB", "A": "A", "B": "B"}

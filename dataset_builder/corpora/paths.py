@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from aullava.dataset_builder.errors import LayoutError, UnsafePathError
 from aullava.common.files import natural_key
+from aullava.dataset_builder.errors import LayoutError, UnsafePathError
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _LONGEST_NAME = 255

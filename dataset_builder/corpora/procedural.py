@@ -8,6 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from aullava.action_units import ACTION_UNITS, CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE, Protocol
+from aullava.dataset_builder.corpora.reader import CorpusReader
+from aullava.dataset_builder.errors import CorpusError
+from aullava.dataset_builder.rows.records import Drawing, FrameRecord
 from aullava.dataset_builder.synthetic.drawn.actions import PARTS
 from aullava.dataset_builder.synthetic.drawn.labels import values_of
 from aullava.dataset_builder.synthetic.drawn.renderer import MINIMUM_SIZE
@@ -19,9 +22,6 @@ from aullava.dataset_builder.synthetic.drawn.samples import (
     subject_name,
 )
 from aullava.dataset_builder.synthetic.drawn.sampling import STYLES
-from aullava.dataset_builder.corpora.reader import CorpusReader
-from aullava.dataset_builder.errors import CorpusError
-from aullava.dataset_builder.rows.records import Drawing, FrameRecord
 from aullava.detection.framing import Framing
 
 SHOWN_UNITS = tuple(code for code in ACTION_UNITS if code in PARTS)  # what the renderer shows, in numerical order

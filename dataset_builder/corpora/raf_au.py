@@ -24,9 +24,9 @@ from aullava.dataset_builder.corpora.code_strings import (
     parse_codes,
     units_in,
 )
+from aullava.dataset_builder.corpora.label_text import read_lines
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import LabelError, LayoutError
-from aullava.dataset_builder.corpora.label_text import read_lines
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
 
 _PICTURE_NAME = re.compile(r"0*(\d{1,9})(?:_aligned)?\.\w+", re.IGNORECASE)

@@ -5,8 +5,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from aullava.dataset_builder.errors import CorpusError, LabelError
 from aullava.dataset_builder.corpora.label_text import read_cells, read_lines
+from aullava.dataset_builder.errors import CorpusError, LabelError
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:

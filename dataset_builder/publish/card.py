@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from huggingface_hub import DatasetCardData
 
+from aullava.common.files import printable
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.publish.manifest import DEFAULT, OWNERS
 from aullava.dataset_builder.rows.schema import NO_FACE, NO_PICTURE, NOT_CODED, OK, UNREADABLE
 from aullava.dataset_builder.rows.self_check import Check, markdown
 from aullava.detection.framing import Framing
-from aullava.common.files import printable
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _MEANING = {

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from aullava.common.scrub import shorten_paths
 from aullava.common.versions import code_version
-from aullava.dataset_builder.rows.census import Census
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.publish.folder import DATA
@@ -20,6 +19,7 @@ from aullava.dataset_builder.publish.request import Job
 from aullava.dataset_builder.publish.shards import ShardReport
 from aullava.dataset_builder.publish.sources import row_versions
 from aullava.dataset_builder.publish.workers import Failure
+from aullava.dataset_builder.rows.census import Census
 from aullava.dataset_builder.rows.folds import LEAVE_ONE_OUT, fold_names
 from aullava.dataset_builder.rows.self_check import Check
 from aullava.dataset_builder.rows.splits import split_subjects

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from fnmatch import fnmatch
 
+from aullava.common.upload import Pushed, PushRefused, check_name, upload
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.publish.folder import CARD, DATA, MANIFEST, OutFolder
-from aullava.common.upload import Pushed, PushRefused, check_name, upload
 
 
 def check_right(reader: CorpusReader, repo: str, right: str) -> None:

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from datasets import Features
 
 from aullava.common.hashing import file_hash
-from aullava.dataset_builder.rows.census import Census
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.publish.request import Job
+from aullava.dataset_builder.rows.census import Census
 from aullava.dataset_builder.rows.from_records import rows_of_subject, units_asked
 from aullava.dataset_builder.rows.schema import features_of
 

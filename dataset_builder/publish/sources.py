@@ -6,9 +6,9 @@ from pathlib import Path
 
 from aullava.common.hashing import file_hash
 from aullava.common.versions import library_versions
+from aullava.dataset_builder.corpora.paths import tree_stamp
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.rows.fingerprint import fingerprint
-from aullava.dataset_builder.corpora.paths import tree_stamp
 
 # They decode, crop, encode and store: another version may give other bytes.
 _MAKE_ROWS = ("datasets", "pyarrow", "pillow", "numpy", "opencv-python-headless", "av")

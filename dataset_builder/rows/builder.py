@@ -20,8 +20,8 @@ from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.corpora.registry import open_corpus
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.rows.fingerprint import fingerprint
-from aullava.dataset_builder.rows.images import PictureOptions
 from aullava.dataset_builder.rows.from_records import rows_of_subject, units_asked
+from aullava.dataset_builder.rows.images import PictureOptions
 from aullava.dataset_builder.rows.schema import features_of
 
 SPLIT = "rows"  # one split of everything; "all" is a word of `datasets` itself

@@ -6,8 +6,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from aullava.common.hashing import file_hash
-from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.corpora.paths import tree_stamp
+from aullava.dataset_builder.corpora.reader import CorpusReader
 
 
 def fingerprint(reader: CorpusReader, subjects: Iterable[str]) -> str:
@@ -48,15 +48,15 @@ def _content(path: Path, size: int, changed_ns: int, touched_ns: int) -> bytes:
 @cache
 def _code() -> str:
     """Hash of every module that makes rows, and of what it stands on: a mended reader must not be served old rows."""
-    here = Path(__file__).parent
+    builder, root = Path(__file__).parents[1], Path(__file__).parents[2]
+    folders = [builder / "rows", builder / "corpora", builder / "synthetic"]
+    folders += [root / "common", root / "detection", root / "video"]
     files = [
-        *here.glob("*.py"),
-        *(here / "corpora").rglob("*.py"),
-        *(here / "frozen").glob("*.json"),
-        *(here.parent / "detection").glob("*.py"),
-        *(here.parent / "media").glob("*.py"),
-        here.parent / "action_units.py",
-        here.parent / "image_aullava.py",
+        *(path for folder in folders for path in folder.rglob("*.py")),
+        *(builder / "rows" / "frozen").glob("*.json"),
+        builder / "errors.py",
+        root / "action_units.py",
+        root / "image_aullava.py",
     ]
     digest = hashlib.sha256()
     for path in sorted(files):

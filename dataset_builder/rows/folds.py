@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from aullava.dataset_builder.errors import CorpusError
 from aullava.common.files import natural_key
+from aullava.dataset_builder.errors import CorpusError
 
 FROZEN = Path(__file__).with_name("frozen")
 LEAVE_ONE_OUT = "loso:"

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 
 from aullava.action_units import Protocol
 from aullava.dataset_builder.corpora.reader import CorpusReader
-from aullava.dataset_builder.rows.derive import as_protocol
 from aullava.dataset_builder.errors import CorpusError
+from aullava.dataset_builder.rows.derive import as_protocol
 from aullava.dataset_builder.rows.folds import part_of
 from aullava.dataset_builder.rows.images import PictureOptions, PictureReader, Stored
 from aullava.dataset_builder.rows.records import FrameRecord

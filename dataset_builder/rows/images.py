@@ -15,9 +15,9 @@ from PIL import Image
 
 from aullava.dataset_builder.rows.records import ImageFile, Picture, VideoFrame
 from aullava.dataset_builder.rows.schema import NO_FACE, NO_PICTURE, OK, UNREADABLE
+from aullava.detection.crop import FaceBox
 from aullava.detection.framing import Framing, make_detector, weights_hash
 from aullava.image_aullava import ImageReadError, load_image
-from aullava.detection.crop import FaceBox
 from aullava.video.decode import VideoEnd, VideoFrames, VideoReadError
 
 ENCODINGS = ("auto", "jpeg", "png")

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain
 
+from aullava.common.files import natural_key
 from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.errors import CorpusError, LeakError
-from aullava.common.files import natural_key
 
 Person = tuple[str, str]  # corpus and subject
 

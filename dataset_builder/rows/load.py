@@ -17,9 +17,9 @@ import numpy as np
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 
 from aullava.action_units import Protocol
-from aullava.dataset_builder.rows.builder import SPLIT, AUDatasetBuilder
 from aullava.dataset_builder.corpora.registry import options_of
 from aullava.dataset_builder.errors import CorpusError
+from aullava.dataset_builder.rows.builder import SPLIT, AUDatasetBuilder
 from aullava.dataset_builder.rows.images import PictureOptions
 from aullava.dataset_builder.rows.schema import NO_FACE, OK
 from aullava.dataset_builder.rows.splits import no_split, split_subjects

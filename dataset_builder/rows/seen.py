@@ -19,11 +19,11 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
+from aullava.common.files import natural_key
 from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.errors import CorpusError, LeakError
 from aullava.dataset_builder.rows.folds import fold, partition
 from aullava.dataset_builder.rows.leaks import Person, homes, listing, people_of, shared_people, subjects_by_corpus
-from aullava.common.files import natural_key
 
 DRAWN = "procedural"
 

@@ -21,9 +21,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from aullava.action_units import ACTION_UNITS, CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE
+from aullava.common.files import natural_key, printable
 from aullava.dataset_builder.rows.census import Census, UnitCount
 from aullava.dataset_builder.rows.folds import FROZEN, part_of, partition
-from aullava.common.files import natural_key, printable
 
 EQUAL, DIFFERS, NOT_PUBLISHED = "equal", "differs", "not published"
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.synthetic.drawn import Identity, Scene, draw_face
-from aullava.checkpoint.load import load_checkpoint
-from aullava.recognition.rows import FaceRow
 from aullava.analysis.activity import activity
 from aullava.analysis.blendshapes import to_blendshapes
 from aullava.analysis.columns import as_floats
 from aullava.analysis.smoothing import Smoothing
 from aullava.analysis.transform import Transform
-from aullava.recognition.tables import Layout
 from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
+from aullava.dataset_builder.synthetic.drawn import Identity, Scene, draw_face
+from aullava.recognition.rows import FaceRow
+from aullava.recognition.tables import Layout
 
 READ = PROTOCOLS["disfa"], PROTOCOLS["feafa"]
 STRENGTHS = np.concatenate((np.zeros(4), np.linspace(0, 1, 7), np.ones(2), np.linspace(1, 0, 7), np.zeros(4)))

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from transformers import HfArgumentParser
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.metrics.au_intensity.scores import icc_3_1
 from aullava.training.model.scratch import ScratchArguments
 

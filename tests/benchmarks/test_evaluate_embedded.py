@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from aullava.action_units import PROTOCOLS
+from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.evaluation.calibrate import Fit, mean_ece
-from aullava.checkpoint.load import load_checkpoint
-from aullava.checkpoint.layout import embedded_checkpoint
 
 from checkout import ROOT
 

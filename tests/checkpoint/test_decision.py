@@ -14,12 +14,12 @@ from PIL import Image
 from transformers.decision import DecisionConfig
 
 from aullava.action_units import ACTION_UNITS, INTENSITY, OCCURRENCE, PROTOCOLS, Protocol, question
+from aullava.checkpoint.decision import SETTINGS, TEMPLATE, decision_files, write_decision_files
+from aullava.checkpoint.layout import assemble, embedded_checkpoint
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.plan_aullava import compile_plan
 from aullava.processing_aullava import AULlavaProcessor
-from aullava.checkpoint.layout import assemble, embedded_checkpoint
-from aullava.checkpoint.decision import SETTINGS, TEMPLATE, decision_files, write_decision_files
 from aullava.training.model.scratch import build_config, build_processor
 from aullava.training.run.saving import save_checkpoint
 

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from aullava.checkpoint.identity import settings_hash, weights_id
-from aullava.hub.shards import split_weights
 from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.hub.shards import split_weights
 
 
 @pytest.fixture

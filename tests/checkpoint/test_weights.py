@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from aullava.checkpoint.weights import check_weights
 from aullava.checkpoint.layout import WEIGHTS, embedded_checkpoint, weight_files
+from aullava.checkpoint.weights import check_weights
 
 from tiny import TOWERS, make_tiny_checkpoint
 

@@ -7,11 +7,11 @@ import shlex
 import pytest
 
 from aullava.checkpoint.identity import settings_hash, weights_id
+from aullava.checkpoint.layout import embedded_checkpoint
 from aullava.cli import main
 from aullava.dataset_builder.rows.folds import fold, validation_subjects
 from aullava.evaluation.calibrate import write_calibrated
 from aullava.hub.terms import why_a_statement
-from aullava.checkpoint.layout import embedded_checkpoint
 
 from tiny import make_tiny_checkpoint
 from trees import disfa

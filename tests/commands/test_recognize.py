@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from aullava.action_units import FEAFA_UNITS
+from aullava.analysis.blendshapes import NOT_READ
 from aullava.cli import main
 from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.dataset_builder.synthetic.drawn.film import write_film
-from aullava.analysis.blendshapes import NOT_READ
 from aullava.recognition.store import working_folder
 
 import forked

@@ -9,10 +9,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from aullava.hub import shards
-from aullava.commands.release import Request, UsageError, release
-from aullava.checkpoint.load import load_checkpoint
 from aullava.checkpoint.layout import INDEX, RESULTS, WEIGHTS, embedded_checkpoint, is_release_file
+from aullava.checkpoint.load import load_checkpoint
+from aullava.commands.release import Request, UsageError, release
+from aullava.hub import shards
 
 from loopback_hub import LoopbackHub
 from tiny import make_tiny_checkpoint

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.detection.framing import Framing, make_detector
 from aullava.detection.crop import FaceBox
 from aullava.detection.detector import HaarDetector, NoDetector
+from aullava.detection.framing import Framing, make_detector
 
 EYES_XY = np.array([[213, 106], [244, 109]])  # of the astronaut, read off the picture; her right eye first
 

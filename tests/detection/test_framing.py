@@ -2,10 +2,10 @@
 
 import pytest
 
-from aullava.detection.framing import AskedFraming, Framing, make_detector, weights_hash
-from aullava.image_aullava import DEFAULT_FRAMING
 from aullava.detection.detector import ChosenFaces, HaarDetector, NoDetector
+from aullava.detection.framing import AskedFraming, Framing, make_detector, weights_hash
 from aullava.detection.yunet import YUNET_FILE, YuNetDetector
+from aullava.image_aullava import DEFAULT_FRAMING
 
 from bright_squares import bright_square_net
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.detection.framing import Framing, make_detector
 from aullava.detection.crop import FaceBox
+from aullava.detection.framing import Framing, make_detector
 from aullava.detection.tracking import Tracker
 
 

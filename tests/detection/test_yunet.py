@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aullava.detection.framing import Framing, make_detector
 from aullava.detection.crop import FaceBox
+from aullava.detection.framing import Framing, make_detector
 from aullava.detection.yunet import YUNET_FILE, YuNetDetector, find_weights
 
 from bright_squares import SIDE, bright_square_net

@@ -8,6 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from aullava.action_units import CONTINUOUS, INTENSITY, OCCURRENCE, PROTOCOLS, Protocol
+from aullava.checkpoint.layout import embedded_checkpoint
 from aullava.evaluation.calibrate import (
     HOTTEST,
     Read,
@@ -20,7 +21,6 @@ from aullava.evaluation.calibrate import (
     write_calibrated,
 )
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
-from aullava.checkpoint.layout import embedded_checkpoint
 
 from tiny import FACES, tiny_model
 

@@ -6,8 +6,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from aullava.action_units import PROTOCOLS
-from aullava.hub.card import plain_card
 from aullava.checkpoint.layout import PLACE, embedded_checkpoint
+from aullava.hub.card import plain_card
 from aullava.training.card_text import CITATION, SECTIONS, input_text
 
 from checkout import ROOT

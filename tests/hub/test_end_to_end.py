@@ -19,9 +19,9 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 from aullava.checkpoint.identity import settings_hash, weights_id
+from aullava.checkpoint.load import load_checkpoint
 from aullava.cli import main
 from aullava.commands.release import Request, release
-from aullava.checkpoint.load import load_checkpoint
 
 from checkout import ROOT
 from loopback_hub import LoopbackHub

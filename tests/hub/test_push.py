@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from aullava.hub.push import push
+from aullava.checkpoint.layout import is_release_file
 from aullava.common import upload as module
 from aullava.common.upload import PushError, PushRefused, check_name
-from aullava.checkpoint.layout import is_release_file
+from aullava.hub.push import push
 
 from loopback_hub import LoopbackHub
 

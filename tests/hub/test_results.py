@@ -11,12 +11,12 @@ from huggingface_hub import ModelCard, parse_eval_result_entries
 from transformers import TrainerState, TrainingArguments
 
 from aullava.action_units import PROTOCOLS
+from aullava.checkpoint.layout import RESULTS, embedded_checkpoint
 from aullava.cli import main
+from aullava.commands.release import Request, UsageError, release
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.hub.card import plain_card
-from aullava.commands.release import Request, UsageError, release
 from aullava.hub.results import SECTION, card_with
-from aullava.checkpoint.layout import RESULTS, embedded_checkpoint
 from aullava.training.arguments import ModelArguments
 from aullava.training.card import describe_run
 from aullava.training.card_text import SECTIONS

@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from aullava.checkpoint.layout import INDEX, WEIGHTS, weight_files
+from aullava.checkpoint.weights import check_weights
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.hub.shards import check_size, plan_shards, split_weights
-from aullava.checkpoint.weights import check_weights
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
-from aullava.checkpoint.layout import INDEX, WEIGHTS, weight_files
 
 from tiny import make_tiny_checkpoint
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aullava.hub.terms import check_terms
 from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.hub.terms import check_terms
 
 RIGHT = "our agreement of 2026-01-31 allows public weights"
 NOT_STATED = "---\nlicense: other\nlicense_name: not-stated\n---\n"

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.detection.framing import Framing, make_detector
 from aullava.detection.crop import FaceBox
 from aullava.detection.detector import NoDetector
+from aullava.detection.framing import Framing, make_detector
 from aullava.detection.tracking import Tracker
 from aullava.recognition.faces import find_faces, number_faces
 from aullava.recognition.rows import Frame

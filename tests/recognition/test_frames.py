@@ -14,9 +14,9 @@ from PIL import Image
 
 from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.image_aullava import ImageReadError
-from aullava.video.decode import VideoFrames, VideoReadError
 from aullava.recognition.frames import _Choice, _webcam_frames, frame_count, read_frames
 from aullava.recognition.inputs import Source, collect
+from aullava.video.decode import VideoFrames, VideoReadError
 
 from trees.videos import damage_packets, number_of, numbered_picture, write_video
 

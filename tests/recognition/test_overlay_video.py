@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 
 from aullava.action_units import PROTOCOLS
-from aullava.video.decode import VideoFrames, VideoReadError
 from aullava.readout_aullava import AUReading
 from aullava.recognition.overlay import write_overlays
 from aullava.recognition.overlay_video import survey, write_overlay_video
 from aullava.recognition.rows import FaceRow
+from aullava.video.decode import VideoFrames, VideoReadError
 
 from trees.videos import number_of, write_video
 

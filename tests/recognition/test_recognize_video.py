@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.video.decode import VideoReadError
 from aullava.recognition.video import recognize_video
+from aullava.video.decode import VideoReadError
 
 from scenes import UNITS, TwoFacesInLight, save_video
 from tiny import tiny_model

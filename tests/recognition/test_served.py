@@ -19,11 +19,11 @@ from openai import OpenAI, UnprocessableEntityError
 from PIL import Image
 
 from aullava.action_units import OCCURRENCE, PROTOCOLS, Protocol, resolve_protocol
+from aullava.checkpoint.layout import assemble, embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.cli import main
 from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.checkpoint.load import load_checkpoint
 from aullava.recognition.served import ServedModel
-from aullava.checkpoint.layout import assemble, embedded_checkpoint
 
 from checkout import ROOT
 

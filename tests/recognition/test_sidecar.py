@@ -12,10 +12,10 @@ from aullava.action_units import PROTOCOLS
 from aullava.checkpoint.identity import CheckpointIdentity
 from aullava.detection.framing import Framing
 from aullava.recognition.inputs import Failure
-from aullava.recognition.writers import Target
 from aullava.recognition.sidecar import Circumstances, sidecar_path, write_sidecar
 from aullava.recognition.summary import Summary
 from aullava.recognition.tables import Layout
+from aullava.recognition.writers import Target
 
 from given_rows import bare_row, face_row, reading
 

@@ -15,8 +15,8 @@ from aullava.action_units import PROTOCOLS
 from aullava.readout_aullava import AUReading
 from aullava.recognition.inputs import Failure, Source
 from aullava.recognition.lines import line_of, row_of
-from aullava.recognition.rows import FaceRow
 from aullava.recognition.pipeline import Block, read_units
+from aullava.recognition.rows import FaceRow
 from aullava.recognition.store import Store, fill, working_folder
 from aullava.recognition.work import Position, units_of
 

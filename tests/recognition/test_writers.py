@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aullava.action_units import PROTOCOLS, Protocol, unit
+from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
 from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.recognition import writers as outputs
-from aullava.checkpoint.load import load_checkpoint
-from aullava.recognition.writers import Target, write_table
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout
-from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.recognition.writers import Target, write_table
 
 from given_rows import bare_row, face_row, one, reading
 

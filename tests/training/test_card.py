@@ -15,9 +15,9 @@ from transformers import AutoModelForImageTextToText
 from trl import SFTConfig, SFTTrainer
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.corpora.registry import READERS, reader_class
-from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.checkpoint.layout import assemble
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.training.arguments import ModelArguments
 from aullava.training.card import OwnCard, describe_run, make_card, write_card
 from aullava.training.card_text import CITATION, SECTIONS

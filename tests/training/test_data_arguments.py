@@ -7,8 +7,8 @@ import pytest
 from trl import SFTConfig, TrlParser
 
 from aullava.action_units import SCALES
-from aullava.dataset_builder.chat.formats import KINDS
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
+from aullava.dataset_builder.chat.formats import KINDS
 from aullava.dataset_builder.errors import CorpusError
 from aullava.training.arguments import ModelArguments
 from aullava.training.data.augmentation import AugmentationArguments

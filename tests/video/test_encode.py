@@ -4,8 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from aullava.video.encode import write_film
 from aullava.video.decode import VideoFrames
+from aullava.video.encode import write_film
 
 from trees.videos import number_of, numbered_picture
 

@@ -21,11 +21,11 @@ import pandas as pd
 import torch
 from datasets import Dataset, DatasetDict
 
-from aullava.dataset_builder.rows.builder import SPLIT
 from aullava.dataset_builder.chat.dataset import askable
 from aullava.dataset_builder.chat.formats import row_key
 from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.dataset_builder.errors import CorpusError, LeakError
+from aullava.dataset_builder.rows.builder import SPLIT
 from aullava.dataset_builder.rows.folds import validation_subjects
 from aullava.dataset_builder.rows.leaks import Person, people_of, person, refuse_leaks
 from aullava.dataset_builder.rows.load import load_au_dataset

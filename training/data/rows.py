@@ -22,9 +22,9 @@ from PIL import Image
 from torch.utils.data import get_worker_info
 
 from aullava.dataset_builder.chat.formats import ChatMix, can_ask, row_key, turns_of
-from aullava.dataset_builder.rows.derive import is_missing, values_from_columns
-from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.chat.turns import Turn
+from aullava.dataset_builder.errors import CorpusError
+from aullava.dataset_builder.rows.derive import is_missing, values_from_columns
 from aullava.image_aullava import ImageReadError, load_image
 from aullava.training.data.sampling import Plan
 

@@ -26,10 +26,10 @@ from pathlib import Path
 import yaml
 from transformers import TrainerState, TrainingArguments
 
+from aullava.common.files import replace_file
 from aullava.common.scrub import is_secret, portable_command, portable_value
 from aullava.common.versions import code_version, library_versions
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
-from aullava.common.files import replace_file
 
 FORMAT = 1
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from peft import PeftConfig, PeftModel
 
+from aullava.checkpoint.decision import decision_files
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.arguments import SAVED_DTYPES, ModelArguments
-from aullava.checkpoint.decision import decision_files
 from aullava.training.model.load import load_base
 
 MODEL_CONFIG = "model_config.json"  # not config.json, by which transformers would take the folder for a whole model

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datasets import Dataset
 
 from aullava.checkpoint.training_record import training_record
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.dataset_builder.corpora.procedural import ProceduralReader
 from aullava.dataset_builder.corpora.registry import reader_class
-from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.dataset_builder.rows.seen import earlier_people
 from aullava.detection.framing import Framing
 from aullava.training.data.augmentation import EpochOfRun, augmented_rows

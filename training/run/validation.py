@@ -23,8 +23,8 @@ from accelerate import Accelerator
 from datasets import Dataset
 
 from aullava.action_units import CONTINUOUS, OCCURRENCE, Protocol, resolve_protocol
-from aullava.dataset_builder.rows.derive import answerable, as_protocol, is_missing, values_from_columns
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
+from aullava.dataset_builder.rows.derive import answerable, as_protocol, is_missing, values_from_columns
 from aullava.image_aullava import ImageSource
 from aullava.metrics.au_detection.averages import supported
 from aullava.metrics.au_detection.scores import occurrence, score_detection

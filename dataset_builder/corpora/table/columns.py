@@ -17,8 +17,8 @@ from aullava.action_units import (
     SCALES,
     canonical_code,
 )
-from aullava.dataset_builder.errors import LabelError, LayoutError
 from aullava.dataset_builder.corpora.label_text import coded_value, whole_number
+from aullava.dataset_builder.errors import LabelError, LayoutError
 from aullava.dataset_builder.rows.records import NOT_CODED
 
 NAMES = {  # what a column may be called, best first

@@ -7,9 +7,9 @@ OpenFace can write a copy of the video in which landmarks are drawn over the fac
 import os
 from pathlib import Path
 
-from aullava.dataset_builder.errors import LayoutError
 from aullava.dataset_builder.corpora.label_text import read_lines
 from aullava.dataset_builder.corpora.paths import VIDEO_SUFFIXES, Root
+from aullava.dataset_builder.errors import LayoutError
 
 
 def find_videos(tables: list[Path], video: str | os.PathLike | None, follow_links: bool) -> list[Path | None]:

@@ -17,7 +17,9 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 from aullava.action_units import OCCURRENCE, SCALES
-from aullava.dataset_builder.corpora.table.openface import find_videos
+from aullava.common.files import natural_key
+from aullava.dataset_builder.corpora.label_text import coded_value, whole_number
+from aullava.dataset_builder.corpora.paths import VIDEO_SUFFIXES, Root
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.corpora.table.columns import (
     Columns,
@@ -27,11 +29,9 @@ from aullava.dataset_builder.corpora.table.columns import (
     units_of,
 )
 from aullava.dataset_builder.corpora.table.files import SUFFIXES, Row, Table, open_table
+from aullava.dataset_builder.corpora.table.openface import find_videos
 from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError, UnsafePathError
-from aullava.dataset_builder.corpora.label_text import coded_value, whole_number
-from aullava.dataset_builder.corpora.paths import VIDEO_SUFFIXES, Root
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile, Picture, VideoFrame
-from aullava.common.files import natural_key
 
 
 class TableReader(CorpusReader):

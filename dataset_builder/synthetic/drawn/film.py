@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from aullava.action_units import PROTOCOLS
+from aullava.common.files import replace_file
 from aullava.dataset_builder.synthetic.drawn.canvas import UNITS_PER_IMAGE
 from aullava.dataset_builder.synthetic.drawn.labels import values_of
 from aullava.dataset_builder.synthetic.drawn.renderer import draw_face
 from aullava.dataset_builder.synthetic.drawn.samples import describe_face, random_stream
 from aullava.dataset_builder.synthetic.drawn.scene import Scene
 from aullava.dataset_builder.synthetic.drawn.script import strengths_at, write_script
-from aullava.common.files import replace_file
 from aullava.video.encode import write_film as encode_film
 
 MOST_PEOPLE = 3

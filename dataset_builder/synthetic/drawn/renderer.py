@@ -6,11 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aullava.action_units import Protocol
-from aullava.dataset_builder.synthetic.drawn import geometry
-from aullava.dataset_builder.synthetic.drawn import head
-from aullava.dataset_builder.synthetic.drawn import lower_face
-from aullava.dataset_builder.synthetic.drawn import mouth
-from aullava.dataset_builder.synthetic.drawn import upper_face
+from aullava.dataset_builder.synthetic.drawn import geometry, head, lower_face, mouth, upper_face
 from aullava.dataset_builder.synthetic.drawn.actions import resolve
 from aullava.dataset_builder.synthetic.drawn.canvas import Canvas
 from aullava.dataset_builder.synthetic.drawn.identity import Identity

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from aullava.action_units import PROTOCOLS
+from aullava.common.files import replace_file
 from aullava.dataset_builder.synthetic.rendered.actions import resolve
 from aullava.dataset_builder.synthetic.rendered.assets import Library
 from aullava.dataset_builder.synthetic.rendered.labels import sides_of, values_of
 from aullava.dataset_builder.synthetic.rendered.samples import describe_face, random_stream
 from aullava.dataset_builder.synthetic.rendered.script import strengths_at, write_script
-from aullava.common.files import replace_file
 from aullava.video.encode import write_film as encode_film
 
 MOST_PEOPLE = 3

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from aullava.common.files import replace_file
 from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS, PARTS
 from aullava.dataset_builder.synthetic.rendered.assets import Library
 from aullava.dataset_builder.synthetic.rendered.camera import Camera
@@ -23,7 +24,6 @@ from aullava.dataset_builder.synthetic.rendered.samples import (
     sample_face,
 )
 from aullava.dataset_builder.synthetic.rendered.scene import Scene, sample_scene
-from aullava.common.files import replace_file
 
 DOSES = (0.2, 0.4, 0.6, 0.8, 1.0)  # the middles of levels 1 to 4, and the strongest that a face shows
 # (tone, age, sex) of the three people of the level sheets.

@@ -5,9 +5,9 @@ import importlib
 import pytest
 
 from aullava.action_units import CONTINUOUS, PROTOCOLS, Protocol, question
-from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.checkpoint.load import load_checkpoint
 from aullava.checkpoint.layout import embedded_checkpoint
+from aullava.checkpoint.load import load_checkpoint
+from aullava.dataset_builder.synthetic.drawn import sample_face
 
 from checkout import ROOT
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from aullava.action_units import PROTOCOLS, Protocol, parse
-from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.dataset_builder.chat.drawn_faces import ASKED_UNITS, DrawnFaceArguments, drawn_faces, format_mix
+from aullava.dataset_builder.synthetic.drawn import sample_face
 
 
 def answer_of(row: dict, turn: int = 0) -> str:

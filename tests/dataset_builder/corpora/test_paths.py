@@ -3,8 +3,8 @@
 import pytest
 from PIL import Image
 
-from aullava.dataset_builder.errors import LayoutError, UnsafePathError
 from aullava.dataset_builder.corpora.paths import Root, tree_stamp
+from aullava.dataset_builder.errors import LayoutError, UnsafePathError
 
 
 def picture(path):

@@ -9,9 +9,9 @@ import pytest
 from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, PROTOCOLS
 from aullava.dataset_builder.corpora import procedural as drawn
 from aullava.dataset_builder.corpora.procedural import SHOWN_UNITS, ProceduralReader
+from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.dataset_builder.synthetic.drawn.samples import FaceDescription
-from aullava.dataset_builder.errors import CorpusError
 
 from trees.procedural import OPTIONS, make
 

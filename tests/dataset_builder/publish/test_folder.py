@@ -7,9 +7,9 @@ import pytest
 from filelock import FileLock
 
 from aullava.common.hashing import file_hash
-from aullava.dataset_builder.rows.census import Census
 from aullava.dataset_builder.publish.folder import FolderError, OutFolder
 from aullava.dataset_builder.publish.shards import Plan, ShardReport
+from aullava.dataset_builder.rows.census import Census
 
 SETTINGS = {"corpus": "bp4d", "pictures": {"faces": "none", "size": None}, "options": {}}
 PLAN = Plan("F001", ("F001",))

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from aullava.cli import main
-from aullava.dataset_builder.publish.push import check_right, push
 from aullava.common.upload import PushError, PushRefused
+from aullava.dataset_builder.publish.push import check_right, push
 
 from loopback_hub import LoopbackHub, Repo
 from trees.bp4d import make

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aullava.dataset_builder.rows import images as pictures
 from aullava.dataset_builder.publish import shards
 from aullava.dataset_builder.publish.request import make_job
 from aullava.dataset_builder.publish.shards import Plan, plan_shards, write_shard
+from aullava.dataset_builder.rows import images as pictures
 
 from trees.bp4d import make
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aullava.action_units import CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE
-from aullava.dataset_builder.rows.census import Census, UnitCount
 from aullava.dataset_builder.corpora.registry import open_corpus
+from aullava.dataset_builder.rows.census import Census, UnitCount
 from aullava.dataset_builder.rows.records import FrameRecord
 from aullava.dataset_builder.rows.schema import value_column
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aullava.dataset_builder.synthetic.drawn import Scene, draw_face
-from aullava.dataset_builder.synthetic.drawn.sheets import sheet_identity
 from aullava.dataset_builder.rows.images import PictureOptions, PictureReader
 from aullava.dataset_builder.rows.records import Drawing, ImageFile, VideoFrame
+from aullava.dataset_builder.synthetic.drawn import Scene, draw_face
+from aullava.dataset_builder.synthetic.drawn.sheets import sheet_identity
+from aullava.detection.detector import HaarDetector
 from aullava.detection.framing import Framing
 from aullava.image_aullava import load_image
-from aullava.detection.detector import HaarDetector
 
 
 def stored(picture, **options):

@@ -15,9 +15,9 @@ from PIL import Image
 
 import aullava.dataset_builder
 from aullava.dataset_builder import load_au_dataset
-from aullava.dataset_builder.rows.builder import AUDatasetBuilder
 from aullava.dataset_builder.corpora.registry import open_corpus, options_of
 from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError
+from aullava.dataset_builder.rows.builder import AUDatasetBuilder
 from aullava.dataset_builder.rows.schema import features_of, value_columns
 
 from trees import bp4d, disfa, every

@@ -14,13 +14,13 @@ from torch import nn
 from transformers import Trainer, TrainingArguments
 
 from aullava.action_units import FEAFA_UNITS, PROTOCOLS, Protocol, parse
+from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
+from aullava.dataset_builder.chat.mirror import mirror_turn
+from aullava.dataset_builder.chat.turns import make_description, make_turn
 from aullava.dataset_builder.synthetic.drawn import Identity, Scene, draw_face, sample_face
 from aullava.dataset_builder.synthetic.drawn import geometry as shapes
 from aullava.dataset_builder.synthetic.drawn.canvas import Canvas
 from aullava.dataset_builder.synthetic.drawn.labels import values_of
-from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
-from aullava.dataset_builder.chat.mirror import mirror_turn
-from aullava.dataset_builder.chat.turns import make_description, make_turn
 from aullava.training.data import augmentation
 from aullava.training.data.augmentation import (
     AugmentationArguments,

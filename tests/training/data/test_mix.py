@@ -20,8 +20,8 @@ from transformers import Trainer, TrainingArguments
 from trl import SFTConfig
 
 from aullava.action_units import render
-from aullava.dataset_builder.rows.derive import as_protocol, values_from_columns
 from aullava.dataset_builder.errors import CorpusError, LayoutError, LeakError
+from aullava.dataset_builder.rows.derive import as_protocol, values_from_columns
 from aullava.dataset_builder.rows.leaks import people_of
 from aullava.training.data.augmentation import EpochOfRun
 from aullava.training.data.collator import TurnCollator

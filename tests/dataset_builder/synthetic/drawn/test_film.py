@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from aullava.action_units import PROTOCOLS
-from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.dataset_builder.synthetic.drawn import film
+from aullava.dataset_builder.synthetic.drawn import film, sample_face
 from aullava.dataset_builder.synthetic.drawn.film import film_frames, label_columns, write_film
 from aullava.dataset_builder.synthetic.drawn.labels import values_of
 from aullava.detection.detector import HaarDetector

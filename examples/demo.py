@@ -1,6 +1,6 @@
 """`make demo`: the embedded checkpoint as a Hub user gets it, on faces whose truth is known and on one photograph.
 
-    python -m aullava.demo [--checkpoint DIR] [--out outputs/demo] [--count 8]
+    python examples/demo.py [--checkpoint DIR] [--out outputs/demo] [--count 8]
 
 Writes into the output folder
     hub/                  the model folder as it would lie on the Hub
@@ -29,7 +29,7 @@ from aullava import cli
 from aullava.action_units import PROTOCOLS
 from aullava.dataset_builder.synthetic.drawn import DrawnFace, sample_face
 from aullava.recognition.comparison import draw_comparison
-from aullava.checkpoint.layout import assemble, embedded_checkpoint
+from aullava.release import assemble, embedded_checkpoint
 
 SHOWN = PROTOCOLS["disfa"]
 COMPARED = ("bp4d", "disfa", "feafa")  # one protocol a scale
@@ -55,7 +55,7 @@ with open(out, "w") as file:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; 0 if every step did what it should, 1 if not, 2 if it could not begin."""
-    parser = argparse.ArgumentParser(prog="python -m aullava.demo", description="What the embedded checkpoint does.")
+    parser = argparse.ArgumentParser(prog="python examples/demo.py", description="What the embedded checkpoint does.")
     parser.add_argument("--checkpoint", type=Path, help="default: the embedded checkpoint")
     parser.add_argument("--out", type=Path, default=Path("outputs/demo"), help="default: %(default)s")
     parser.add_argument("--count", type=int, default=8, help="number of drawn faces (default: %(default)s)")

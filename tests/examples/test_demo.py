@@ -1,19 +1,28 @@
 """`make demo` from end to end, with a tiny checkpoint in place of the embedded one."""
 
 import csv
+import importlib.util
 import json
 
 import pytest
 
-from aullava.checkpoint import layout as release
-from aullava.demo import main
+from aullava.checkpoint import layout
 
+from checkout import ROOT
 from tiny import make_tiny_checkpoint
 
 pytest.importorskip("skimage.data")
 
 
-def test_demo_writes_what_it_says(tmp_path, capfd):
+@pytest.fixture(scope="module")
+def main():
+    spec = importlib.util.spec_from_file_location("demo", ROOT / "examples" / "demo.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def test_demo_writes_what_it_says(main, tmp_path, capfd):
     checkpoint = make_tiny_checkpoint(tmp_path / "checkpoint")
     out = tmp_path / "demo"
     assert main(["--checkpoint", str(checkpoint), "--out", str(out), "--count", "3"]) == 0
@@ -29,14 +38,14 @@ def test_demo_writes_what_it_says(tmp_path, capfd):
     assert (out / "truth_and_reading.png").exists() and (out / "photograph" / "overlay" / "astronaut.png").exists()
 
 
-def test_demo_that_cannot_begin_says_so_in_one_line(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(release, "EMBEDDED", tmp_path / "au-llava-tiny")
+def test_demo_that_cannot_begin_says_so_in_one_line(main, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(layout, "EMBEDDED", tmp_path / "au-llava-tiny")
     assert main(["--out", str(tmp_path / "demo")]) == 2
     printed = capsys.readouterr().err
     assert "no embedded checkpoint" in printed and printed.count("\n") == 1
 
 
-def test_demo_deletes_no_picture_of_its_folder(tmp_path, capsys):
+def test_demo_deletes_no_picture_of_its_folder(main, tmp_path, capsys):
     mine = tmp_path / "demo" / "faces" / "test-mine.png"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
