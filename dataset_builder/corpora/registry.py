@@ -21,9 +21,9 @@ READERS = {
     "raf_au": "raf_au:RafAuReader",
     "casme2": "casme2:Casme2Reader",
     "samm": "samm:SammReader",
-    "procedural": "drawn:ProceduralReader",
+    "procedural": "procedural:ProceduralReader",
     "rendered": "rendered:RenderedReader",
-    "table": "table:TableReader",
+    "table": "table.reader:TableReader",
 }
 # Corpora that people ask for and whose layout nobody could be found to describe: their labels go in as a table.
 _NO_LAYOUT = ("gft", "sewa")
