@@ -57,6 +57,8 @@ class DisfaReader(CorpusReader):
     name: ClassVar[str] = "disfa"
     title: ClassVar[str] = "DISFA (Denver Intensity of Spontaneous Facial Action)"
     request: ClassVar[str] = "http://mohammadmahoor.com/disfa/"
+    protocols: ClassVar[tuple[str, ...]] = ("disfa",)
+    fold_files: ClassVar[tuple[str, ...]] = ("disfa",)
     anchors: ClassVar[tuple[str, ...]] = ("ActionUnit_Labels/SN*",)
     units: Mapping[str, tuple[str, ...]] = {INTENSITY: DISFA_UNITS}
 

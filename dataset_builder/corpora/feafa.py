@@ -53,6 +53,8 @@ class FeafaReader(CorpusReader):
     name = "feafa"
     title = "FEAFA"
     request = "https://www.iiplab.net/feafa+/"
+    protocols = ("feafa",)
+    fold_files = ("feafa",)
     anchors = ("PV*.output", "FEAFA-A/PV*.output")
     units = {CONTINUOUS: CODES}
     notes = (PEOPLE_NOTE, SIDES_NOTE, SPLIT_NOTE)

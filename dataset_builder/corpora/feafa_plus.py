@@ -68,6 +68,8 @@ class FeafaPlusReader(CorpusReader):
     name = "feafa_plus"
     title = "FEAFA+"
     request = "https://www.iiplab.net/feafa+/"
+    protocols = ("feafa",)
+    fold_files = ("feafa", "disfa")
     anchors = ("FEAFA-A/PV*.output", "FEAFA-B/*.output")
     units = {CONTINUOUS: CODES}
     shares_subjects_with = {"SN": "disfa", "PV": "feafa"}

@@ -54,6 +54,8 @@ class ProceduralReader(CorpusReader):
     name = "procedural"
     title = "Drawn faces (procedural)"
     request = "(nobody: they are drawn by this package)"
+    protocols = ("disfa", "bp4d")
+    size_option = "draw_size"
     licensed = False
     anchors = ()
     units = {protocol.scale: protocol.units for protocol in _PROTOCOLS}

@@ -42,6 +42,11 @@ class CorpusReader(ABC):
         ids_published: whether the ids are the owners', known to all who have the corpus. Where not, training.json holds hashes.
         framing: for pictures that are faces already and are not cropped again: how faces elsewhere are cropped to look like them.
             None: pictures show more than a face.
+        protocols: the protocols that papers on the corpus report. `aullava evaluate` reads the first unless told otherwise,
+            `aullava calibrate` fits on all of them.
+        fold_files: names of the files frozen/<name>_folds.json that say who is in which part of the corpus; see folds.py.
+        size_option: for pictures that are made on demand and lie on no disk: the option that sets their side in pixels. "": they
+            lie on disk.
         notes: what a reader of its data must know, one sentence each; they go into the dataset's description.
 
     Args:
@@ -63,6 +68,9 @@ class CorpusReader(ABC):
     shares_subjects_with: ClassVar[Mapping[str, str]] = MappingProxyType({})
     ids_published: ClassVar[bool] = True
     framing: ClassVar[Framing | None] = None
+    protocols: ClassVar[tuple[str, ...]] = ()
+    fold_files: ClassVar[tuple[str, ...]] = ()
+    size_option: ClassVar[str] = ""
     notes: tuple[str, ...] = ()
 
     def __init__(self, data_dir: str | os.PathLike, *, follow_links: bool = False):

@@ -61,6 +61,8 @@ class RenderedReader(CorpusReader):
     name = "rendered"
     title = "Rendered heads"
     request = "(nobody: they are rendered by this package)"
+    protocols = ("disfa", "bp4d")
+    size_option = "render_size"
     licensed = False
     anchors = ()
     units = {protocol.scale: protocol.units for protocol in _PROTOCOLS}

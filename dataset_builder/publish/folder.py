@@ -37,7 +37,7 @@ class OutFolder:
 
     Args:
         path: missing, empty, or an earlier build's with the same settings.
-        settings: `Job.settings()`.
+        settings: `BuildJob.settings()`.
 
     Raises:
         FolderError: it is somebody else's, of other settings, in use, or cannot be written to.

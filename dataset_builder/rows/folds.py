@@ -7,9 +7,10 @@ Conventions
     "farapy_fold<k>"      tests part 4-k of FEAFA, as farapy-data-tools does [V1].
     "loso:<subject>"      leaves one subject out; for every corpus.
 
-The ids lie in frozen/<corpus>_folds.json, each list with its source and evidence: V2, two or more independent public sources
-agree (BP4D, DISFA); V1, one source (BP4D+ of FMAE-IAT, FEAFA's part A of farapy-data-tools); "-", ours. DISFA+ has DISFA's parts,
-and so has part B of FEAFA+, which is DISFA relabelled: fold k of one never tests whom fold k of another trains on.
+The ids lie in frozen/<name>_folds.json, each list with its source and evidence: V2, two or more independent public sources agree
+(BP4D, DISFA); V1, one source (BP4D+ of FMAE-IAT, FEAFA's part A of farapy-data-tools); "-", ours. A corpus's reader names its files
+(`CorpusReader.fold_files`). DISFA+ has DISFA's parts, and so has part B of FEAFA+, which is DISFA relabelled: fold k of one never
+tests whom fold k of another trains on.
 """
 
 import hashlib
@@ -20,21 +21,11 @@ from functools import cache
 from pathlib import Path
 
 from aullava.common.files import natural_key
+from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.errors import CorpusError
 
 FROZEN = Path(__file__).with_name("frozen")
 LEAVE_ONE_OUT = "loso:"
-
-# Corpus -> the files its partition is read from; parts of one name are joined, folds are those of the first file.
-_FILES = {
-    "bp4d": ("bp4d",),
-    "bp4d_plus": ("bp4d_plus",),
-    "disfa": ("disfa",),
-    "disfa_plus": ("disfa_plus",),
-    "feafa": ("feafa",),
-    "feafa_plus": ("feafa", "disfa"),
-}
-CORPORA = tuple(_FILES)
 
 
 @dataclass(frozen=True)
@@ -63,12 +54,13 @@ class Fold:
 
 def partition(corpus: str) -> Partition | None:
     """The frozen parts of a corpus; None if it has none."""
-    return _partition(corpus) if corpus in _FILES else None
+    names = reader_class(corpus).fold_files if corpus in READERS else ()
+    return _partition(names) if names else None
 
 
 def part_of(corpus: str, subject: str) -> str:
     """The part a subject is in; "" if the corpus has no parts or none of them knows the subject."""
-    return _part_of_subject(corpus).get(subject, "") if corpus in _FILES else ""
+    return _part_of_subject(corpus).get(subject, "")
 
 
 def fold_names(corpus: str) -> tuple[str, ...]:
@@ -161,8 +153,9 @@ def _left_out(corpus: str, name: str, present: frozenset[str]) -> str:
 
 
 @cache
-def _partition(corpus: str) -> Partition:
-    files = [json.loads((FROZEN / f"{name}_folds.json").read_text("utf-8")) for name in _FILES[corpus]]
+def _partition(names: tuple[str, ...]) -> Partition:
+    """Parts of one name are joined; folds are those of the first file."""
+    files = [json.loads((FROZEN / f"{name}_folds.json").read_text("utf-8")) for name in names]
     parts = {part: frozenset().union(*(file["parts"][part] for file in files)) for part in files[0]["parts"]}
     tests = {
         f"{scheme}{number}": part
@@ -175,7 +168,8 @@ def _partition(corpus: str) -> Partition:
 
 @cache
 def _part_of_subject(corpus: str) -> dict[str, str]:
-    return {subject: part for part, people in _partition(corpus).parts.items() for subject in people}
+    found = partition(corpus)
+    return {subject: part for part, people in found.parts.items() for subject in people} if found else {}
 
 
 def _uniform(seed: int, subject: str) -> float:
