@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from aullava.action_units import INTENSITY, OCCURRENCE, unit
-from aullava.dataset_builder.corpora.bp4d_labels import read_intensity, read_occurrence
+from aullava.dataset_builder.corpora.formats.bp4d_labels import read_intensity, read_occurrence
 from aullava.dataset_builder.corpora.reader import CorpusReader, facs
 from aullava.dataset_builder.errors import LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from aullava.action_units import INTENSITY
-from aullava.dataset_builder.corpora.disfa_dropped import JAANET_DROPPED
-from aullava.dataset_builder.corpora.label_text import coded_value, read_cells, whole_number
-from aullava.dataset_builder.corpora.paths import VIDEO_SUFFIXES, Root
+from aullava.dataset_builder.corpora.formats.disfa_dropped import JAANET_DROPPED
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, read_cells, whole_number
+from aullava.dataset_builder.corpora.formats.paths import VIDEO_SUFFIXES, Root
 from aullava.dataset_builder.corpora.reader import CorpusReader, facs
 from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, VideoFrame

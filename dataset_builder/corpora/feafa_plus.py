@@ -32,8 +32,8 @@ from aullava.dataset_builder.corpora.feafa import (
     read_auw,
     read_beside,
 )
-from aullava.dataset_builder.corpora.frame_files import label_files_by_frame
-from aullava.dataset_builder.corpora.paths import Root
+from aullava.dataset_builder.corpora.formats.frame_files import label_files_by_frame
+from aullava.dataset_builder.corpora.formats.paths import Root
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, VideoFrame

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from aullava.action_units import canonical_code
-from aullava.dataset_builder.corpora.paths import Root
+from aullava.dataset_builder.corpora.formats.paths import Root
 from aullava.dataset_builder.errors import LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord
 from aullava.detection.framing import Framing

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aullava.action_units import INTENSITY, OCCURRENCE
-from aullava.dataset_builder.corpora.facs_files import FacsFilesReader
-from aullava.dataset_builder.corpora.frame_files import facs_rows
+from aullava.dataset_builder.corpora.formats.facs_files import FacsFilesReader
+from aullava.dataset_builder.corpora.formats.frame_files import facs_rows
 from aullava.dataset_builder.corpora.reader import facs
 from aullava.dataset_builder.errors import LabelError
 

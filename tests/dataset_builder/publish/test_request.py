@@ -31,8 +31,7 @@ class Reader:
 def reader(monkeypatch):
     from aullava.dataset_builder.corpora import registry
 
-    monkeypatch.setitem(registry.READERS, "every_kind", "here:Reader")
-    monkeypatch.setattr(registry, "reader_class", lambda name: Reader)
+    monkeypatch.setitem(registry.READERS, "every_kind", Reader)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from aullava.action_units import CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE
-from aullava.dataset_builder.corpora.disfa_dropped import JAANET_DROPPED
+from aullava.dataset_builder.corpora.formats.disfa_dropped import JAANET_DROPPED
 from aullava.dataset_builder.corpora.registry import READERS, open_corpus, options_of
 from aullava.dataset_builder.rows.census import Census, UnitCount
 from aullava.dataset_builder.rows.folds import FROZEN, partition
