@@ -5,8 +5,7 @@ import math
 import pytest
 
 from aullava.action_units import INTENSITY
-from aullava.dataset_builder.corpora.disfa import DisfaReader
-from aullava.dataset_builder.corpora.disfa_dropped import JAANET_DROPPED
+from aullava.dataset_builder.corpora.disfa import JAANET_DROPPED, DisfaReader
 from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError, UnsafePathError
 from aullava.dataset_builder.rows.records import VideoFrame
 from aullava.video.decode import VideoEnd, VideoFrames
