@@ -268,13 +268,7 @@ def _check_same(kept: dict, asked: dict, folder: Path) -> None:
 
 
 def _write_json(path: Path, content: dict) -> None:
-    def write(temporary: Path) -> None:
-        with open(temporary, "w") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-
-    replace_file(path, write)
+    replace_file(path, lambda temporary: temporary.write_text(json.dumps(content)), durable=True)
 
 
 def fill(
