@@ -148,7 +148,7 @@ def _fit(request: CalibrateRequest):
     trained = Framing(**recognizer.model.config.framing)
     framing = corpus_framing(request.corpus, AskedFraming(request.faces, override=request.framing), trained)
     options = picture_options(request.corpus, recognizer, framing, options)
-    if reader_class(request.corpus).size_option:
+    if not reader_class(request.corpus).on_disk:
         options.setdefault("count", request.limit or 1000)
     reads, described, people, rows_read = [], {}, set(), set()
     for protocol in protocols:
@@ -190,8 +190,9 @@ def _fit(request: CalibrateRequest):
 
 
 def _protocols(request: CalibrateRequest) -> list[Protocol]:
-    names = request.protocol or reader_class(request.corpus).protocols
-    if not names:
+    reader = reader_class(request.corpus)
+    names = request.protocol or ((reader.protocol,) if reader.on_disk else ("bp4d", "disfa"))
+    if None in names:
         raise ValueError(
             f"no protocol for {request.corpus}: give --protocol, one of {', '.join(PROTOCOLS)} or a list of units"
         )

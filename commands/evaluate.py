@@ -190,13 +190,13 @@ def _task(request: EvaluateRequest):
         raise ValueError(f"--out {request.out}: expected a name that ends in .json")
     _refuse_foreign(request.out)
     reader = reader_class(request.corpus)
-    if not request.protocol and not reader.protocols:
+    if not request.protocol and not reader.protocol:
         raise ValueError(
             f"no protocol for {request.corpus}: give --protocol, one of {', '.join(PROTOCOLS)} or a list of units"
         )
-    protocol = resolve_protocol(request.protocol or reader.protocols[0], request.scale)
+    protocol = resolve_protocol(request.protocol or reader.protocol, request.scale)
     options = parse_options(request.corpus, request.option)
-    if reader.size_option:
+    if not reader.on_disk:
         options.setdefault("count", request.limit or 1000)
     checkpoint = request.checkpoint or str(embedded_checkpoint())
     folds = _folds(request)

@@ -92,7 +92,7 @@ def evaluation_rows(
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit is {limit}: expected 1 or more")
-    if reader_class(corpus).size_option:
+    if not reader_class(corpus).on_disk:
         return _made(corpus, data_dir, protocol, fold, split, limit, options)
     return _stored(_split_of(corpus, data_dir, protocol, fold, split, options), corpus, protocol, fold, split, limit)
 
@@ -104,7 +104,7 @@ def base_rates(
 
     Args: as `evaluation_rows`.
     """
-    if reader_class(corpus).size_option:
+    if not reader_class(corpus).on_disk:
         options = {name: value for name, value in options.items() if name not in ("count", "first")}
         records = _records(open_corpus(corpus, data_dir, split="train", count=RATE_FACES, **options))
         return _means(_table([record.values for record in records], protocol))

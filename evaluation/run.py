@@ -153,8 +153,8 @@ def picture_options(
 ) -> dict[str, Any]:
     """Options of the rows with those that make their pictures: made in the size that the model takes unless another was asked
     for; else cropped as `framing` says."""
-    if size_option := reader_class(corpus).size_option:
-        return {size_option: recognizer.side} | dict(options)
+    if side := reader_class(corpus).side_option:
+        return {side: recognizer.side} | dict(options)
     return {**options, "faces": framing}
 
 

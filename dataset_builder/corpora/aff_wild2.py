@@ -47,7 +47,7 @@ class AffWild2Reader(CorpusReader):
     name = "aff_wild2"
     title = "Aff-Wild2 (ABAW, action units)"
     request = "https://ibug.doc.ic.ac.uk/resources/aff-wild2/"
-    protocols = ("abaw",)
+    protocol = "abaw"
     anchors = _ANCHORS
     units = {OCCURRENCE: UNITS}
     people_known = False

@@ -51,8 +51,8 @@ class Bp4dReader(CorpusReader):
     name: ClassVar[str] = "bp4d"
     title: ClassVar[str] = "BP4D-Spontaneous"
     request: ClassVar[str] = "https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html"
-    protocols: ClassVar[tuple[str, ...]] = ("bp4d",)
-    fold_files: ClassVar[tuple[str, ...]] = ("bp4d",)
+    protocol: ClassVar[str] = "bp4d"
+    folds: ClassVar[tuple[str, ...]] = ("bp4d",)
     # not AU_OCC alone: AUCoding would then pass for the corpus, and no picture would be found beside it
     anchors: ClassVar[tuple[str, ...]] = ("AUCoding/AU_OCC", "AUCoding/*_T*.csv", "AUCoding/AUCoding/*_T*.csv")
     units: Mapping[str, tuple[str, ...]] = {

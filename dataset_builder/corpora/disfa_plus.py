@@ -43,8 +43,8 @@ class DisfaPlusReader(CorpusReader):
     name: ClassVar[str] = "disfa_plus"
     title: ClassVar[str] = "DISFA+ (Extended Denver Intensity of Spontaneous Facial Action)"
     request: ClassVar[str] = "http://mohammadmahoor.com/disfa/"
-    protocols: ClassVar[tuple[str, ...]] = ("disfa",)
-    fold_files: ClassVar[tuple[str, ...]] = ("disfa_plus",)
+    protocol: ClassVar[str] = "disfa"
+    folds: ClassVar[tuple[str, ...]] = ("disfa_plus",)
     anchors: ClassVar[tuple[str, ...]] = ("Labels/SN*",)
     units: Mapping[str, tuple[str, ...]] = {INTENSITY: DISFA_UNITS}
     shares_subjects_with: ClassVar[Mapping[str, str]] = {"SN": "disfa"}  # [V1]

@@ -38,7 +38,7 @@ class EmotionetReader(CorpusReader):
     name = "emotionet"
     title = "EmotioNet"
     request = "https://cbcsl.ece.ohio-state.edu/EmotionNetChallenge/ (down when last tried)"
-    protocols = ("emotionet",)
+    protocol = "emotionet"
     anchors = ("EmotioNet_FACS*.csv", "labels/EmotioNet_FACS*.csv")
     people_known = False
     notes = (

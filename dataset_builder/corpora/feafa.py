@@ -53,8 +53,8 @@ class FeafaReader(CorpusReader):
     name = "feafa"
     title = "FEAFA"
     request = "https://www.iiplab.net/feafa+/"
-    protocols = ("feafa",)
-    fold_files = ("feafa",)
+    protocol = "feafa"
+    folds = ("feafa",)
     anchors = ("PV*.output", "FEAFA-A/PV*.output")
     units = {CONTINUOUS: CODES}
     notes = (PEOPLE_NOTE, SIDES_NOTE, SPLIT_NOTE)
@@ -71,7 +71,7 @@ class FeafaReader(CorpusReader):
     def subjects(self) -> tuple[str, ...]:
         if not self._folders:
             raise LayoutError(
-                f"{self.root.folder}: no .auw file in any folder such as PV001.output; get the labels of {self.title}"
+                f"{self.root.folder}: no .auw file; expected some in folders such as PV001.output. Get the labels of {self.title}"
             )
         return tuple(self._folders)
 

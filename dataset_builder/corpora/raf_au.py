@@ -47,7 +47,7 @@ class RafAuReader(CorpusReader):
     name = "raf_au"
     title = "RAF-AU (Real-world Affective Faces, action units)"
     request = "http://www.whdeng.cn/RAF/model3.html"
-    protocols = ("raf_au",)
+    protocol = "raf_au"
     anchors = ("RAFAU_label.txt",)
     people_known = False
     notes = (

@@ -49,10 +49,9 @@ def reader_class(name: str) -> type[CorpusReader]:
         raise CorpusError(f"unknown corpus {name!r}: expected one of {', '.join(READERS)}")
     if READERS[name] is None:
         module = importlib.import_module(f"{corpora.__name__}.{name}")
-        held = [
-            value for value in vars(module).values() if isinstance(value, type) and issubclass(value, CorpusReader)
-        ]
-        READERS[name] = next(reader for reader in held if getattr(reader, "name", "") == name)
+        things = vars(module).values()
+        readers = (thing for thing in things if isinstance(thing, type) and issubclass(thing, CorpusReader))
+        READERS[name] = next(reader for reader in readers if vars(reader).get("name") == name)
     return READERS[name]
 
 

@@ -38,7 +38,7 @@ class UnbcReader(FacsFilesReader):
     name = "unbc"
     title = "UNBC-McMaster Shoulder Pain Expression Archive"
     request = "https://sites.pitt.edu/~emotion/um-spread.htm"
-    protocols = ("unbc",)
+    protocol = "unbc"
     anchors = ("Frame_Labels/FACS",)
     units = {INTENSITY: facs(*GRADED), OCCURRENCE: facs(EYES_CLOSED)}
     labels_at, pictures_at = "Frame_Labels/FACS", "Images"

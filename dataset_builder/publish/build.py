@@ -10,7 +10,7 @@ from rich.console import Console
 from aullava.common.files import printable
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
-from aullava.dataset_builder.publish.card import make_card
+from aullava.dataset_builder.publish.dataset_card import make_card
 from aullava.dataset_builder.publish.folder import OutFolder
 from aullava.dataset_builder.publish.manifest import configurations, make_manifest, total_census
 from aullava.dataset_builder.publish.request import BuildJob

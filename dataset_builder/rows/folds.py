@@ -7,10 +7,9 @@ Conventions
     "farapy_fold<k>"      tests part 4-k of FEAFA, as farapy-data-tools does [V1].
     "loso:<subject>"      leaves one subject out; for every corpus.
 
-The ids lie in frozen/<name>_folds.json, each list with its source and evidence: V2, two or more independent public sources agree
-(BP4D, DISFA); V1, one source (BP4D+ of FMAE-IAT, FEAFA's part A of farapy-data-tools); "-", ours. A corpus's reader names its files
-(`CorpusReader.fold_files`). DISFA+ has DISFA's parts, and so has part B of FEAFA+, which is DISFA relabelled: fold k of one never
-tests whom fold k of another trains on.
+The ids lie in frozen/<corpus>_folds.json, each list with its source and evidence: V2, two or more independent public sources
+agree (BP4D, DISFA); V1, one source (BP4D+ of FMAE-IAT, FEAFA's part A of farapy-data-tools); "-", ours. DISFA+ has DISFA's parts,
+and so has part B of FEAFA+, which is DISFA relabelled: fold k of one never tests whom fold k of another trains on.
 """
 
 import hashlib
@@ -52,10 +51,21 @@ class Fold:
     test: frozenset[str]
 
 
+@cache
 def partition(corpus: str) -> Partition | None:
-    """The frozen parts of a corpus; None if it has none."""
-    names = reader_class(corpus).fold_files if corpus in READERS else ()
-    return _partition(names) if names else None
+    """The frozen parts of a corpus, from the files that its reader names; None if it has none."""
+    names = reader_class(corpus).folds if corpus in READERS else ()
+    if not names:
+        return None
+    files = [json.loads((FROZEN / f"{name}_folds.json").read_text("utf-8")) for name in names]
+    parts = {part: frozenset().union(*(file["parts"][part] for file in files)) for part in files[0]["parts"]}
+    tests = {
+        f"{scheme}{number}": part
+        for scheme, made in files[0]["schemes"].items()
+        for number, part in enumerate(made["tests"], 1)
+    }
+    evidence = tuple(f"[{file['tag']}] {'. '.join(filter(None, (file['source'], file['note'])))}" for file in files)
+    return Partition(parts, tests, evidence)
 
 
 def part_of(corpus: str, subject: str) -> str:
@@ -150,20 +160,6 @@ def _left_out(corpus: str, name: str, present: frozenset[str]) -> str:
             f"{', '.join(_ids(present)[:10])}{', ...' if len(present) > 10 else ''}"
         )
     return subject
-
-
-@cache
-def _partition(names: tuple[str, ...]) -> Partition:
-    """Parts of one name are joined; folds are those of the first file."""
-    files = [json.loads((FROZEN / f"{name}_folds.json").read_text("utf-8")) for name in names]
-    parts = {part: frozenset().union(*(file["parts"][part] for file in files)) for part in files[0]["parts"]}
-    tests = {
-        f"{scheme}{number}": part
-        for scheme, made in files[0]["schemes"].items()
-        for number, part in enumerate(made["tests"], 1)
-    }
-    evidence = tuple(f"[{file['tag']}] {'. '.join(filter(None, (file['source'], file['note'])))}" for file in files)
-    return Partition(parts, tests, evidence)
 
 
 @cache

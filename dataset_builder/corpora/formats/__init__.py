@@ -1,1 +1,1 @@
-"""Label and file formats that several corpora share, and how places in a corpus are found."""
+"""What corpora have in common on disk: folders, label files, code strings, workbooks."""

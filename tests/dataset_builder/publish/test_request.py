@@ -31,7 +31,7 @@ class Reader:
 def reader(monkeypatch):
     from aullava.dataset_builder.corpora import registry
 
-    monkeypatch.setitem(registry.READERS, "every_kind", Reader)
+    monkeypatch.setattr(registry, "reader_class", lambda name: Reader)
 
 
 @pytest.mark.parametrize(
