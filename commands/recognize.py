@@ -14,10 +14,12 @@ from aullava.commands.recognize_results import Results, counted
 from aullava.common.files import printable
 from aullava.recognition.frames import frame_count
 from aullava.recognition.inputs import Failure, Source
-from aullava.recognition.pipeline import Block, read_units
+from aullava.recognition.pipeline import Block
+from aullava.recognition.pipeline import read_items as read_units
 from aullava.recognition.processes import Shard, join, open_shared
 from aullava.recognition.store import Store, fill
-from aullava.recognition.work import START, Position, Unit
+from aullava.recognition.work import START, Position
+from aullava.recognition.work import WorkItem as Unit
 from aullava.video.decode import VideoReadError
 
 ALL_READ, SOME_FAILED = 0, 1

@@ -21,17 +21,20 @@ from aullava.checkpoint.identity import CheckpointIdentity, identify
 from aullava.checkpoint.layout import embedded_checkpoint
 from aullava.checkpoint.load import load_checkpoint
 from aullava.commands.recognize_flags import Request
+from aullava.common.files import FileNames
 from aullava.detection.detector import Detector
 from aullava.detection.framing import AskedFraming, Framing, make_detector
-from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Inputs, collect
-from aullava.recognition.pipeline import ReadSettings, read_units
+from aullava.recognition.pipeline import ReadSettings
+from aullava.recognition.pipeline import read_items as read_units
 from aullava.recognition.processes import Shard
 from aullava.recognition.served import ServedModel
 from aullava.recognition.sidecar import sidecar_path
 from aullava.recognition.store import working_folder
 from aullava.recognition.tables import Layout
-from aullava.recognition.work import START, Unit, units_of
+from aullava.recognition.work import START
+from aullava.recognition.work import WorkItem as Unit
+from aullava.recognition.work import work_items as units_of
 from aullava.recognition.writers import Target
 
 # Options that change no row: two runs that differ in them may go on with each other's work.

@@ -9,10 +9,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from aullava.action_units import Protocol, format_value
-from aullava.common.files import replace_file
+from aullava.common.files import FileNames, replace_file
 from aullava.image_aullava import ImageReadError, load_image
 from aullava.recognition.drawing import FAINT, INK, PAPER, bar_share, colour_of, draw_bar, draw_boxes, font
-from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Failure
 from aullava.recognition.overlay_video import survey, write_overlay_video
 from aullava.recognition.rows import FaceRow
