@@ -16,13 +16,13 @@ Conventions
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from aullava.analysis.columns import as_column, as_floats, value_columns
-from aullava.analysis.samples import series_of
+from aullava.analysis.series import as_column, as_floats, series_of, value_columns
 from aullava.common.files import printable
 
 AUTO = "auto"
@@ -57,12 +57,11 @@ def subtract_baseline(table: pd.DataFrame, neutral: str | Mapping[str, float]) -
                 one.put((found_S - rest).clip(0, column.highest), values_N)
         new[column.name] = as_column(values_N, column.kind)
     why = f"fewer than {MIN_FRAMES} values" if neutral == AUTO else "the neutral face has no value"
-    return table.assign(**new), [_note(face, names, len(columns), why) for face, names in sorted(left.items())]
-
-
-def _note(face: int, names: list[str], of: int, why: str) -> str:
-    which = f"any of its {of} units" if len(names) == of else ", ".join(names)
-    return f"face {face}: no baseline was subtracted from {which}: {why}"
+    notes = []
+    for face, names in sorted(left.items()):
+        which = f"any of its {len(columns)} units" if len(names) == len(columns) else ", ".join(names)
+        notes.append(f"face {face}: no baseline was subtracted from {which}: {why}")
+    return table.assign(**new), notes
 
 
 def neutral_of(table: pd.DataFrame) -> dict[str, float]:
@@ -94,7 +93,7 @@ def read_neutral(path: Path) -> dict[str, float]:
     Raises:
         ValueError: not a .csv or .parquet file that `aullava recognize` wrote, or as `neutral_of`.
     """
-    readers = {".csv": _read_csv, ".parquet": pd.read_parquet}
+    readers = {".csv": partial(pd.read_csv, encoding_errors="surrogateescape"), ".parquet": pd.read_parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise ValueError(
@@ -108,7 +107,3 @@ def read_neutral(path: Path) -> dict[str, float]:
         return neutral_of(table)
     except (ValueError, OSError) as error:  # pandas's and pyarrow's own errors are among them
         raise ValueError(f"no neutral face can be read from {printable(str(path))}: {error}") from error
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, encoding_errors="surrogateescape")

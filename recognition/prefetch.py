@@ -80,7 +80,9 @@ def steps_ahead(
         What the detector raises, or whatever else is no fault of an input.
     """
     room, ready = _Room(frames_ahead, _BYTES_AHEAD), SimpleQueue()
-    with ThreadPoolExecutor(workers or _default_workers(), "aullava-faces") as pool:
+    if workers is None:  # torchrun's processes share the machine's cores
+        workers = max(1, min(4, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) // 2))
+    with ThreadPoolExecutor(workers, "aullava-faces") as pool:
         # A daemon, since it may stand inside a long call of the decoder, which reads over frames, when it is told to stop.
         decoder = Thread(target=_decode, args=(work, choice, room, pool, ready), name="aullava-decoder", daemon=True)
         decoder.start()
@@ -139,11 +141,6 @@ def _with_faces(step: Step, detector: Detector, room: "_Room") -> Step:
     return done
 
 
-def _default_workers() -> int:
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    return max(1, min(4, (os.cpu_count() or 1) // processes // 2))
-
-
 class _Room:
     """Counts steps that are on their way and their bytes, and makes who brings more wait. One step always gets in."""
 
@@ -156,7 +153,13 @@ class _Room:
     def enter(self, size: int) -> bool:
         """Wait for room for one more; False once it is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._fits(size))
+            self._changed.wait_for(
+                lambda: (
+                    self._closed
+                    or not self._count
+                    or (self._count < self._most and self._bytes + size <= self._most_bytes)
+                )
+            )
             self._count, self._bytes = self._count + 1, self._bytes + size
             return not self._closed
 
@@ -176,6 +179,3 @@ class _Room:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-
-    def _fits(self, size: int) -> bool:
-        return not self._count or (self._count < self._most and self._bytes + size <= self._most_bytes)

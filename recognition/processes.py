@@ -100,20 +100,22 @@ def _owners(items: Sequence[WorkItem], pending: set[int], world: int) -> list[in
     The largest goes first, to the process with the least. Videos are measured in bytes; items of pictures, which take next to
     nothing beside a video, in pictures.
     """
+
+    def size_of(item: WorkItem) -> int:
+        if item.kind == "image":
+            return len(item.sources)
+        try:
+            return os.stat(item.sources[0].path).st_size
+        except OSError:  # whoever reads it is told why
+            return 0
+
     owners = [_DONE] * len(items)
-    for measure, kind in ((_bytes, "video"), (lambda item: len(item.sources), "image")):
+    for kind in ("video", "image"):
         loads = [0] * world
-        sizes = {item.number: measure(item) for item in items if item.number in pending and item.kind == kind}
+        sizes = {item.number: size_of(item) for item in items if item.number in pending and item.kind == kind}
         for number in sorted(sizes, key=lambda number: -sizes[number]):
             # Of those with the least the last, because the first process makes the table as well.
             owner = min(range(world), key=lambda rank: (loads[rank], -rank))
             owners[number] = owner
             loads[owner] += sizes[number]
     return owners
-
-
-def _bytes(item: WorkItem) -> int:
-    try:
-        return os.stat(item.sources[0].path).st_size
-    except OSError:  # whoever reads it is told why
-        return 0

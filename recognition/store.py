@@ -100,7 +100,9 @@ class Store:
             if resume and run.exists():
                 _check_same(json.loads(run.read_text()), asked, folder)
             else:
-                store._clear()
+                for path in folder.iterdir():
+                    if path.name != "lock":
+                        path.unlink()
                 _write_json(run, asked)
         except BaseException:
             store.close()
@@ -218,11 +220,6 @@ class Store:
         """Remove it, with all that was read."""
         self.close()
         shutil.rmtree(self.folder)
-
-    def _clear(self) -> None:
-        for path in self.folder.iterdir():
-            if path.name != "lock":
-                path.unlink()
 
     def _files(self, number: int) -> tuple[Path, Path]:
         """Rows and progress of a work item."""
