@@ -12,6 +12,7 @@ from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 
+from aullava.checkpoint.model_card import plain_card
 from aullava.common.files import replaced_folder
 from aullava.configuration_aullava import AUTO_MAP, CUSTOM_PIPELINES
 
@@ -315,32 +316,4 @@ def _read(path: Path) -> dict:
 def card_of(checkpoint: Path, name: str) -> bytes:
     """The checkpoint's own card, or a plain one with this name for a title."""
     own = checkpoint / "README.md"
-    return own.read_bytes() if own.is_file() else _plain_card(name).encode()
-
-
-def _plain_card(name: str) -> str:
-    """The card of a checkpoint that brings none: how to use it, and that nothing was measured or stated."""
-    return f"""---
-library_name: transformers
-pipeline_tag: image-text-to-text
-tags: [facial-action-units, facs, llava]
----
-
-# {name}
-
-Reads facial action units (FACS) from a cropped face as text, with the classes of AU-LLaVA.
-
-```python
-from transformers import AutoModel, AutoProcessor
-
-model = AutoModel.from_pretrained("{PLACE.decode()}", trust_remote_code=True)
-processor = AutoProcessor.from_pretrained("{PLACE.decode()}", trust_remote_code=True)
-readings = model.recognize("face.png", processor=processor, protocol="disfa", mode="joint")
-```
-
-Without `trust_remote_code` the folder loads as a stock LLaVA model.
-
-**Training data:** not stated. **Accuracy:** not measured. **Results per group:** not measured.
-**Licence:** `LICENSE` is that of the code in this folder; the licence of the weights is not stated.
-Readings describe visible muscle action; they do not say what a person feels.
-"""
+    return own.read_bytes() if own.is_file() else plain_card(checkpoint, name).encode()

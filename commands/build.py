@@ -15,7 +15,7 @@ from aullava.dataset_builder.chat.dataset import preview
 from aullava.dataset_builder.chat.formats import ChatMix
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
-from aullava.dataset_builder.publish.card import make_card
+from aullava.dataset_builder.publish.dataset_card import make_card
 from aullava.dataset_builder.publish.folder import OutFolder
 from aullava.dataset_builder.publish.manifest import configurations, make_manifest, total_census
 from aullava.dataset_builder.publish.push import check_right, push

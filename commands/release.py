@@ -20,10 +20,10 @@ from aullava.checkpoint.layout import (
     taken_files,
     weight_files,
 )
+from aullava.checkpoint.model_card import plain_card
 from aullava.checkpoint.weights import check_weights
 from aullava.common.upload import PushError, PushRefused, check_name
 from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.hub.card import plain_card
 from aullava.hub.merge import is_adapters, merge
 from aullava.hub.push import push
 from aullava.hub.results import card_with, leaderboard_file, read_report

@@ -48,7 +48,7 @@ ARROWS = REMOTE | {
     "common": set(),
     "detection": {"image_aullava"},
     "video": {"common"},
-    "checkpoint": {*REMOTE, "common"},
+    "checkpoint": {*REMOTE, "common", "detection"},
     "release": {"checkpoint"},
     "dataset_builder": {"action_units", "image_aullava", "common", "detection", "video"},
     "metrics": set(),

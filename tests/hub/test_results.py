@@ -12,15 +12,14 @@ from transformers import TrainerState, TrainingArguments
 
 from aullava.action_units import PROTOCOLS
 from aullava.checkpoint.layout import RESULTS, embedded_checkpoint
+from aullava.checkpoint.model_card import TEMPLATE, plain_card
 from aullava.cli import main
 from aullava.commands.release import Request, UsageError, release
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
-from aullava.hub.card import plain_card
 from aullava.hub.results import SECTION, card_with
 from aullava.training.arguments import ModelArguments
-from aullava.training.card import describe_run
-from aullava.training.card_text import SECTIONS
 from aullava.training.run.provenance import drawn_manifest
+from aullava.training.run.run_card import describe_run
 
 from tiny import make_tiny_checkpoint
 
@@ -104,7 +103,7 @@ def headings(text: str) -> list[str]:
 
 def test_the_rest_of_the_card_of_the_run_stays(lab, released):
     before, after = (ModelCard.load(folder / "README.md") for folder in (lab / "tiny", released))
-    assert tuple(headings(after.text)) == SECTIONS
+    assert headings(after.text) == headings(TEMPLATE.read_text())
     kept, changed = (re.split(r"^## (?:Results|Speed)$", card.text, flags=re.MULTILINE) for card in (before, after))
     assert (kept[0], kept[2]) == (changed[0], changed[2]) and kept[1] != changed[1]
     assert after.data.license == "apache-2.0"
@@ -115,7 +114,7 @@ def test_the_rest_of_the_card_of_the_run_stays(lab, released):
 def test_any_card_keeps_its_sections_and_one_without_results_gets_them_before_its_limits(lab):
     record = json.loads((lab / "bp4d.json").read_text())
     for text in ((embedded_checkpoint() / "README.md").read_text(), plain_card(lab / "tiny", "x")):
-        assert tuple(headings(card_with(text, [record], "x"))) == SECTIONS
+        assert headings(card_with(text, [record], "x")) == headings(TEMPLATE.read_text())
     by_hand = "---\nlicense: mit\n---\n# tiny\n\nA card.\n\n## Limits\n\nMany.\n\n## Licence\n\nMIT.\n"
     assert headings(card_with(by_hand, [record], "x")) == ["Results", "Limits", "Licence"]
 
