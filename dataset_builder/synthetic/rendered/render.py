@@ -344,7 +344,8 @@ def _beard_cover(look: Appearance) -> np.ndarray:
     cover = np.zeros(len(x), np.float32)
     for channel in areas:
         cover = np.maximum(cover, skin.front_maps()[row, column, channel])
-    return cover * (z > -75) * (1 - base_traits()[:, 5]) * (1 - base_traits()[:, 4]) * np.clip((y + 112) / 10, 0, 1)
+    bare = (1 - base_traits()[:, 5]) * (1 - base_traits()[:, 4]) * (load_head().masks["ears"] < 0.3)
+    return cover * (z > -75) * bare
 
 
 def _rasterized(mesh: Joined, solid: np.ndarray, screen: np.ndarray, library: Library, side: int):
