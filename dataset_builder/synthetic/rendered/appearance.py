@@ -175,7 +175,8 @@ def sample_appearance(
         size=len(CREASES)
     )
     at_rest[CREASES.index("chin")] *= 0.5
-    gain = (0.5 + 0.75 * old) * (0.7 + 0.6 * rng.uniform(size=len(CREASES)))
+    # How deep movement folds the skin differs between people and between one person's creases, at any age.
+    gain = (0.4 + 0.7 * old) * np.exp(0.35 * (2 * u[47] - 1)) * (0.5 + rng.uniform(size=len(CREASES)))
     moles = rng.uniform((-58, -78, 0.7), (58, 55, 1.5), (6, 3))[: int(u[13] ** 2 * 6.99)]
     lip = skin * (0.86, 0.63, 0.66) * (1 - 0.1 * (tone >= 7)) + np.array((0.04, 0.0, 0.01)) * u[14]
     cloth = rng.uniform(0.08, 0.8) * (0.8 + 0.55 * (rng.uniform(size=3) - 0.5))
@@ -234,7 +235,7 @@ def sample_appearance(
         clothes=CLOTHES[_choice(u[46], _CLOTHES_RATES)] if grown else "crew neck",
         cloth_colour=_rgb(cloth),
         cloth_second=_rgb(rng.uniform(0.1, 0.9) * (0.6 + 0.8 * (rng.uniform(size=3) - 0.5))),
-        cloth_stripes=float(rng.uniform(6, 30)) if u[47] < 0.2 else 0.0,
+        cloth_stripes=float(rng.uniform(6, 30)) if u[45] * 7 % 1 < 0.2 else 0.0,
         teeth=float(rng.uniform()),
         teeth_pick=float(rng.uniform()),
         tooth_gap=float(rng.uniform(0.8, 2.2)) if rng.uniform() < 0.12 else 0.0,

@@ -306,10 +306,10 @@ def shade(
                             min(1.0, max(0.0, 1.5 - away / moles[k, 2])) * 0.85,
                         )
                 if fold < 0:  # light does not reach the ground of a fold
-                    deep = 1 + 0.42 * max(fold, -1.3)
-                    albedo[0] *= deep
-                    albedo[1] *= deep * (1 + 0.06 * max(fold, -1.3))
-                    albedo[2] *= deep * (1 + 0.06 * max(fold, -1.3))
+                    fold = max(fold, np.float32(-1.5))
+                    albedo[0] *= 1 + 0.16 * fold
+                    albedo[1] *= 1 + 0.22 * fold
+                    albedo[2] *= 1 + 0.22 * fold
                 if p[18] > 0:
                     _mixed(albedo, p[19], p[20], p[21], found[y, x, _EYELID] * p[18] * 0.75)
                 if p[22] > 0:
