@@ -65,7 +65,7 @@ class RenderedReader(CorpusReader):
     anchors = ()
     units = {protocol.scale: protocol.units for protocol in _PROTOCOLS}
     groups = (*GROUPS, "factors")
-    framing = Framing("haar", margin=0.17)  # of 120 near-frontal faces the cascade boxes 0.75 of the side (median)
+    framing = Framing("haar", margin=0.21)  # of 120 near-frontal faces the cascade boxes 0.70 of the side (median)
     notes = (
         "The faces are rendered heads, and their values are the strengths that moved them: no person was coded.",
         "Occurrence is an intensity of 2 or more; intensity is five times the strength, rounded. Strength 1 is a displacement in "

@@ -528,10 +528,9 @@ def blend(
                     )
                     ry = wa * traits[a, 1] + wb * traits[b, 1] + wc * traits[c, 1]
                     rx = wa * traits[a, 0] + wb * traits[b, 0] + wc * traits[c, 0]
-                    glare = 0.75 if abs((rx * 0.5 + ry) - 2) < 4.5 or abs((rx * 0.5 + ry) + 7) < 1.5 else 0.12
-                    glare *= p[55]
-                    r, g, b_ = r + glare * sky[0], g + glare * sky[1], b_ + glare * sky[2]
-                    alpha = alpha * (0.06 + 0.5 * glare) if p[54] == 0 else alpha * 0.93
+                    glare = p[55] * (0.04 + 0.22 * np.exp(-((((rx * 0.5 + ry) - 2) / 4.5) ** 2)))
+                    r, g, b_ = r + 2 * glare * sky[0], g + 2 * glare * sky[1], b_ + 2 * glare * sky[2]
+                    alpha = alpha * (0.03 + glare) if p[54] == 0 else alpha * 0.93
                 else:
                     r, g, b_ = lit(
                         nx,
