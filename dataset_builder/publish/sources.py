@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aullava.common.hashing import file_hash
 from aullava.common.versions import library_versions
-from aullava.dataset_builder.corpora.paths import tree_stamp
+from aullava.dataset_builder.corpora.formats.paths import tree_stamp
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.rows.fingerprint import fingerprint
 
@@ -38,12 +38,8 @@ class Sources:
     def _parts(self, subjects: tuple[str, ...]) -> Iterator[str]:
         yield from subjects
         for path in dict.fromkeys(path for subject in subjects for path in self._reader.label_files(subject)):
-            yield str(path)
-            yield self._hash(path)
+            if path not in self._hashes:
+                self._hashes[path] = file_hash(path)
+            yield from (str(path), self._hashes[path])
         places = dict.fromkeys(place for subject in subjects for place in self._reader.picture_places(subject))
         yield from map(repr, tree_stamp(places))
-
-    def _hash(self, path: Path) -> str:
-        if path not in self._hashes:
-            self._hashes[path] = file_hash(path)
-        return self._hashes[path]

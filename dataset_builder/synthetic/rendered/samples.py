@@ -1,7 +1,7 @@
 """The stream of rendered faces: split and index -> one face with its truth, always the same one.
 
 Conventions
-    splits    identity numbers of the splits are disjoint ranges: train from 0, validation from 10**9, test from 2 * 10**9.
+    splits    identity numbers are those of numbering.py.
     streams   an identity depends on (seed, identity number), its expression, scene and gaze on (seed, identity number, frame) in
               streams of their own, so that a change of options leaves persons and scenes alone.
     pixels    the same arguments give the same pixels with the same versions of numpy, numba and OpenCV on the same kind of
@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aullava.action_units import Protocol
+from aullava.dataset_builder.synthetic.numbering import place_of
 from aullava.dataset_builder.synthetic.rendered.actions import complete, resolve
 from aullava.dataset_builder.synthetic.rendered.assets import Library
 from aullava.dataset_builder.synthetic.rendered.expression import gaze_of, strength_of_gaze
@@ -27,8 +28,6 @@ from aullava.dataset_builder.synthetic.rendered.sampling import LEAST_SHARE, ONE
 from aullava.dataset_builder.synthetic.rendered.scene import Scene, sample_scene
 
 MINIMUM_SIZE = 32
-IDENTITIES_PER_SPLIT = 10**9
-SPLITS = ("train", "validation", "test")
 GROUPS = (
     *("skin_tone", "age", "sex", "ancestry", "hair", "fringe", "beard", "glasses", "headwear", "make_up"),
     *("pose", "occluder", "background", "blur", "grey", "low_resolution"),
@@ -44,12 +43,12 @@ class FaceDescription:
     Attributes:
         subject: the identity's name, such as "test-000017"; "" for one made by hand.
         identity, scene: who is seen, and how.
-        actions: strength 0..1 of every action, physical already; AU61 to AU64 say where the eyes look.
+        pulls: strength 0..1 of every action as the muscles pull, physical already; AU61 to AU64 say where the eyes look.
     """
 
     subject: str
     identity: Identity
-    actions: dict[str, float]
+    pulls: dict[str, float]
     scene: Scene
 
     @property
@@ -60,7 +59,12 @@ class FaceDescription:
     @functools.cached_property
     def vertices_V3(self) -> np.ndarray:
         """The head's vertices, metres, in the frame of `mesh`."""
-        return self.identity.face.move(self.actions)
+        return self.identity.face.move(self.pulls)
+
+    @functools.cached_property
+    def actions(self) -> dict[str, float]:
+        """What can be seen of the pulls, and what the labels say: as `expression.Face.shown`."""
+        return self.identity.face.shown(self.pulls, self.vertices_V3)
 
     def landmarks(self, size: int) -> np.ndarray:
         """x, y in pixels (68, 2) of the iBUG landmarks; hidden ones and those outside of the picture included."""
@@ -70,7 +74,7 @@ class FaceDescription:
     @property
     def gaze(self) -> tuple[float, float]:
         """Degrees by which the eyes turn in the head, to the subject's left and up."""
-        left, up = gaze_of(self.actions)
+        left, up = gaze_of(self.pulls)
         return math.degrees(left), math.degrees(up)
 
     def record(self, size: int) -> dict:
@@ -80,6 +84,7 @@ class FaceDescription:
             "identity": self.identity.record(),
             "scene": self.scene.record(),
             "actions": {name: strength for name, strength in self.actions.items() if strength},
+            "pulls": {name: strength for name, strength in self.pulls.items() if strength},
             "sides": sides_of(self.actions),
             "gaze": [round(angle, 2) for angle in self.gaze],
             "box": [round(value, 2) for value in detector_box(points)],
@@ -94,15 +99,15 @@ class FaceDescription:
         """
         if size < MINIMUM_SIZE:
             raise ValueError(f"size is {size} pixels; a face needs at least {MINIMUM_SIZE}")
-        rendered = render(self.vertices_V3, self.identity.look, self.actions, self.scene, size, library)
+        rendered = render(self.vertices_V3, self.identity.look, self.pulls, self.scene, size, library)
         return RenderedFace(rendered.image_HW3, self, rendered, library)
 
     def with_action(self, action: str, strength: float) -> "FaceDescription":
-        """The counterfactual: the same person and scene, noise included, with one action changed.
+        """The counterfactual: the same person and scene, noise included, with one pull changed.
 
-        The other actions stay unless the rules of `actions.resolve` demand otherwise; `actions` tells.
+        The other pulls stay unless the rules of `actions.resolve` demand otherwise; `actions` tells.
         """
-        return replace(self, actions=resolve(self.actions | {action: strength}))
+        return replace(self, pulls=resolve(self.pulls | {action: strength}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +128,7 @@ class RenderedFace:
 
     @property
     def actions(self) -> dict[str, float]:
-        """Strength 0..1 of every action."""
+        """Strength 0..1 of every action, as far as it can be seen."""
         return self.description.actions
 
     @property
@@ -215,20 +220,11 @@ def describe_face(
     Raises:
         ValueError: an unknown split, or a number out of its range.
     """
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
-    if index < 0 or seed < 0 or frames_per_identity < 1:
-        raise ValueError(
-            f"index {index} and seed {seed} must be 0 or more and frames_per_identity {frames_per_identity} 1 or more"
-        )
-    number, frame = divmod(index, frames_per_identity)
-    if number >= IDENTITIES_PER_SPLIT:
-        raise ValueError(f"identity {number} is out of range: a split has {IDENTITIES_PER_SPLIT} identities")
-    person = SPLITS.index(split) * IDENTITIES_PER_SPLIT + number
+    subject, person, frame = place_of(split, index, seed, frames_per_identity)
     scene = sample_scene(random_stream(seed, person, _SCENE, frame))
     actions = draw_actions(random_stream(seed, person, _EXPRESSION, frame), least_share, one_sided)
     actions |= _look(random_stream(seed, person, _GAZE, frame), scene)
-    return FaceDescription(subject_name(split, number), _identity(seed, person), resolve(actions), scene)
+    return FaceDescription(subject, _identity(seed, person), resolve(actions), scene)
 
 
 def make_face(identity: Identity, actions: dict[str, float], scene: Scene) -> FaceDescription:
@@ -256,11 +252,6 @@ def _look(rng: np.random.Generator, scene: Scene) -> dict[str, float]:
     else:
         left, up = jitter_left, jitter_up
     return strength_of_gaze(left, up)
-
-
-def subject_name(split: str, number: int) -> str:
-    """The name of a split's identity, such as "train-000017"."""
-    return f"{split}-{number:06d}"
 
 
 def random_stream(*key: int) -> np.random.Generator:
