@@ -65,9 +65,9 @@ def _add_face_flags(group) -> None:
         type=named,
         default="auto",
         metavar="HOW",
-        help="auto: as the checkpoint was trained. none: every picture is one face, cropped before. haar (the cascade that comes "
-        "with OpenCV), yunet:FILE.onnx or yunet:ORG/NAME (YuNet, from its file or its repo on the Hub): find and crop faces with "
-        "it, which has to be the checkpoint's detector (default: %(default)s)",
+        help="auto: as the checkpoint was trained. none: every picture is one face, cropped before. geometry (the networks of this "
+        "package), haar (the cascade that comes with OpenCV), yunet:FILE.onnx or yunet:ORG/NAME (YuNet, from its file or its repo "
+        "on the Hub): find and crop faces with it, which has to be the checkpoint's detector (default: %(default)s)",
     )
     group.add_argument("--largest", action="store_true", help="only the largest face of a frame")
     group.add_argument(
@@ -95,7 +95,7 @@ def _add_face_flags(group) -> None:
         type=named,
         metavar="KEY=VALUE,...",
         help="frame faces otherwise than the checkpoint says: detector=yunet:FILE.onnx,margin=0.25,largest=true or some of "
-        "these. Another detector brings its own margin (haar 0.25, yunet 0.125)",
+        "these. Another detector brings its own margin (geometry and haar 0.25, yunet 0.125)",
     )
 
 

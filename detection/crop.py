@@ -2,7 +2,7 @@
 
 Conventions
     box         x, y, w, h in pixels of the upright image, origin at its upper left corner. A detector's box lies
-                inside the image; a crop may reach past the border.
+                inside the image, but for those of detection/finder.py; a crop may reach past the border.
     score       0 to 1, higher is surer; a ranking and no probability, not to be compared between detectors. None
                 where no detector ran.
     crop        a square around the box, larger by `margin` times its longer side on each of the four sides.

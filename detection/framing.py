@@ -6,6 +6,7 @@
 
 Conventions
     detector    a key of DETECTORS, with ":" and its weights if it has some. "haar": the cascade that comes with OpenCV.
+                "geometry": the two networks of this package, whose boxes are squares about 68 landmarks.
                 "yunet:FILE.onnx", "yunet:ORG/NAME" or "yunet:ORG/NAME/FILE.onnx": YuNet, by its weights. "none": every picture
                 is one face as it is.
     margin      share of a box's longer side added on each side of the square crop, 0 to 4. Boxes of different detectors hold
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from aullava.detection.detector import HAAR_MARGIN, ChosenFaces, Detector, HaarDetector, NoDetector
+from aullava.detection.finder import GEOMETRY_MARGIN, GeometryDetector
 from aullava.detection.yunet import YUNET_FILE, YUNET_MARGIN, YUNET_NAMES, YuNetDetector, find_weights
 from aullava.image_aullava import DEFAULT_FRAMING, HIGHEST_MARGIN, check_framing
 
@@ -49,6 +51,11 @@ class DetectorKind:
 
 
 DETECTORS: dict[str, DetectorKind] = {
+    "geometry": DetectorKind(
+        lambda weights, margin, min_face: GeometryDetector(margin, min_face=min_face),
+        words="the networks of this package",
+        margin=GEOMETRY_MARGIN,
+    ),
     "haar": DetectorKind(
         lambda weights, margin, min_face: HaarDetector(margin, min_face=min_face),
         words="OpenCV's cascade",

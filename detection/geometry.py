@@ -17,7 +17,8 @@ Conventions
                 roll: positive when the head leans to their own left. Applied in the order roll, pitch, yaw.
     gaze        degrees by which the eyes turn in the head, to the subject's left and up.
     score       0 to 1, higher is surer that the box holds a face of about its size.
-    passes      the first sees the rough box, later ones the box found before, turned upright.
+    passes      the first sees the rough box, later ones the box found before, turned upright. The last one also sees the
+                crop in a mirror, and gives the mean of both.
 """
 
 import functools
@@ -118,9 +119,9 @@ def face_geometry(image_HWC: np.ndarray, boxes: Sequence[FaceBox], passes: int =
         )
     found = [(box.x + box.w / 2, box.y + box.h / 2, math.sqrt(box.w * box.h), 0.0) for box in boxes]
     geometry: list[FaceGeometry] = []
-    for _ in range(passes if boxes else 0):
+    for number in range(passes if boxes else 0):
         maps = [crop_map(x, y, side * GROWTH, turn) for x, y, side, turn in found]
-        outputs = _run(np.stack([cut(image_HWC, matrix) for matrix in maps]))
+        outputs = _run(np.stack([cut(image_HWC, matrix) for matrix in maps]), mirror=number == passes - 1)
         geometry = [
             _read(output, matrix, turn) for output, matrix, (*_, turn) in zip(outputs, maps, found, strict=True)
         ]
@@ -220,13 +221,20 @@ def _network():
     return folded(network)
 
 
-def _run(crops_NHWC: np.ndarray) -> np.ndarray:
-    """The network's outputs (N, 142)."""
+def _run(crops_NHWC: np.ndarray, mirror: bool) -> np.ndarray:
+    """The network's outputs (N, 142); with `mirror`, the mean over each crop and its mirror image."""
     import torch
 
+    seen = np.concatenate([crops_NHWC, crops_NHWC[:, :, ::-1]]) if mirror else crops_NHWC
     with torch.inference_mode():
-        pixels = torch.from_numpy(standardised(crops_NHWC)).contiguous(memory_format=torch.channels_last)
-        return _network()(pixels).numpy()
+        pixels = torch.from_numpy(standardised(seen)).contiguous(memory_format=torch.channels_last)
+        outputs = _network()(pixels).numpy()
+    if not mirror:
+        return outputs
+    outputs, mirrored = np.split(outputs, 2)
+    points = (mirrored[:, :136].reshape(-1, 68, 2) * np.float32([-1, 1]))[:, MIRRORED]
+    angles = mirrored[:, 136:141] * np.float32([-1, 1, -1, -1, 1])
+    return (outputs + np.hstack([points.reshape(-1, 136), angles, mirrored[:, 141:]])) / 2
 
 
 def _read(output_142: np.ndarray, matrix_23: np.ndarray, turn: float) -> FaceGeometry:

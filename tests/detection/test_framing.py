@@ -90,7 +90,7 @@ def test_without_a_checkpoint_the_flags_alone_decide():
 
 @pytest.mark.parametrize("name", ["mtcnn", "", "auto:x", "yunet", "yunet:", "Haar"])
 def test_an_unknown_detector_is_refused(name):
-    with pytest.raises(ValueError, match="expected auto, haar, none, or yunet:FILE.onnx"):
+    with pytest.raises(ValueError, match="expected auto, geometry, haar, none, or yunet:FILE.onnx"):
         AskedFraming(name)
-    with pytest.raises(ValueError, match="expected haar, none, or yunet:FILE.onnx"):
+    with pytest.raises(ValueError, match="expected geometry, haar, none, or yunet:FILE.onnx"):
         Framing(name)
