@@ -56,7 +56,8 @@ class Column:
         return scale is not None and scale.is_graded
 
 
-HEAD_COLUMNS = (
+# Before those of the units, in every kind of file. An entry adds a column.
+HEAD_COLUMNS: list[Column] = [
     Column("input", TEXT, lambda row: row.input, {"what": "the file as it was given or found"}),
     Column("frame", WHOLE, lambda row: row.frame, {"what": "number of the frame, from 0"}),
     Column(
@@ -80,7 +81,7 @@ HEAD_COLUMNS = (
     Column(
         "status", TEXT, lambda row: row.status, {"what": "ok, repaired, contradictory, invalid, no_face or unreadable"}
     ),
-)
+]
 
 
 @dataclass(frozen=True)
