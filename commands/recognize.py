@@ -284,7 +284,7 @@ def _read_only(job: "Job") -> int:
     """Read for the terminal alone."""
     from aullava.commands.recognize_job import Results
     from aullava.recognition.inputs import Failure
-    from aullava.recognition.pipeline import read_units
+    from aullava.recognition.pipeline import read_items
     from aullava.recognition.progress import progress_bar
     from aullava.recognition.work import START
 
@@ -293,7 +293,7 @@ def _read_only(job: "Job") -> int:
     def rows() -> Iterator:
         work = [(unit, START) for unit in job.units]
         with progress_bar(work, job.settings) as on_block:
-            for block in read_units(work, job.settings):
+            for block in read_items(work, job.settings):
                 failures.extend(block.failures)
                 on_block(block)
                 yield from block.rows

@@ -20,15 +20,15 @@ from aullava.action_units import FEAFA_UNITS, OCCURRENCE, PROTOCOLS, Protocol, r
 from aullava.analysis.activity import activity_table, pairs_path
 from aullava.analysis.baseline import neutral_from
 from aullava.analysis.blendshapes import NOT_READ
-from aullava.analysis.series import Series
+from aullava.analysis.outputs import Series
 from aullava.analysis.smoothing import Smoothing
 from aullava.analysis.transform import Transform
 from aullava.checkpoint.identity import CheckpointIdentity, identify
 from aullava.checkpoint.layout import embedded_checkpoint
 from aullava.checkpoint.load import load_checkpoint
+from aullava.common.files import FileNames
 from aullava.detection.detector import Detector
 from aullava.detection.framing import AskedFraming, Framing, make_detector
-from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Failure, Inputs, collect
 from aullava.recognition.overlay import write_overlays
 from aullava.recognition.pipeline import ReadSettings
@@ -39,7 +39,7 @@ from aullava.recognition.sidecar import Circumstances, sidecar_path, write_sidec
 from aullava.recognition.store import working_folder
 from aullava.recognition.summary import Summary
 from aullava.recognition.tables import Layout
-from aullava.recognition.work import Unit, units_of
+from aullava.recognition.work import WorkItem, work_items
 from aullava.recognition.writers import Target, write_table
 
 Rows = Callable[[], Iterable[FaceRow]]  # all rows from the first one on; may be called again
@@ -110,8 +110,8 @@ class Job:
     started: datetime
 
     @cached_property
-    def units(self) -> list[Unit]:
-        return units_of(self.inputs.sources, self.request.batch_size)
+    def units(self) -> list[WorkItem]:
+        return work_items(self.inputs.sources, self.request.batch_size)
 
     @property
     def names(self) -> FileNames:

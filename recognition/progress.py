@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from aullava.recognition.frames import frame_count
 from aullava.recognition.inputs import Source
 from aullava.recognition.pipeline import Block, ReadSettings
-from aullava.recognition.work import Position, Unit
+from aullava.recognition.work import Position, WorkItem
 from aullava.video.decode import VideoReadError
 
 _MOST_OPENED = 1000  # videos that are opened to count their frames
@@ -18,7 +18,7 @@ _MOST_OPENED = 1000  # videos that are opened to count their frames
 
 @contextmanager
 def progress_bar(
-    work: list[tuple[Unit, Position]], settings: ReadSettings, shown: bool = True, frames: int = 0, faces: int = 0
+    work: list[tuple[WorkItem, Position]], settings: ReadSettings, shown: bool = True, frames: int = 0, faces: int = 0
 ) -> Iterator[Callable[[Block], None]]:
     """Shows a bar on stderr if that is a terminal, and gives what to call for each block that was read.
 
@@ -43,7 +43,7 @@ def progress_bar(
         yield on_block
 
 
-def _frames_left(work: list[tuple[Unit, Position]], settings: ReadSettings) -> int | None:
+def _frames_left(work: list[tuple[WorkItem, Position]], settings: ReadSettings) -> int | None:
     """How many frames are still to be read, as far as the files tell; None if one does not."""
 
     def frames_in(source: Source) -> int | None:
