@@ -50,7 +50,10 @@ class BuildRequest:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", required=True, metavar="NAME", help="one of those above")
     parser.add_argument(
-        "--data-dir", type=named, metavar="DIR", help="its folder; for table also a file; nothing for procedural"
+        "--data-dir",
+        type=named,
+        metavar="DIR",
+        help="folder of the corpus, or file for table; none for procedural and rendered",
     )
     parser.add_argument(
         "--out", type=path, metavar="DIR", help="missing, empty, or an earlier build with the same settings"
@@ -76,7 +79,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--size", type=positive, metavar="N", help="side of a crop in pixels (default: as in the source)"
     )
     parser.add_argument(
-        "--encoding", choices=("auto", "jpeg", "png"), default="auto", help="of new images (default: by the source)"
+        "--encoding", choices=("auto", "jpeg", "png"), default="auto", help="of new images (default: as the source)"
     )
     parser.add_argument(
         "--no-face", choices=("drop", "keep"), default="drop", help="frames without a face (default: %(default)s)"
@@ -104,7 +107,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         dest="right",
         default="",
         metavar="STATEMENT",
-        help="why you may upload a corpus that is given out by request",
+        help="why you may upload a corpus that is given out by request only",
     )
 
 

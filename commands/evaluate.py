@@ -65,7 +65,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--corpus", required=True, choices=tuple(READERS), metavar="NAME", help=f"one of {', '.join(READERS)}"
     )
-    parser.add_argument("--data-dir", type=named, metavar="DIR", help="its folder; nothing for procedural")
+    parser.add_argument(
+        "--data-dir", type=named, metavar="DIR", help="folder of the corpus; none for procedural and rendered"
+    )
     parser.add_argument(
         "--out", type=path, required=True, metavar="FILE.json", help="report; the other outputs are named after it"
     )
@@ -102,7 +104,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--framing",
         type=named,
         metavar="KEY=VALUE,...",
-        help="crop otherwise than the checkpoint was trained, on purpose, as in `recognize`",
+        help="depart from the checkpoint's framing on purpose, as in `recognize`",
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="at most N rows, evenly spread")
     parser.add_argument(
@@ -132,11 +134,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="bootstrap samples of subjects, for intervals (default: %(default)s)",
     )
     parser.add_argument(
-        "--batch-size", type=positive, default=32, metavar="N", help="images read at once (default: 32)"
+        "--batch-size", type=positive, default=32, metavar="N", help="images read together (default: 32)"
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto (default: %(default)s)")
     parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="of the corpus; may be repeated"
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the corpus; may be repeated"
     )
 
 
@@ -226,7 +228,7 @@ def _refuse_foreign(out: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         ours = False
     if found and not ours:
-        raise ValueError(f"--out {out}: {found[0]} is there and of no earlier evaluation; name another --out")
+        raise ValueError(f"--out {out}: {found[0]} exists, and no evaluation wrote it; name another --out")
 
 
 def _folds(request: EvaluateRequest) -> tuple[str | None, ...]:
