@@ -7,12 +7,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aullava.commands.errors import UsageError, extra, named, names, path, positive
 from aullava.common.files import printable
 from aullava.dataset_builder.corpora.registry import READERS
 from aullava.dataset_builder.errors import CorpusError
 from aullava.detection.framing import AskedFraming
+
+if TYPE_CHECKING:
+    from aullava.dataset_builder.publish.build import Build
+    from aullava.dataset_builder.publish.folder import OutFolder
+    from aullava.dataset_builder.publish.shards import ShardReport
 
 HELP = "write a corpus as Parquet files with images, a card and a manifest"
 DESCRIPTION = (
@@ -152,8 +158,8 @@ def build(request: BuildRequest) -> int:
         return _push(work, folder, request.push, reports) if request.push else ALL_WRITTEN
 
 
-def _checked(request: BuildRequest):
-    """The `publish.build.Build` that is asked for. Everything that can be wrong is found here, before the first row is read."""
+def _checked(request: BuildRequest) -> "Build":
+    """Everything that can be wrong is found here, before the first row is read."""
     from aullava.dataset_builder.publish.build import Build
     from aullava.dataset_builder.publish.push import check_right
     from aullava.dataset_builder.publish.request import NO_FACE_CHOICES, make_job
@@ -200,7 +206,7 @@ def _check_place(given: Path, read: list[str], title: str) -> None:
             raise UsageError(f"--out {given} holds {place}, which is read: name a folder that holds only the rows")
 
 
-def _preview(work, count: int) -> int:
+def _preview(work: "Build", count: int) -> int:
     """Print the chat turns of `count` rows: the first usable ones of as many subjects as are needed."""
     from rich.console import Console
 
@@ -223,7 +229,7 @@ def _preview(work, count: int) -> int:
     return ALL_WRITTEN
 
 
-def _push(work, folder, repo: str, reports: list) -> int:
+def _push(work: "Build", folder: "OutFolder", repo: str, reports: "list[ShardReport]") -> int:
     from aullava.common.upload import PushError, PushRefused
     from aullava.dataset_builder.publish.push import push
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aullava.action_units import PROTOCOLS, SCALES, resolve_protocol
 from aullava.commands.errors import UsageError, count, extra, named, names, path, positive, say
@@ -20,6 +20,10 @@ from aullava.common.files import printable, replace_file
 from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.rows.folds import fold_names
 from aullava.detection.framing import AskedFraming, without_folder
+
+if TYPE_CHECKING:
+    from aullava.evaluation.run import Outcome, Task
+    from aullava.evaluation.scores import Scored
 
 HELP = "score a checkpoint on a corpus: tables, bootstrap intervals, baselines, plots"
 DESCRIPTION = (
@@ -182,8 +186,7 @@ def evaluate(request: EvaluateRequest) -> int:
     return SOME_FAILED if failures else DONE
 
 
-def _task(request: EvaluateRequest):
-    """The request as `evaluation.run.Task`."""
+def _task(request: EvaluateRequest) -> "Task":
     from aullava.checkpoint.layout import embedded_checkpoint
     from aullava.dataset_builder.publish.request import parse_options
     from aullava.evaluation.run import FOLD, Task
@@ -242,15 +245,8 @@ def _folds(request: EvaluateRequest) -> tuple[str | None, ...]:
     return request.folds or (None,)
 
 
-def _write(out: Path, record: Mapping[str, Any], outcome, scored) -> list[str]:
-    """Write the three outputs.
-
-    Args:
-        record: what FILE.json holds. outcome: an `evaluation.run.Outcome`. scored: `Scored` of each view.
-
-    Returns:
-        What could not be written, and why.
-    """
+def _write(out: Path, record: Mapping[str, Any], outcome: "Outcome", scored: "list[Scored]") -> list[str]:
+    """Write the three outputs; returns what could not be written, and why."""
     from aullava.evaluation.record import finite
     from aullava.evaluation.report import markdown
 

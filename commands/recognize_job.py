@@ -242,7 +242,11 @@ def _check_places(request: RecognizeRequest, target: Target | None, inputs: Inpu
     if target:
         (folders if target.one_an_input else files)["--out"] = target.path
         files["the metadata of --out"] = sidecar_path(target)
-    tables = _tables(target, inputs)
+    tables = set()  # the files that --out FOLDER writes
+    if target and target.one_an_input:
+        names = FileNames(source.name for source in inputs.sources)
+        stems = [names.stem(source.name) for source in inputs.sources]
+        tables = {target.path.resolve() / f"{stem}.{target.format}" for stem in stems}
     places = {flag: path for flag, path in (folders | files).items() if path}
     for flag, path in places.items():
         if flag in files and path.is_dir():
@@ -262,14 +266,6 @@ def _check_places(request: RecognizeRequest, target: Target | None, inputs: Inpu
         _check_apart("--overlay", request.overlay, request, {file.parent for file in read})
     if request.plot:
         _check_apart("--plot", request.plot, request, set())
-
-
-def _tables(target: Target | None, inputs: Inputs) -> set[Path]:
-    """The files that --out FOLDER writes."""
-    if not (target and target.one_an_input):
-        return set()
-    names, folder = FileNames(source.name for source in inputs.sources), target.path.resolve()
-    return {folder / f"{names.stem(source.name)}.{target.format}" for source in inputs.sources}
 
 
 def _check_apart(flag: str, place: Path, request: RecognizeRequest, beside: set[Path]) -> None:
