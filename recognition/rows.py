@@ -147,11 +147,11 @@ def number_faces(
 def rows_of(
     frame: Frame, faces: Sequence[Face], readings: Iterable[Mapping[str, AUReading]], protocols: Sequence[Protocol]
 ) -> list[FaceRow]:
-    """The rows of a frame: one a face, in their order; without a face, one row that says so.
+    """The rows of a frame: one per face, in their order; without a face, one row that says so.
 
     Args:
         faces: as `number_faces` gives them.
-        readings: one mapping a face, protocol name -> reading, as `model.recognize_many` gives them.
+        readings: one mapping per face, protocol name -> reading, as `model.recognize_many` gives them.
         protocols: what was read.
     """
     if not faces:
