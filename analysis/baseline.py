@@ -24,6 +24,10 @@ import pandas as pd
 
 from aullava.analysis.series import as_column, as_floats, series_of, value_columns
 from aullava.common.files import printable
+from aullava.recognition.inputs import collect
+from aullava.recognition.pipeline import ReadSettings, read_items
+from aullava.recognition.tables import Layout
+from aullava.recognition.work import START, work_items
 
 AUTO = "auto"
 NEUTRAL_SHARE = 0.1
@@ -107,3 +111,30 @@ def read_neutral(path: Path) -> dict[str, float]:
         return neutral_of(table)
     except (ValueError, OSError) as error:  # pandas's and pyarrow's own errors are among them
         raise ValueError(f"no neutral face can be read from {printable(str(path))}: {error}") from error
+
+
+def neutral_from(given: str, settings: ReadSettings, layout: Layout) -> str | Mapping[str, float]:
+    """What `--baseline` names: "auto", or neutral values from an earlier table, or read now from images or a video.
+
+    Raises:
+        ValueError: nothing to read, an image or video that cannot be read, or as `read_neutral`.
+    """
+    if given == AUTO:
+        return AUTO
+    if Path(given).suffix.lower() in (".csv", ".parquet"):
+        return read_neutral(Path(given))
+    inputs = collect([given])
+    if inputs.failures or not inputs.sources:
+        raise ValueError(f"--baseline {given}: {inputs.failures[0].reason if inputs.failures else 'nothing to read'}")
+    work = [(item, START) for item in work_items(inputs.sources, settings.batch_size)]
+    blocks = list(read_items(work, settings))
+    if failures := [failure for block in blocks for failure in block.failures]:
+        raise ValueError(f"--baseline {failures[0]}")
+    try:
+        return neutral_of(layout.frame(row for block in blocks for row in block.rows))
+    except ValueError as error:
+        raise ValueError(f"--baseline {given}: {error}") from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, encoding_errors="surrogateescape")

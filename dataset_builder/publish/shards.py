@@ -18,17 +18,14 @@ from datasets import Features
 
 from aullava.common.hashing import file_hash
 from aullava.dataset_builder.corpora.reader import CorpusReader
-from aullava.dataset_builder.publish.request import Job
+from aullava.dataset_builder.publish.request import BuildJob
 from aullava.dataset_builder.rows.census import Census
 from aullava.dataset_builder.rows.from_records import rows_of_subject, units_asked
 from aullava.dataset_builder.rows.schema import features_of
 
 ROWS_AT_ONCE, BYTES_AT_ONCE = 100, 8 << 20  # of one row group, whichever is reached first; all that is held in memory
 EXAMPLES = 5  # frames named for each reason to leave rows out
-MOST_ALONE, TOGETHER = (
-    1000,
-    100,
-)  # of more subjects than these, a hundred share a shard: they are mostly single pictures
+MOST_ALONE, TOGETHER = 1000, 100  # of more subjects, a hundred share a shard: they are mostly single pictures
 _NAME_LENGTH = 80
 _COMPRESSION = "snappy"
 
@@ -89,20 +86,16 @@ def _file_names(subjects: Sequence[str]) -> dict[str, str]:
     gets a piece of the id's hash."""
     clean = {s: re.sub(r"[^A-Za-z0-9_.-]+", "_", s)[:_NAME_LENGTH].strip("._-") for s in subjects}
     alike = Counter(name.lower() for name in clean.values())
-    return {
-        subject: name
-        if name == subject and alike[name.lower()] == 1
-        else "-".join(filter(None, (name, _short(subject))))
-        for subject, name in clean.items()
-    }
-
-
-def _short(subject: str) -> str:
-    return hashlib.sha256(subject.encode(errors="surrogateescape")).hexdigest()[:10]
+    names = {}
+    for subject, name in clean.items():
+        piece = hashlib.sha256(subject.encode(errors="surrogateescape")).hexdigest()[:10]
+        unchanged = name == subject and alike[name.lower()] == 1
+        names[subject] = name if unchanged else "-".join(filter(None, (name, piece)))
+    return names
 
 
 def write_shard(
-    reader: CorpusReader, plan: Plan, job: Job, fingerprint: str, target: Path, advance: Callable[[int], None]
+    reader: CorpusReader, plan: Plan, job: BuildJob, fingerprint: str, target: Path, advance: Callable[[int], None]
 ) -> ShardReport:
     """Write a shard whole or not at all.
 
