@@ -9,14 +9,13 @@ Conventions
 
 import copy
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import DynamicCache, LlavaForConditionalGeneration
-
-from .plan_aullava import Run
 
 # The name of the key-value cache among forward's keywords and outputs, which transformers 5.24 renamed.
 CACHE_KEY = (
@@ -108,7 +107,7 @@ class TokenTree:
 class Prefix:
     """The first tokens of a prompt, computed for one row; any batch can continue from them."""
 
-    run: Run
+    run: tuple[int, ...]  # token ids
     cache: Any
 
     def expanded(self, batch: int) -> Any:
@@ -117,7 +116,7 @@ class Prefix:
         return cache
 
 
-def compute_prefix(model: Any, run: Run) -> Prefix:
+def compute_prefix(model: Any, run: Sequence[int]) -> Prefix:
     """Compute the instruction that comes before the image, once for all images."""
     tree = TokenTree(model, 1)
     tree.add(tree.root, np.array([run]))

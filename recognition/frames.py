@@ -7,16 +7,33 @@ A frame that is left out is still decoded, since others depend on it, but not tu
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from aullava.image_aullava import MAX_ASPECT, MAX_PIXELS, MIN_SIDE, load_image
 from aullava.recognition.inputs import Source
-from aullava.recognition.rows import Frame
 from aullava.video.decode import VideoFrames, VideoReadError
 
 _ROUNDING = 0.001  # seconds; Matroska and others round times to thousandths
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a video, or an image, which counts as a video of one frame.
+
+    `input`: the file as it was given or found, or "webcam:0".
+    `index`: 0 is the first frame shown; an image is frame 0.
+    `timestamp`: seconds from the first frame, 0.0 for an image; None where the file has no times.
+    `image_HWC`: uint8 RGB, upright; None where the frame could not be decoded, and then `fault` says why.
+    """
+
+    input: str
+    index: int = 0
+    timestamp: float | None = 0.0
+    image_HWC: np.ndarray | None = None
+    fault: str = ""
 
 
 def read_frames(source: Source, *, every: int = 1, fps: float | None = None, start: int = 0) -> Iterator[Frame]:

@@ -18,9 +18,10 @@ from itertools import groupby, islice
 from aullava.action_units import Protocol
 from aullava.detection.detector import Detector
 from aullava.detection.tracking import Tracker
+from aullava.recognition.frames import Frame
 from aullava.recognition.inputs import Failure
 from aullava.recognition.prefetch import Choice, Step, steps_ahead
-from aullava.recognition.rows import Face, FaceRow, Frame, number_faces, rows_of
+from aullava.recognition.rows import Face, FaceRow, number_faces, rows_of
 from aullava.recognition.work import Position, WorkItem
 
 _BLOCK_BYTES = 512 * 2**20  # of crops; thirty faces that fill an image of 2160 lines

@@ -18,9 +18,9 @@ from PIL import Image
 from aullava.detection.crop import FaceBox
 from aullava.detection.detector import Detector
 from aullava.image_aullava import ImageReadError
-from aullava.recognition.frames import read_frames
+from aullava.recognition.frames import Frame, read_frames
 from aullava.recognition.inputs import Failure
-from aullava.recognition.rows import Frame, find_faces
+from aullava.recognition.rows import find_faces
 from aullava.recognition.work import Position, WorkItem
 from aullava.video.decode import VideoReadError
 
