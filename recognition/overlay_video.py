@@ -19,7 +19,7 @@ from aullava.recognition.drawing import FAINT, INK, PAPER, bar_share, colour_of,
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import unit_label
 from aullava.video.decode import VideoEnd, VideoFrames, VideoReadError
-from aullava.video.encode import write_film
+from aullava.video.encode import write_video
 
 MOST_PANELS = 3
 _PICTURE_SIDES = (640, 960)  # the longer side of a frame is brought into this range
@@ -101,7 +101,7 @@ def write_overlay_video(
         first = next(frames, None)
         if first is None:
             raise VideoReadError(f"{source}: none of the frames that were read can be decoded")
-        write_film(target, chain([first], frames), rate)
+        write_video(target, chain([first], frames), rate)
     return len(hidden)
 
 

@@ -17,7 +17,7 @@ _CLOCK = Fraction(1, 60_000)
 _MPEG4_BITS_PER_PIXEL = 0.3
 
 
-def write_film(path: Path, frames: Iterable[tuple[float, np.ndarray]], rate: float) -> int:
+def write_video(path: Path, frames: Iterable[tuple[float, np.ndarray]], rate: float) -> int:
     """Write a video, whole or not at all. If writing fails, an earlier file stays.
 
     If this FFmpeg has no H.264 encoder, the video is MPEG-4 part 2, which players show and browsers do not. A side with an odd
