@@ -21,9 +21,10 @@ import cv2
 import numpy as np
 
 from aullava.common.files import replace_file
+from aullava.dataset_builder.synthetic.numbering import SPLITS
 from aullava.dataset_builder.synthetic.rendered.assets import Library, load_library
 from aullava.dataset_builder.synthetic.rendered.damage import Damage
-from aullava.dataset_builder.synthetic.rendered.samples import SPLITS, describe_face, random_stream
+from aullava.dataset_builder.synthetic.rendered.samples import describe_face, random_stream
 
 NEAR = (1.3, 1.3)
 _ZOOM = 20  # a stream beside those of the faces
