@@ -18,7 +18,8 @@ from aullava.detection.detector import Detector
 from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.image_aullava import ImageReadError, load_image
 from aullava.readout_aullava import AUReading
-from aullava.recognition.rows import FaceRow, Frame, find_faces, number_faces, rows_of
+from aullava.recognition.frames import Frame
+from aullava.recognition.rows import FaceRow, find_faces, number_faces, rows_of
 from aullava.space.zerogpu import LentModel
 
 MODES = ("joint", "parallel")
