@@ -24,8 +24,7 @@ from aullava.dataset_builder.publish.shards import Plan, ShardReport, ShardWrite
 from aullava.dataset_builder.publish.sources import Sources
 from aullava.dataset_builder.publish.summary import failed, progress, resumed, written
 from aullava.dataset_builder.publish.workers import Failure, Task, WorkerDied, build_shards
-from aullava.dataset_builder.rows.builder import chosen_subjects
-from aullava.dataset_builder.rows.from_records import rows_of_subject, units_asked
+from aullava.dataset_builder.rows.builder import chosen_subjects, rows_of_subject, units_asked
 from aullava.dataset_builder.rows.images import PictureOptions
 from aullava.dataset_builder.rows.schema import OK
 from aullava.dataset_builder.rows.self_check import Check, compare, table

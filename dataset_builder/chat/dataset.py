@@ -18,7 +18,7 @@ from rich.text import Text
 
 from aullava.dataset_builder.chat.formats import ChatMix, can_ask, has_picture, row_key, turns_of
 from aullava.dataset_builder.chat.mirror import mirror_row
-from aullava.dataset_builder.chat.turns import Turn, to_conversation, to_messages
+from aullava.dataset_builder.chat.turns import to_conversation, to_messages
 from aullava.dataset_builder.rows.derive import is_missing, known_columns
 from aullava.dataset_builder.rows.schema import OK
 
@@ -169,7 +169,10 @@ def preview(rows: Iterable[Mapping[str, object]], mix: ChatMix, console: Console
         console.print(Text(_about(asked, mirrored=asked is not row), style="dim"))
         turns = turns_of(asked, mix)
         for turn in turns:
-            _print_turn(turn, console)
+            count = len(turn.protocol.units)
+            console.print(Text(f"[{turn.kind}, {turn.protocol.scale}, {count} unit{'s' * (count > 1)}]", style="bold"))
+            console.print(Text("Q  ", style="cyan") + Text(turn.question.replace("\n", "\n   ")))
+            console.print(Text("A  ", style="green") + Text(turn.answer.replace("\n", "\n   ")))
         if not turns:
             status = row.get("status", OK)
             console.print(Text(f"no turn: {'nothing that the mix asks is coded' if status == OK else status}"))
@@ -194,10 +197,3 @@ def _size(image: object) -> tuple[int, int] | None:
         with Image.open(source) as opened:
             return opened.size
     return getattr(image, "size", None)
-
-
-def _print_turn(turn: Turn, console: Console) -> None:
-    count = len(turn.protocol.units)
-    console.print(Text(f"[{turn.kind}, {turn.protocol.scale}, {count} unit{'s' * (count > 1)}]", style="bold"))
-    console.print(Text("Q  ", style="cyan") + Text(turn.question.replace("\n", "\n   ")))
-    console.print(Text("A  ", style="green") + Text(turn.answer.replace("\n", "\n   ")))

@@ -156,15 +156,12 @@ class FormatMix:
         """
         left = {p: weight for p, weight in zip(self.protocols, self.weights, strict=True) if p not in asked and weight}
         if generator.random() < self.custom_share or (not left and self.custom_units):
-            protocol = self._random_selection(generator)
+            count = generator.randint(1, min(12, len(self.custom_units)))
+            codes = generator.sample(self.custom_units, count)
+            if generator.random() < 0.5:
+                codes.sort(key=self.custom_units.index)
+            protocol = Protocol("custom", tuple(codes), generator.choice(list(SCALES)))
         else:
             protocol = generator.choices(tuple(left or self.protocols), tuple(left.values()) or self.weights)[0]
         form = "full" if generator.random() < self.full_share else "short"
         return protocol, form, generator.randrange(WORDINGS)
-
-    def _random_selection(self, generator: random.Random) -> Protocol:
-        count = generator.randint(1, min(12, len(self.custom_units)))
-        codes = generator.sample(self.custom_units, count)
-        if generator.random() < 0.5:
-            codes.sort(key=self.custom_units.index)
-        return Protocol("custom", tuple(codes), generator.choice(list(SCALES)))

@@ -191,7 +191,8 @@ class Bp4dReader(CorpusReader):
         Raises:
             LayoutError: the subject's pictures are there, but packed.
         """
-        places = [self._picture_folder] if self._picture_folder else self._usual_places()
+        usual = [folder for name in _PICTURE_FOLDERS for folder in self.root.folders(self.root.folder, name)]
+        places = [self._picture_folder] if self._picture_folder else [*usual, self.root.folder]
         for place in places:
             # an archive that is unpacked into a folder of its name gives F001/F001/T1
             for name in (f"{subject}/{task}", f"{subject}/{subject}/{task}"):
@@ -205,7 +206,3 @@ class Bp4dReader(CorpusReader):
                         f"{archive}: packed; expected {archive.parent.name}/{subject}/{task} with pictures in it. Unpack it there"
                     )
         return None, {}
-
-    def _usual_places(self) -> list[Path]:
-        named = [folder for name in _PICTURE_FOLDERS for folder in self.root.folders(self.root.folder, name)]
-        return [*named, self.root.folder]

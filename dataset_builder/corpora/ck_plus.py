@@ -63,12 +63,7 @@ def read_facs(path: Path) -> dict[str, dict[str, float]]:
     if not rows:
         return {scale: dict.fromkeys(CODES, NOT_CODED) for scale in (OCCURRENCE, INTENSITY)}
     occurrence = {code: float(number in rows) for number, code in zip(NUMBERS, CODES, strict=True)}
-    intensity = {code: _intensity(rows.get(number)) for number, code in zip(NUMBERS, CODES, strict=True)}
+    # No row: absent, 0. A row with 0: present, "not given".
+    levels = {number: NOT_CODED if written == 0 else written for number, written in rows.items()}
+    intensity = {code: levels.get(number, 0.0) for number, code in zip(NUMBERS, CODES, strict=True)}
     return {OCCURRENCE: occurrence, INTENSITY: intensity}
-
-
-def _intensity(written: float | None) -> float:
-    """1 to 5 as written; 0 for a unit without a row; NaN for the 0 that means "not given"."""
-    if written is None:
-        return 0.0
-    return NOT_CODED if written == 0 else written

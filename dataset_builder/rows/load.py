@@ -112,7 +112,9 @@ def load_au_dataset(
     wanted = people if split is None else {split: people[split]}
     if streaming:
         streams = {
-            part: _stream(AUDatasetBuilder(name, data_dir, subjects=who, content_checked=False, **common), usable)
+            part: AUDatasetBuilder(name, data_dir, subjects=who, content_checked=False, **common)
+            .as_streaming_dataset(split=SPLIT)
+            .filter(_Usable(usable), input_columns="status")
             for part, who in wanted.items()
         }
         return streams[split] if split else IterableDatasetDict(streams)
@@ -120,10 +122,6 @@ def load_au_dataset(
     rows = builder.as_dataset(split=SPLIT)
     parts = {part: _select(rows, name, part, who, usable, counts) for part, who in wanted.items()}
     return parts[split] if split else DatasetDict(parts)
-
-
-def _stream(builder: AUDatasetBuilder, usable: tuple[str, ...]) -> IterableDataset:
-    return builder.as_streaming_dataset(split=SPLIT).filter(_Usable(usable), input_columns="status")
 
 
 @dataclass(frozen=True)

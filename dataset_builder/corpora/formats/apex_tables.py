@@ -91,10 +91,17 @@ class ApexTableReader(CorpusReader):
         return tuple(sorted(self._clips, key=natural_key))
 
     def read(self, subject: str) -> Iterator[FrameRecord]:
+        if subject not in self._clips:
+            raise LayoutError(
+                f"{self._table}: no clip of subject {subject!r}; it has {', '.join(self.subjects()[:8])}"
+            )
         name, pictures = None, {}
-        for clip in sorted(self._of(subject), key=lambda c: (natural_key(c.name), c.frame)):
+        for clip in sorted(self._clips[subject], key=lambda c: (natural_key(c.name), c.frame)):
             if clip.name != name:
-                name, pictures = clip.name, self._pictures(subject, clip.name)
+                name = clip.name
+                folders = (self.root.find(f"{subject}/{name}", under=place) for place in self._places)
+                folder = next(filter(None, folders), None)
+                pictures = self.root.numbered_pictures(folder, self.picture_stem) if folder else {}
             picture = ImageFile(pictures[clip.frame]) if clip.has_apex and clip.frame in pictures else None
             values = {OCCURRENCE: clip.coding.values(self.units[OCCURRENCE])}
             yield FrameRecord(picture, subject, clip.name, clip.frame, values, sides=clip.coding.sides)
@@ -106,19 +113,6 @@ class ApexTableReader(CorpusReader):
         for place in self._places:
             if folder := self.root.find(subject, under=place):
                 yield folder
-
-    def _of(self, subject: str) -> list[Clip]:
-        if subject not in self._clips:
-            raise LayoutError(
-                f"{self._table}: no clip of subject {subject!r}; it has {', '.join(self.subjects()[:8])}"
-            )
-        return self._clips[subject]
-
-    def _pictures(self, subject: str, clip: str) -> dict[int, Path]:
-        for place in self._places:
-            if folder := self.root.find(f"{subject}/{clip}", under=place):
-                return self.root.numbered_pictures(folder, self.picture_stem)
-        return {}
 
     def _frame_places(self, frames_dir: str) -> list[Path]:
         if frames_dir:

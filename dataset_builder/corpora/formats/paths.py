@@ -133,13 +133,10 @@ def _children(place: Path, pattern: str) -> list[Path]:
     if not place.is_dir():
         return []
     whole = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE)
-    names = [name for name in os.listdir(place) if not _is_hidden(name) and whole.fullmatch(name)]
+    # A system's own files: ".DS_Store", "._F001.jpg", and the folder that archives of a Mac bring along.
+    shown = [name for name in os.listdir(place) if not name.startswith(".") and name != "__MACOSX"]
+    names = [name for name in shown if whole.fullmatch(name)]
     return sorted((place / name for name in names), key=lambda path: (path.name != pattern, natural_key(path)))
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether a name is a system's own, such as ".DS_Store", "._F001.jpg" and the folder that archives of a Mac bring along."""
-    return name.startswith(".") or name == "__MACOSX"
 
 
 def tree_stamp(paths: Iterable[Path]) -> Iterator[tuple[str, int, int]]:

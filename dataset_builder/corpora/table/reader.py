@@ -211,15 +211,11 @@ class TableReader(CorpusReader):
     ) -> FrameRecord:
         table, columns = self._tables[number]
         labels = {label: row[column] for label, column in columns.groups.items() if row[column]}
-        timestamp = self._timestamp(number, line, row)
+        cell = row[columns.timestamp] if columns.timestamp else ""
+        timestamp = coded_value(cell, math.inf, (), table.path, line, whole=False) if cell else math.nan
         values = read_values(columns, row, table.path, line)
         picture = self._picture(number, line, row, frame)
         return FrameRecord(picture, subject, sequence, frame, values, timestamp, camera, groups=labels)
-
-    def _timestamp(self, number: int, line: int, row: Row) -> float:
-        table, columns = self._tables[number]
-        cell = row[columns.timestamp] if columns.timestamp else ""
-        return coded_value(cell, math.inf, (), table.path, line, whole=False) if cell else math.nan
 
     def _picture(self, number: int, line: int, row: Row, frame: int) -> Picture | None:
         path = self._picture_path(number, line, row)
@@ -289,7 +285,8 @@ def _table_paths(given: Path, table: str | None, follow_links: bool) -> list[Pat
     root = Root(given, follow_links)
     if table is not None:
         if not (root / table).is_file():
-            raise LayoutError(f"{given}: no {table} in it; its tables are {_names(_tables_in(root)) or 'none'}")
+            names = ", ".join(path.name for path in _tables_in(root)) or "none"
+            raise LayoutError(f"{given}: no {table} in it; its tables are {names}")
         return [root / table]
     found = _tables_in(root)
     if not found:
@@ -300,10 +297,6 @@ def _table_paths(given: Path, table: str | None, follow_links: bool) -> list[Pat
 
 def _tables_in(root: Root) -> list[Path]:
     return [path for path in root.files(root.folder) if path.suffix.lower() in SUFFIXES]
-
-
-def _names(paths: Iterable[Path]) -> str:
-    return ", ".join(path.name for path in paths)
 
 
 def _is_video(name: str) -> bool:
