@@ -28,7 +28,7 @@ def merge(adapters: Path, folder: Path, base: str | None = None, title: str | No
         ValueError: no adapters of ours, or their base cannot be used.
         ImportError: the extra `train` is not installed.
     """
-    from aullava.training.card import write_card
+    from aullava.training.run.run_card import write_card
     from aullava.training.run.saving import merge_adapters
 
     merge_adapters(adapters, folder, checkpoint=base)

@@ -18,13 +18,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from aullava.common.files import replace_file
+from aullava.common.files import TEMPORARY, replace_file
 from aullava.common.hashing import file_hash
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.publish.shards import Plan, ShardReport
 from aullava.dataset_builder.rows.census import Census
 
-TEMPORARY = ".aullava-"  # how `replace_file` names what it has not put in place yet
 STATE, DATA, CARD, MANIFEST = ".build", "data", "README.md", "manifest.json"
 
 
@@ -37,7 +36,7 @@ class OutFolder:
 
     Args:
         path: missing, empty, or an earlier build's with the same settings.
-        settings: `Job.settings()`.
+        settings: `BuildJob.settings()`.
 
     Raises:
         FolderError: it is somebody else's, of other settings, in use, or cannot be written to.

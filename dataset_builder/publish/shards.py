@@ -18,7 +18,7 @@ from datasets import Features
 
 from aullava.common.hashing import file_hash
 from aullava.dataset_builder.corpora.reader import CorpusReader
-from aullava.dataset_builder.publish.request import Job
+from aullava.dataset_builder.publish.request import BuildJob
 from aullava.dataset_builder.rows.builder import rows_of_subject, units_asked
 from aullava.dataset_builder.rows.census import Census
 from aullava.dataset_builder.rows.schema import features_of
@@ -102,7 +102,7 @@ def _short(subject: str) -> str:
 
 
 def write_shard(
-    reader: CorpusReader, plan: Plan, job: Job, fingerprint: str, target: Path, advance: Callable[[int], None]
+    reader: CorpusReader, plan: Plan, job: BuildJob, fingerprint: str, target: Path, advance: Callable[[int], None]
 ) -> ShardReport:
     """Write a shard whole or not at all.
 
@@ -116,6 +116,7 @@ def write_shard(
         ShardWriteError: the disk does not take it.
     """
     report = ShardReport(plan.name, list(plan.subjects), fingerprint)
+    # Not `replace_file`: a subject without usable rows must leave no file, and errors of the disk are told by `_writing`.
     part = target.with_name(target.name + ".part")
     units = units_asked(reader, job.protocol)
     features = features_of(units, reader.groups)

@@ -18,7 +18,7 @@ import cv2
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.publish.folder import OutFolder
-from aullava.dataset_builder.publish.request import Job
+from aullava.dataset_builder.publish.request import BuildJob
 from aullava.dataset_builder.publish.shards import Plan, ShardReport, ShardWriteError, write_shard
 
 _SECONDS_BETWEEN_LOOKS = 0.2  # at how far the workers are
@@ -46,7 +46,7 @@ class WorkerDied(RuntimeError):
 
 def build_shards(
     reader: CorpusReader,
-    job: Job,
+    job: BuildJob,
     folder: OutFolder,
     tasks: Sequence[Task],
     processes: int = 1,
@@ -75,7 +75,7 @@ def build_shards(
 
 
 def _build(
-    reader: CorpusReader, job: Job, folder: OutFolder, task: Task, advance: Callable[[int], None]
+    reader: CorpusReader, job: BuildJob, folder: OutFolder, task: Task, advance: Callable[[int], None]
 ) -> ShardReport | Failure:
     target = folder.shard_file(task.plan.name)
     try:
@@ -92,7 +92,7 @@ def _build(
 
 
 def _in_processes(
-    job: Job, folder: OutFolder, tasks: Sequence[Task], processes: int, advance: Callable[[int], None]
+    job: BuildJob, folder: OutFolder, tasks: Sequence[Task], processes: int, advance: Callable[[int], None]
 ) -> Iterator[ShardReport | Failure]:
     context = multiprocessing.get_context("spawn")
     frames, told = context.Value("q", 0), 0
@@ -124,7 +124,7 @@ def _in_processes(
 class _Worker:
     """What a worker process keeps between shards."""
 
-    job: Job
+    job: BuildJob
     reader: CorpusReader
     folder: OutFolder
     advance: Callable[[int], None]
@@ -133,7 +133,7 @@ class _Worker:
 _worker: _Worker | None = None
 
 
-def _start_worker(job: Job, path, frames) -> None:
+def _start_worker(job: BuildJob, path, frames) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process sees to it
     threading.Thread(target=_end_with_parent, daemon=True).start()

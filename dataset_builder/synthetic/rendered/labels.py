@@ -1,6 +1,11 @@
 """The labels of a rendered face under any protocol, as strengths.py says, and which actions are one-sided.
 
-FEAFA's jaw drop takes AU26 by the ratio of its way to that of AU27.
+Conventions
+    AU25        the opening between the lips: strength 1 is an area of 0.12 of the squared width of the mouth at rest, so a jaw that
+                hangs low or a lip that is raised shows AU25 by what it opens, and lips that are pushed together take it away.
+                Level 1 begins at 0.012, a mean gap of 0.6 mm over a mouth of 50 mm, level 2 at 0.036.
+    AU43        the share of the lids' opening that it closes; an eye that squinting shuts (85% covered and more) shows it, too.
+    FEAFA       jaw drop takes AU26 by the ratio of its way to that of AU27.
 """
 
 from collections.abc import Mapping
