@@ -1,4 +1,4 @@
-"""A row, or a turn, as it would be had the camera seen the face in a mirror: picture, values, sides and box.
+"""A row, or a turn, as it would be had the camera seen the face in a mirror: image, values, sides and box.
 
 Conventions
     values      A pair of one-sided units (FEAFA's left and right, turned heads and eyes) changes places, NaN included.
@@ -29,12 +29,12 @@ def mirror_row(row: Mapping[str, object], frame_width: int | None = None) -> dic
     """The row of the mirrored face, with the same columns in the same order.
 
     Args:
-        row: of the builder's schema; `image` is a decoded picture, None, or left out.
+        row: of the builder's schema; `image` is a decoded image, None, or left out.
         frame_width: of the frame in which the face box lies, in pixels.
 
     Raises:
         ValueError: the row has a column for one side only, or the box does not lie in the frame.
-        TypeError: the picture is not decoded.
+        TypeError: the image is not decoded.
     """
     mirrored = dict(row)
     for column, partner in _partners(tuple(column for column in row if column in known_columns())).items():

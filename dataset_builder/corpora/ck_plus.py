@@ -1,7 +1,7 @@
 """CK+ (extended Cohn-Kanade): posed expressions from neutral to peak; the peak frame, the last one, is coded in full.
 
     FACS/S010/001/S010_001_00000014_facs.txt                 rows "AU intensity", leading spaces, scientific notation
-    cohn-kanade-images/S010/001/S010_001_00000014.png        its picture; the frames before it are not coded and not read
+    cohn-kanade-images/S010/001/S010_001_00000014.png        its image; the frames before it are not coded and not read
 
 An intensity of 0 in a row means "present, intensity not given": occurrence 1, intensity not coded. A unit that the file does not
 list is absent: occurrence 0, intensity 0. Nothing says what a file without rows means: its frame
@@ -39,7 +39,7 @@ class CkPlusReader(FacsFilesReader):
     request = "https://sites.pitt.edu/~emotion/ck-spread.htm"
     anchors = ("FACS/S*",)
     units = {OCCURRENCE: CODES, INTENSITY: CODES}
-    labels_at, pictures_at, subject_folders = "FACS", "cohn-kanade-images", "S*"
+    labels_at, images_at, subject_folders = "FACS", "cohn-kanade-images", "S*"
     example = "S010/001/S010_001_00000014_facs.txt"
     notes = (
         "Only the peak frame of a sequence is coded.",

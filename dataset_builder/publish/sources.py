@@ -40,7 +40,7 @@ class Sources:
         for path in dict.fromkeys(path for subject in subjects for path in self._reader.label_files(subject)):
             yield str(path)
             yield self._hash(path)
-        places = dict.fromkeys(place for subject in subjects for place in self._reader.picture_places(subject))
+        places = dict.fromkeys(place for subject in subjects for place in self._reader.image_places(subject))
         yield from map(repr, tree_stamp(places))
 
     def _hash(self, path: Path) -> str:

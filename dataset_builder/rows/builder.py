@@ -23,7 +23,7 @@ from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.rows.derive import as_protocol
 from aullava.dataset_builder.rows.fingerprint import fingerprint
 from aullava.dataset_builder.rows.folds import part_of
-from aullava.dataset_builder.rows.images import PictureOptions, PictureReader, Stored
+from aullava.dataset_builder.rows.images import ImageOptions, ImageReader, Stored
 from aullava.dataset_builder.rows.records import FrameRecord
 from aullava.dataset_builder.rows.schema import (
     BOX_COLUMNS,
@@ -53,7 +53,7 @@ class AUDatasetBuilder(datasets.GeneratorBasedBuilder):
         corpus: a name of `corpora.registry.READERS`.
         data_dir: its folder.
         protocol: name, list of units, or Protocol: its units on its scale are the values. None: all that the corpus codes.
-        pictures: how pictures are stored.
+        images: how images are stored.
         subjects: only these people; None: all.
         cache_dir: where `datasets` keeps the rows.
         content_checked: whether source files are looked through for changes. Not needed for streaming, which keeps nothing.
@@ -66,7 +66,7 @@ class AUDatasetBuilder(datasets.GeneratorBasedBuilder):
 
     VERSION = datasets.Version("1.0.0")
     BUILDER_CONFIG_CLASS = AUConfig
-    DEFAULT_WRITER_BATCH_SIZE = 256  # rows in memory; embedded pictures are about 0.1 MB each
+    DEFAULT_WRITER_BATCH_SIZE = 256  # rows in memory; embedded images are about 0.1 MB each
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class AUDatasetBuilder(datasets.GeneratorBasedBuilder):
         data_dir: str | os.PathLike | None = None,
         *,
         protocol: str | Protocol | None = None,
-        pictures: PictureOptions | None = None,
+        pictures: ImageOptions | None = None,
         subjects: tuple[str, ...] | None = None,
         cache_dir: str | os.PathLike | None = None,
         content_checked: bool = True,
@@ -82,7 +82,7 @@ class AUDatasetBuilder(datasets.GeneratorBasedBuilder):
     ):
         self.reader: CorpusReader = open_corpus(corpus, data_dir, **options)
         self.protocol = None if protocol is None else resolve_protocol(protocol)
-        self.pictures = pictures or PictureOptions()
+        self.pictures = pictures or ImageOptions()
         self.subjects = chosen_subjects(self.reader, subjects)
         self.settings = _settings(self, None if subjects is None else list(self.subjects), options)
         super().__init__(
@@ -148,7 +148,7 @@ def describe(reader: CorpusReader, settings: dict) -> str:
     people = (
         ""
         if reader.people_known
-        else "Subjects are pictures or videos, not people: a split by subject may share people."
+        else "Subjects are images or videos, not people: a split by subject may share people."
     )
     lines = [
         f"{reader.title}.",
@@ -200,7 +200,7 @@ def units_asked(reader: CorpusReader, protocol: Protocol | None) -> Units:
 
 
 def rows_of_subject(
-    reader: CorpusReader, subject: str, options: PictureOptions, protocol: Protocol | None = None
+    reader: CorpusReader, subject: str, options: ImageOptions, protocol: Protocol | None = None
 ) -> Iterator[tuple[str, dict]]:
     """Key and row of every labelled frame of a subject, whatever its status.
 
@@ -210,13 +210,13 @@ def rows_of_subject(
     """
     columns = value_columns(units_asked(reader, protocol))
     seen = _Seen(reader.name, subject)
-    with PictureReader(options) as pictures:
+    with ImageReader(options) as pictures:
         for record in reader.read(subject):
             key = seen.key(record)
             values = {protocol.scale: as_protocol(record.values, protocol)} if protocol else record.values
             numbers = {column: values.get(scale, {}).get(code, math.nan) for column, (scale, code) in columns.items()}
             coded = not all(math.isnan(number) for number in numbers.values())
-            stored = pictures.store(record.picture) if coded else Stored(NOT_CODED)
+            stored = pictures.store(record.image) if coded else Stored(NOT_CODED)
             yield key, _head(reader, record, stored) | numbers
 
 

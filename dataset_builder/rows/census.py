@@ -39,7 +39,7 @@ class UnitCount:
 
 @dataclass
 class Census:
-    """Counts of labelled frames, those without a picture included.
+    """Counts of labelled frames, those without an image included.
 
     Args:
         frames: subject -> labelled frames.
@@ -63,7 +63,7 @@ class Census:
         return census
 
     def add(self, frame: FrameRecord | Mapping) -> None:
-        """Count one labelled frame: a reader's record, or a row of schema.py, of which no picture is looked at."""
+        """Count one labelled frame: a reader's record, or a row of schema.py, of which no image is looked at."""
         if isinstance(frame, FrameRecord):
             subject, sequence = frame.subject, frame.sequence
             values = ((scale, *pair) for scale, of_scale in frame.values.items() for pair in of_scale.items())

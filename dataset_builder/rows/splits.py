@@ -40,7 +40,8 @@ def split_subjects(
     unknown = sorted(exclude - set(subjects))
     if unknown:
         raise CorpusError(
-            f"exclude_subjects names {', '.join(unknown)}, which {reader.name} does not have on disk: mend the id, or leave it out"
+            f"exclude_subjects names {', '.join(unknown)}, which {reader.name} does not have on disk: correct the id, or leave "
+            "it out"
         )
     kept = [subject for subject in subjects if subject not in exclude]
     if not kept:

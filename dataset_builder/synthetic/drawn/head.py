@@ -6,8 +6,8 @@ import numpy as np
 
 from aullava.dataset_builder.synthetic.drawn.canvas import Canvas, ellipse, smooth
 from aullava.dataset_builder.synthetic.drawn.geometry import Mouth
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
 from aullava.dataset_builder.synthetic.drawn.palette import Palette, mix
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 from aullava.dataset_builder.synthetic.drawn.scene import Scene
 
 _HAIR_BACK = {

@@ -7,8 +7,8 @@ import numpy as np
 from aullava.dataset_builder.synthetic.drawn import geometry
 from aullava.dataset_builder.synthetic.drawn.canvas import Canvas, ellipse, ribbon, smooth
 from aullava.dataset_builder.synthetic.drawn.geometry import Eye, side_letter
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
 from aullava.dataset_builder.synthetic.drawn.palette import Palette, mix
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 
 _BROW_WIDTH = (
     np.array(
