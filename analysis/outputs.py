@@ -1,4 +1,4 @@
-"""What is written of the values of an input over time: activity, blendshapes and plots, from one pass over the tables of the inputs."""
+"""What is written of the values of an input over time: activity, blendshapes and plots, from one pass over the tables."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from parts.embedded_controls import Dose, dose_faces, others, score_dose, shift_losses
+from parts.embedded_controls import Dose, corruption_losses, dose_faces, others, score_dose, shift_losses
 from parts.embedded_readings import Reader, Said, as_reading
 from parts.embedded_scores import (
     ASYMMETRIC,
@@ -61,7 +61,6 @@ from aullava.evaluation.calibrate import (
     without_calibration,
     write_calibrated,
 )
-from aullava.evaluation.corruption import corruption_losses
 from aullava.evaluation.groups import GroupScores, score_groups
 from aullava.metrics.au_detection.scores import score_detection
 

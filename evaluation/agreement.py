@@ -21,12 +21,7 @@ from itertools import combinations
 
 import numpy as np
 
-from aullava.action_units import (
-    FEAFA_UNITS,
-    Protocol,
-    value_of,
-    value_strings,
-)
+from aullava.action_units import FEAFA_UNITS, Protocol, value_of, value_strings
 
 Decisions = dict[str, np.ndarray]  # FACS code -> (N,) 1, 0, or NaN where undetermined
 
@@ -49,23 +44,14 @@ class Agreement:
     undetermined: int
 
 
-def first_present(protocol: Protocol) -> int:
-    """Index of the least value of the protocol's scale that counts as present.
-
-    >>> first_present(Protocol("", ("AU1",), "continuous")), first_present(Protocol("", ("AU1",), "intensity"))
-    (30, 2)
-    """
-    return protocol.first_present
-
-
 def present_probability(distribution_NUV: np.ndarray, protocol: Protocol) -> np.ndarray:
     """(N, U) probability that the value counts as present; NaN where the distribution is not known."""
-    return np.asarray(distribution_NUV, float)[..., first_present(protocol) :].sum(-1).clip(max=1)
+    return np.asarray(distribution_NUV, float)[..., protocol.first_present :].sum(-1).clip(max=1)
 
 
 def present_label(truth_NU: np.ndarray, protocol: Protocol) -> np.ndarray:
     """(N, U) labels of the protocol as 1, 0, or NaN where not coded."""
-    least = value_of(value_strings(protocol.scale)[first_present(protocol)], protocol.scale)
+    least = value_of(value_strings(protocol.scale)[protocol.first_present], protocol.scale)
     truth_NU = np.asarray(truth_NU, float)
     return np.where(np.isnan(truth_NU), np.nan, truth_NU >= least)
 

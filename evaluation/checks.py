@@ -20,10 +20,6 @@ from aullava.evaluation.predictions import Predictions, Source, predict
 SINGLY = 8  # rows read one by one
 
 
-def _unchanged(image: Image.Image, row: str) -> Image.Image:
-    return image
-
-
 @dataclass(frozen=True)
 class Sample:
     """Some rows of a source.
@@ -35,7 +31,7 @@ class Sample:
 
     source: Source
     places: tuple[int, ...]
-    change: Callable[[Image.Image, str], Image.Image] = field(default=_unchanged)
+    change: Callable[[Image.Image, str], Image.Image] = field(default=lambda image, row: image)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fingerprint: str = "sample"  # never stored
 

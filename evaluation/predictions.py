@@ -14,6 +14,7 @@ Conventions
 Suffixes: N rows, U units, V values of a scale.
 """
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -24,7 +25,7 @@ from typing import Protocol as Interface
 import numpy as np
 from PIL import Image
 
-from aullava.action_units import CONTINUOUS, OCCURRENCE, Protocol, value_of, value_strings
+from aullava.action_units import CONTINUOUS, OCCURRENCE, Protocol, value_strings
 from aullava.common.files import replace_file
 from aullava.evaluation.agreement import present_probability
 from aullava.image_aullava import ImageReadError
@@ -131,7 +132,9 @@ def predict(
             wanted = range(first, min(first + CHUNK, len(source.rows)))
             shard = _read_chunk(recognizer, source, wanted, protocol, mode, batch_size, settings["distribution"])
             if file is not None:
-                replace_file(file, lambda path, shard=shard: _save(path, shard))
+                packed = io.BytesIO()  # given a name, numpy would add .npz to it
+                np.savez_compressed(packed, **shard)
+                replace_file(file, lambda path, packed=packed: path.write_bytes(packed.getbuffer()))
         if file is not None:
             with np.load(file, allow_pickle=False) as held:
                 shard = dict(held)
@@ -190,17 +193,12 @@ def _open_store(store: Path, settings: dict[str, Any]) -> None:
         raise ValueError(f"{store} holds readings made otherwise ({said}): remove it, or name another --out")
 
 
-def _save(path: Path, shard: dict[str, np.ndarray]) -> None:
-    with open(path, "wb") as file:  # given a name, numpy would add .npz to it
-        np.savez_compressed(file, **shard)
-
-
 def _read_chunk(
     recognizer, source, wanted: range, protocol: Protocol, mode: str, batch_size: int, keep: bool
 ) -> dict[str, np.ndarray]:
     """The arrays of some rows."""
-    units, numbers = len(protocol.units), _numbers(protocol)
-    distribution_NUV = np.full((len(wanted), units, len(numbers)), np.nan, np.float32)
+    units, values = len(protocol.units), len(value_strings(protocol.scale))
+    distribution_NUV = np.full((len(wanted), units, values), np.nan, np.float32)
     probability_NU, value_NU, expected_NU = np.full((3, len(wanted), units), np.nan)
     status, failures = [UNREADABLE] * len(wanted), []
     places, pictures = [], []
@@ -213,7 +211,7 @@ def _read_chunk(
     readings = recognizer.recognize(pictures, protocol, mode, batch_size) if pictures else []
     for place, reading in zip(places, readings, strict=True):
         status[place] = reading.status
-        value_NU[place] = [_or_nan(reading.values[code]) for code in protocol.units]
+        value_NU[place] = np.array([reading.values[code] for code in protocol.units], float)  # None becomes NaN
         for u, code in enumerate(protocol.units):
             distribution_NUV[place, u] = reading.distributions.get(code, np.nan)
             expected_NU[place, u] = reading.expected.get(code, np.nan)
@@ -231,11 +229,3 @@ def _read_chunk(
         "failures": np.array(failures, str),
     }
     return found | ({"distribution_NUV": distribution_NUV} if keep else {})
-
-
-def _numbers(protocol: Protocol) -> np.ndarray:
-    return np.array([value_of(text, protocol.scale) for text in value_strings(protocol.scale)], float)
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else float(value)

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ def make_record(
     Raises:
         ValueError: rows have too few groups of a label.
     """
-    read, chosen = outcome.predictions, [one.view for one in scored]
+    read, chosen, path = outcome.predictions, [one.view for one in scored], Path(task.checkpoint)
     rate_of = {PRESENT: _present_rates(read, outcome, task)}
     controls = {
         view.name: {
@@ -63,7 +62,7 @@ def make_record(
     }
     return {
         "checkpoint": {
-            "name": _name(task.checkpoint),
+            "name": path.name if path.is_dir() or path.is_absolute() else task.checkpoint,  # no place of this machine
             "id": {fold: found.id for fold, found in outcome.identities.items()},
             "settings": {fold: found.settings for fold, found in outcome.identities.items()},
             "revision": {fold: found.revision for fold, found in outcome.identities.items()},
@@ -87,12 +86,6 @@ def make_record(
         "checks": _checks(extras.checks, task, outcome, say),
         "corruption": _corruption(extras.corrupt, task, outcome, say),
     }
-
-
-def _name(checkpoint: str) -> str:
-    """A folder by its last name, so that no place of this machine is written down."""
-    path = Path(checkpoint)
-    return path.name if path.is_dir() or path.is_absolute() else checkpoint
 
 
 def _present_rates(read: Predictions, outcome: Outcome, task: Task) -> np.ndarray | None:
@@ -192,25 +185,20 @@ def _corruption(count: int, task: Task, outcome: Outcome, say: Callable[[str], N
     sample = Sample.spread(rows, count)
     say(f"corruptions on {len(sample.places)} rows")
 
-    def reached(change=None) -> float:
-        spoilt = sample if change is None else Sample(sample.source, sample.places, change)
-        read = predict(recognizer, spoilt, task.protocol, task.mode, task.batch_size)
+    def reached(kind: str | None = None, severity: int = 0) -> float:
+        worse = replace(sample, change=lambda image, row: corrupt(image, kind, severity, row)) if kind else sample
+        read = predict(recognizer, worse, task.protocol, task.mode, task.batch_size)
         view = views(read, outcome.thresholds)[0]
         return score(view, read, 0).result["pooled"][f"{view.headlines[0]}_supported"]
 
     clean = reached()
-    changes = {kind: [partial(_spoil, kind, strength) for strength in range(1, 6)] for kind in KINDS}
     view = views(outcome.predictions)[0]
     return {
         "rows": len(sample.places),
         "score": f"{view.headlines[0]} of {view.name}",
         "clean": clean,
-        "losses": {kind: [clean - reached(change) for change in of_kind] for kind, of_kind in changes.items()},
+        "losses": {kind: [clean - reached(kind, severity) for severity in range(1, 6)] for kind in KINDS},
     }
-
-
-def _spoil(kind: str, strength: int, image, row: str):
-    return corrupt(image, kind, strength, row)
 
 
 def finite(value: Any) -> Any:

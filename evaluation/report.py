@@ -65,12 +65,16 @@ def _head(record: Mapping[str, Any]) -> str:
         threshold = f"not scored; groups: {threshold}"
     if record["thresholds"]:
         threshold += f"; calibrated: {', '.join(f'{code} {value:g}' for code, value in record['thresholds'].items())}"
+    used, trained = (Framing(**record["framing"][which]) for which in ("used", "checkpoint"))
+    same = used == replace(trained, largest=used.largest)
     facts = {
         "checkpoint": record["checkpoint"]["name"],
         "checkpoint id": ", ".join(ids),
         "settings": ", ".join(dict.fromkeys(record["checkpoint"]["settings"].values())),
         "corpus": f"{record['corpus']}, split {record['split']}, {record['rows']} rows of {record['people']} people",
-        "faces": _faces(record["framing"]),
+        "faces": f"{used}, as in the checkpoint's training"
+        if same
+        else f"{used}; the checkpoint's own framing is: {trained}",
         "folds": folds,
         "protocol": f"{protocol['name']}, {protocol['scale']}, {len(protocol['units'])} units",
         "mode": record["mode"],
@@ -88,13 +92,6 @@ def _head(record: Mapping[str, Any]) -> str:
             f"## Conventions\n\n{_CONVENTIONS}",
         )
     )
-
-
-def _faces(framing: Mapping[str, Any]) -> str:
-    used, trained = Framing(**framing["used"]), Framing(**framing["checkpoint"])
-    if used == replace(trained, largest=used.largest):
-        return f"{used}, as in the checkpoint's training"
-    return f"{used}; the checkpoint's own framing is: {trained}"
 
 
 def _view(record: Mapping[str, Any], view: str, result: Mapping[str, Any]) -> str:
@@ -158,7 +155,8 @@ def _published(view: str, block: Mapping[str, Any]) -> str:
             rows.append((f"{us}, {_AVERAGES[how]}", *shown, mean, "this report", ""))
         else:
             names = ("icc_3_1", "pcc", "mae", "mse")
-            means = [_mean([ours[code][name] for code in units]) for name in names]
+            known = [[ours[code][name] for code in units if not _missing(ours[code][name])] for name in names]
+            means = [sum(values) / len(values) if values else None for values in known]
             shown = [_number(value, block["decimals"]) for value in means]
             rows.append((f"{us}, {_AVERAGES[how]}", *shown, "this report", ""))
     for row in block["rows"]:
@@ -245,12 +243,9 @@ def _corruption(record: Mapping[str, Any]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in (head, *rows)]
+    cells = ([str(cell).replace("|", r"\|").replace("\n", " ") for cell in row] for row in (head, *rows))
+    lines = [f"| {' | '.join(row)} |" for row in cells]
     return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:]])
-
-
-def _cell(text: str) -> str:
-    return str(text).replace("|", r"\|").replace("\n", " ")
 
 
 def _name(code: str) -> str:
@@ -271,8 +266,3 @@ def _percent(value: float | None) -> str:
 
 def _interval(found: Mapping[str, float]) -> str:
     return f"[{_number(found['low'])}, {_number(found['high'])}]"
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not _missing(value)]
-    return sum(known) / len(known) if known else math.nan

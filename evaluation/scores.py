@@ -13,7 +13,7 @@ Conventions
 Suffixes: N rows, U units.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,31 +126,23 @@ def score(
 
 def _intervals(view: View, headline: str, subjects: tuple[str, ...], draws: int) -> Intervals:
     """Of each unit, then of the mean over supported units. One score a draw, since a draw needs no other."""
-    of_unit = _HEADLINE[headline]
+
+    def of_unit(truth_N: np.ndarray, said_N: np.ndarray, u: int) -> float:
+        if headline == "f1_undetermined_wrong":
+            coded = ~np.isnan(truth_N)
+            positive, present = truth_N[coded] == 1, said_N[coded] >= view.threshold_U[u]
+            wrong = np.isnan(said_N[coded])  # an undetermined answer is the opposite of its label
+            return detection.f1(*detection.confusion(positive, np.where(wrong, ~positive, present)))
+        known = ~(np.isnan(truth_N) | np.isnan(said_N))
+        truth_N, said_N = truth_N[known], said_N[known]
+        return (
+            intensity.icc_3_1(truth_N, said_N) if headline == "icc_3_1" else intensity.mean(np.abs(truth_N - said_N))
+        )
+
     columns = [(view.truth_NU[:, u], view.said_NU[:, u], u) for u in range(view.truth_NU.shape[1])]
 
     def scores(rows: np.ndarray) -> np.ndarray:
-        found = np.array([of_unit(truth_N[rows], said_N[rows], view, u) for truth_N, said_N, u in columns])
+        found = np.array([of_unit(truth_N[rows], said_N[rows], u) for truth_N, said_N, u in columns])
         return np.append(found, np.nanmean(found) if not np.isnan(found).all() else np.nan)
 
     return subject_bootstrap(scores, subjects, draws)
-
-
-def _f1(truth_N: np.ndarray, said_N: np.ndarray, view: View, u: int) -> float:
-    coded = ~np.isnan(truth_N)
-    positive, present = truth_N[coded] == 1, said_N[coded] >= view.threshold_U[u]
-    wrong = np.isnan(said_N[coded])  # an undetermined answer is the opposite of its label
-    return detection.f1(*detection.confusion(positive, np.where(wrong, ~positive, present)))
-
-
-def _icc(truth_N: np.ndarray, said_N: np.ndarray, view: View, u: int) -> float:
-    known = ~(np.isnan(truth_N) | np.isnan(said_N))
-    return intensity.icc_3_1(truth_N[known], said_N[known])
-
-
-def _mae(truth_N: np.ndarray, said_N: np.ndarray, view: View, u: int) -> float:
-    known = ~(np.isnan(truth_N) | np.isnan(said_N))
-    return intensity.mean(np.abs(truth_N[known] - said_N[known]))
-
-
-_HEADLINE: dict[str, Callable[..., float]] = {"f1_undetermined_wrong": _f1, "icc_3_1": _icc, "mae": _mae}

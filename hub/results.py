@@ -163,18 +163,23 @@ def _figures(record: Mapping[str, Any]) -> list[str]:
 def section(record: Mapping[str, Any]) -> str:
     """The scores of every unit with their intervals, and by which conventions they were found."""
     protocol = record["protocol"]
+    present = f"a level of {protocol['occurrence_threshold']} or more"
+    if protocol["scale"] == "occurrence":
+        present = "P of 0.5 or more" + (", or above the threshold of its unit" if record["thresholds"] else "")
     parts = [
         f"### {reader_class(record['corpus']).title}, protocol `{protocol['name']}`, mode `{record['mode']}`",
         f"Checkpoint `{'`, `'.join(sorted({*record['checkpoint']['id'].values()}))}`. "
         f"Split {record['split']}: {record['rows']:,} rows of {record['people']:,} people. 95% intervals, people drawn again with "
-        f"all their frames. Present: {_present(record)}. Labels that are not coded count nowhere; a score that is not defined is "
+        f"all their frames. Present: {present}. Labels that are not coded count nowhere; a score that is not defined is "
         "“-”, never 0, and the mean is over the others.",
     ]
     for view in record["scores"]:
         scores = {score: found for each, score, found in _headlines(record) if each == view}
         head = ["unit", *(f"{_METRICS[score][0]} (interval)" for score in scores)]
+        names = [unit(code).key if code in FEAFA_UNITS else f"{code} {unit(code).name}" for code in protocol["units"]]
         rows = [
-            [_name(code), *(_cell(found[code]) for found in scores.values())] for code in [*protocol["units"], MEAN]
+            [name, *(_cell(found[code]) for found in scores.values())]
+            for code, name in zip([*protocol["units"], MEAN], [*names, MEAN], strict=True)
         ]
         table = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
         meant = "; ".join(f"{_METRICS[score][0]}: {_METRICS[score][1]}" for score in scores)
@@ -206,13 +211,6 @@ def _plain(text: object) -> str:
     return printable(str(text)).replace("|", "/")
 
 
-def _present(record: Mapping[str, Any]) -> str:
-    protocol = record["protocol"]
-    if protocol["scale"] != "occurrence":
-        return f"a level of {protocol['occurrence_threshold']} or more"
-    return "P of 0.5 or more" + (", or above the threshold of its unit" if record["thresholds"] else "")
-
-
 def _headlines(record: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
     """View, score, and its figure with interval by unit."""
     return [
@@ -220,12 +218,6 @@ def _headlines(record: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, A
         for view, result in record["scores"].items()
         for score, found in result["intervals"].items()
     ]
-
-
-def _name(code: str) -> str:
-    if code == MEAN:
-        return code
-    return unit(code).key if code in FEAFA_UNITS else f"{code} {unit(code).name}"
 
 
 def _cell(found: Mapping[str, float | None]) -> str:

@@ -31,7 +31,8 @@ def split_weights(folder: Path, max_size: int | str = MAX_SHARD_SIZE) -> list[st
     if not source.is_file():
         return []
     with safe_open(source, framework="pt") as file:
-        sizes = {key: _bytes(file.get_slice(key)) for key in file.offset_keys()}
+        slices = {key: file.get_slice(key) for key in file.offset_keys()}
+        sizes = {key: math.prod(each.get_shape()) * _WIDTHS[each.get_dtype()] for key, each in slices.items()}
         plan = plan_shards(sizes, max_size)
         if not plan.is_sharded:
             return []
@@ -60,7 +61,3 @@ def plan_shards(sizes: dict[str, int], max_size: int | str):
     return split_state_dict_into_shards_factory(
         sizes, get_storage_size=lambda size: size, filename_pattern=_PATTERN, max_shard_size=max_size
     )
-
-
-def _bytes(tensor) -> int:
-    return math.prod(tensor.get_shape()) * _WIDTHS[tensor.get_dtype()]

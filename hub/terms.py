@@ -43,7 +43,9 @@ def why_a_statement(checkpoint: Path, base: str | None = None, passed: tuple[Pat
     Raises:
         ValueError: a training.json of the chain cannot be read, or names a corpus that this package does not know.
     """
-    card = _front_matter(checkpoint / "README.md")
+    path = checkpoint / "README.md"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    card = ModelCard(text, ignore_metadata_errors=True).data if text else ModelCardData()
     if (found := _record(checkpoint / RECORD)) is None:
         return None if _states_licence(card) else f"{checkpoint} has no {RECORD} and no card that states a licence"
     names, recorded, tower = found
@@ -61,7 +63,7 @@ def why_a_statement(checkpoint: Path, base: str | None = None, passed: tuple[Pat
     if folder.is_dir() and folder not in (checkpoint.resolve(), *passed):
         reason = why_a_statement(folder, passed=(checkpoint.resolve(), *passed))
         return f"the weights began as {base}, and of those: {reason}" if reason else None
-    if base in _as_list(card.base_model):
+    if base in (card.base_model if isinstance(card.base_model, list) else [card.base_model]):
         return None
     return (
         f"the weights began as {base}, which is no folder here, so nobody sees what it learnt from (a folder: start where it lies; "
@@ -102,15 +104,5 @@ def _base_of_adapters(checkpoint: Path) -> str | None:
     return named if isinstance(named, str) and Path(named).is_dir() else None
 
 
-def _front_matter(path: Path) -> ModelCardData:
-    if not path.is_file():
-        return ModelCardData()
-    return ModelCard(path.read_text(encoding="utf-8", errors="replace"), ignore_metadata_errors=True).data
-
-
 def _states_licence(card: ModelCardData) -> bool:
     return bool(card.license) and not (card.license == "other" and card.license_name in (None, "not-stated"))
-
-
-def _as_list(value: str | list[str] | None) -> list[str]:
-    return value if isinstance(value, list) else [value]

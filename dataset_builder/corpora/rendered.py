@@ -55,8 +55,8 @@ class RenderedReader(MadeFacesReader):
     side_option = "render_size"
     units = {protocol.scale: protocol.units for protocol in _PROTOCOLS}
     groups = (*GROUPS, "factors")
-    # Of 120 near-frontal faces OpenCV's cascade boxes 0.75 of the image's side (median).
-    framing = MappingProxyType({"detector": "haar", "margin": 0.17})
+    # Of 120 near-frontal faces OpenCV's cascade boxes 0.70 of the image's side (median).
+    framing = MappingProxyType({"detector": "haar", "margin": 0.21})
     notes = (
         "The faces are rendered heads, and their values are the strengths that moved them: no person was coded.",
         "Occurrence is an intensity of 2 or more; intensity is five times the strength, rounded. Strength 1 is a displacement in "

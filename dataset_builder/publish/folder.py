@@ -138,7 +138,7 @@ class OutFolder:
     def finish(self, card: str, manifest: dict) -> None:
         """Write card and manifest, the manifest last: it says that the folder is complete."""
         with open(self._state / "cards", "a") as file:
-            file.write(_hash(card.encode()) + "\n")
+            file.write(hashlib.sha256(card.encode()).hexdigest() + "\n")
         replace_file(self.path / CARD, lambda path: path.write_bytes(card.encode()))
         _write_json(self.path / MANIFEST, manifest)
 
@@ -159,17 +159,19 @@ class OutFolder:
         except ValueError as error:
             raise FolderError(f"{self._settings_file} is damaged ({error}): name another folder") from error
         if earlier != self._settings:
+            there, now = _flat(earlier), _flat(self._settings)
+            keys = sorted(key for key in there | now if there.get(key) != now.get(key))
+            shown = [[json.dumps(flat[key]) if key in flat else "not given" for flat in (there, now)] for key in keys]
+            different = [
+                f"{key}: there {before}, now {after}" for key, (before, after) in zip(keys, shown, strict=True)
+            ]
             raise FolderError(
-                f"--out {self.path} was built with other settings ({_difference(earlier, self._settings)}): name another folder, "
-                "or repeat the earlier settings"
+                f"--out {self.path} was built with other settings ({'; '.join(different)}): name another folder, or repeat the "
+                "earlier settings"
             )
-        card = self.path / CARD
-        if card.exists() and file_hash(card) not in self._cards():
+        card, written = self.path / CARD, self._state / "cards"
+        if card.exists() and file_hash(card) not in (written.read_text().split() if written.exists() else ()):
             raise FolderError(f"{card} was edited since it was written: move it away, since this build writes it anew")
-
-    def _cards(self) -> set[str]:
-        file = self._state / "cards"
-        return set(file.read_text().split()) if file.exists() else set()
 
     @property
     def _settings_file(self) -> Path:
@@ -196,13 +198,6 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def _difference(earlier: dict, now: dict) -> str:
-    """Every setting that is not the same, both ways."""
-    flat_earlier, flat_now = _flat(earlier), _flat(now)
-    keys = sorted(key for key in flat_earlier | flat_now if flat_earlier.get(key) != flat_now.get(key))
-    return "; ".join(f"{key}: there {_shown(flat_earlier, key)}, now {_shown(flat_now, key)}" for key in keys)
-
-
 def _flat(settings: dict, prefix: str = "") -> dict[str, object]:
     flat = {}
     for key, value in settings.items():
@@ -210,14 +205,6 @@ def _flat(settings: dict, prefix: str = "") -> dict[str, object]:
     return flat
 
 
-def _shown(flat: dict, key: str) -> str:
-    return json.dumps(flat[key]) if key in flat else "not given"
-
-
 def _write_json(path: Path, content: dict) -> None:
     text = json.dumps(content, indent=1, ensure_ascii=True) + "\n"
     replace_file(path, lambda temporary: temporary.write_text(text, "utf-8"))
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

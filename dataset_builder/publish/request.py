@@ -69,13 +69,13 @@ class BuildJob:
             "protocol": protocol,
             "pictures": self.pictures.settings(),
             "no_face": self.no_face,
-            "options": {key: self._setting(key, value) for key, value in sorted(self.options.items())},
+            "options": {
+                key: Path(value).expanduser().resolve().name  # of a place the name alone
+                if isinstance(value, str) and _is_place(options_of(self.corpus)[key])
+                else _as_json(value)
+                for key, value in sorted(self.options.items())
+            },
         }
-
-    def _setting(self, key: str, value: object) -> object:
-        """An option as JSON holds it; of a place the name alone."""
-        place = isinstance(value, str) and _is_place(options_of(self.corpus)[key])
-        return Path(value).expanduser().resolve().name if place else _as_json(value)
 
 
 def make_job(

@@ -25,10 +25,7 @@ from aullava.dataset_builder.rows.schema import features_of
 
 ROWS_AT_ONCE, BYTES_AT_ONCE = 100, 8 << 20  # of one row group, whichever is reached first; all that is held in memory
 EXAMPLES = 5  # frames named for each reason to leave rows out
-MOST_ALONE, TOGETHER = (
-    1000,
-    100,
-)  # of more subjects than these, a hundred share a shard: they are mostly single pictures
+MOST_ALONE, TOGETHER = 1000, 100  # of more subjects, a hundred share a shard: they are mostly single pictures
 _NAME_LENGTH = 80
 _COMPRESSION = "snappy"
 
@@ -89,16 +86,12 @@ def _file_names(subjects: Sequence[str]) -> dict[str, str]:
     gets a piece of the id's hash."""
     clean = {s: re.sub(r"[^A-Za-z0-9_.-]+", "_", s)[:_NAME_LENGTH].strip("._-") for s in subjects}
     alike = Counter(name.lower() for name in clean.values())
-    return {
-        subject: name
-        if name == subject and alike[name.lower()] == 1
-        else "-".join(filter(None, (name, _short(subject))))
-        for subject, name in clean.items()
-    }
-
-
-def _short(subject: str) -> str:
-    return hashlib.sha256(subject.encode(errors="surrogateescape")).hexdigest()[:10]
+    names = {}
+    for subject, name in clean.items():
+        piece = hashlib.sha256(subject.encode(errors="surrogateescape")).hexdigest()[:10]
+        unchanged = name == subject and alike[name.lower()] == 1
+        names[subject] = name if unchanged else "-".join(filter(None, (name, piece)))
+    return names
 
 
 def write_shard(

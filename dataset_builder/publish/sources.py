@@ -38,12 +38,8 @@ class Sources:
     def _parts(self, subjects: tuple[str, ...]) -> Iterator[str]:
         yield from subjects
         for path in dict.fromkeys(path for subject in subjects for path in self._reader.label_files(subject)):
-            yield str(path)
-            yield self._hash(path)
+            if path not in self._hashes:
+                self._hashes[path] = file_hash(path)
+            yield from (str(path), self._hashes[path])
         places = dict.fromkeys(place for subject in subjects for place in self._reader.image_places(subject))
         yield from map(repr, tree_stamp(places))
-
-    def _hash(self, path: Path) -> str:
-        if path not in self._hashes:
-            self._hashes[path] = file_hash(path)
-        return self._hashes[path]

@@ -45,7 +45,9 @@ class WholeCheckpoints:
                     str(unfinished / "trainer_state.json")
                 )  # again, with the final path of the best one
                 record(unfinished)
-                _put(unfinished, place)
+                if place.exists():  # an older one is removed with what is unfinished
+                    os.rename(place, unfinished.with_name(f"old-{place.name}"))
+                os.rename(unfinished, place)
                 shutil.rmtree(unfinished.parent)
         except Exception as error:
             if self.args.should_save:
@@ -113,13 +115,3 @@ def tidy(output: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
             os.rename(folder, aside)
             print(f"set {folder} aside as {aside.name}: {reason}")
-
-
-def _put(unfinished: Path, place: Path) -> None:
-    """Rename a checkpoint into place; an older one there is removed with what is unfinished.
-
-    Not `replaced_folder`: all processes of a run fill the unfinished folder, and `tidy` looks for it under its fixed name.
-    """
-    if place.exists():
-        os.rename(place, unfinished.with_name(f"old-{place.name}"))
-    os.rename(unfinished, place)
