@@ -137,7 +137,7 @@ def test_it_has_the_sections_of_every_card_and_none_is_empty(run):
     told = sections(run.card.text)
     assert "| `disfa` | intensity | 0 to 5 | 12 | `AU1=0 AU2=3 …` |" in told["Outputs"]
     assert "resizes it to 96 x 96 (bicubic) and gives (x · 0.00392157 − 0.5) / 0.25" in told["Input"]
-    assert "drawn faces were whole pictures" in told["Input"]
+    assert "drawn faces were whole images" in told["Input"]
     assert "not measured" in told["Results"] and "Not measured" in told["Speed"]
     assert "| weights | not stated |" in told["Licence"] and "| drawn faces | Apache-2.0" in told["Licence"]
     for said in ('revision="..."', "transformers serve path/of/this/folder", "aullava recognize", "was not run"):
@@ -191,7 +191,7 @@ def test_every_corpus_has_a_card(run, name):
     card = ModelCard(make_card(record_of(run, data=corpora(name)), "cc-by-nc-4.0", "x", False))
     assert reader_class(name).title in card.text
     assert card.data.license == "cc-by-nc-4.0" and "license_name" not in card.data.to_dict()
-    assert ("pictures or videos only, not of people" in card.text) is (not reader_class(name).people_known)
+    assert ("images or videos only, not of people" in card.text) is (not reader_class(name).people_known)
 
 
 def test_a_corpus_cannot_write_into_the_card(run):
