@@ -36,4 +36,6 @@ class FacialActionUnitsPipeline(Pipeline):
         return {"readings": self.model.recognize(inputs["images"], processor=self.processor, **options)}
 
     def postprocess(self, outputs: dict[str, Any]) -> list[dict[str, Any]]:
-        return [asdict(reading) for reading in outputs["readings"]]
+        # Earlier readings had these two, always None; the next version leaves them out.
+        former = {"box": None, "score": None}
+        return [asdict(reading) | former for reading in outputs["readings"]]

@@ -19,6 +19,7 @@ Conventions
 """
 
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,8 +46,6 @@ class AUReading:
         several tokens and the walk did not come by all of them.
     text: the answer as the model writes it.
     status: "ok", "repaired", "invalid" or "no_face".
-    box, score: where the face was found, (x, y, width, height) in pixels, and how surely, 0..1; None where the whole
-        picture is the face.
     expected: code -> expected value, 0..5 or 0..1, on the intensity and the continuous scale; a unit is left out where
         its distribution is not known in full.
     distributions: code -> the probability of every admissible value, ascending; filled on request only.
@@ -56,10 +55,22 @@ class AUReading:
     probabilities: dict[str, float | list[float]] = field(default_factory=dict)
     text: str = ""
     status: str = "ok"
-    box: tuple[int, int, int, int] | None = None
-    score: float | None = None
     expected: dict[str, float] = field(default_factory=dict)
     distributions: dict[str, list[float]] = field(default_factory=dict)
+
+    _place = None, None  # box and score, set by the FaceRow that holds the reading
+
+    @property
+    def box(self) -> tuple[int, int, int, int] | None:
+        """Deprecated: the row's. None outside of a row, since the model is given a crop."""
+        warnings.warn("AUReading.box will go in the next version: use FaceRow.box", FutureWarning, 2)
+        return self._place[0]
+
+    @property
+    def score(self) -> float | None:
+        """Deprecated, as `box`."""
+        warnings.warn("AUReading.score will go in the next version: use FaceRow.score", FutureWarning, 2)
+        return self._place[1]
 
 
 @dataclass(frozen=True)

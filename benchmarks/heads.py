@@ -111,9 +111,9 @@ def mirror_error(library) -> float:
         described = describe_face("validation", number)
         face, look, scene = described.identity.face, described.identity.look, described.scene
         other = Face(np.ascontiguousarray(face.rest_V3[head.mirror_V] * flip), face.habit, face.droop)
-        actions = mirrored(described.actions)
-        picture = renderer.render(face.move(described.actions), look, described.actions, scene, 96, library).image_HW3
-        image = renderer.render(other.move(actions), look, actions, scene.mirrored(), 96, library).image_HW3[:, ::-1]
+        pulls = mirrored(described.pulls)
+        picture = renderer.render(face.move(described.pulls), look, described.pulls, scene, 96, library).image_HW3
+        image = renderer.render(other.move(pulls), look, pulls, scene.mirrored(), 96, library).image_HW3[:, ::-1]
         errors.append(np.abs(picture.astype(int) - image).mean())
     return float(np.mean(errors))
 

@@ -18,7 +18,6 @@ request are of one type, because they share a prompt. There is no continuous sca
 import argparse
 import copy
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from aullava.action_units import (
     unit,
     value_strings,
 )
+from aullava.common.files import replace_file
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.plan_aullava import compile_plan
 from aullava.processing_aullava import AULlavaProcessor
@@ -119,9 +119,7 @@ def write_decision_files(folder: str | Path) -> None:
     """
     processor, config = AULlavaProcessor.from_pretrained(folder), AULlavaConfig.from_pretrained(folder)
     for name, text in decision_files(processor, config).items():
-        partial = Path(folder) / f"{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, Path(folder) / name)
+        replace_file(Path(folder) / name, lambda path, text=text: path.write_text(text, encoding="utf-8"))
 
 
 def _template(processor: AULlavaProcessor, config: AULlavaConfig) -> str:

@@ -8,12 +8,12 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 
 from aullava.checkpoint.model_card import plain_card
+from aullava.common.files import replaced_folder
 from aullava.configuration_aullava import AUTO_MAP, CUSTOM_PIPELINES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,10 +107,7 @@ def assemble(
     target = Path(os.path.realpath(out_dir))
     card = card or card_of(checkpoint, target.name)
     _check_free(out_dir, checkpoint, card)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".aullava-", dir=target.parent) as scratch:
-        staged = Path(scratch) / "new"
-        staged.mkdir()
+    with replaced_folder(target) as staged:
         for file in taken_files(checkpoint):
             (staged / file).parent.mkdir(exist_ok=True)
             shutil.copyfile(checkpoint / file, staged / file)
@@ -120,9 +117,6 @@ def assemble(
         (staged / "README.md").write_bytes(card.replace(PLACE, repo.encode()) if repo else card)
         if finish:
             finish(staged)
-        if target.exists():
-            os.replace(target, Path(scratch) / "old")
-        os.replace(staged, target)
     return out_dir
 
 

@@ -19,7 +19,7 @@ from aullava.checkpoint.training_record import training_record
 from aullava.commands.recognize_flags import named, positive
 from aullava.common.scrub import portable_value
 from aullava.common.versions import code_version, library_versions
-from aullava.dataset_builder.corpora.registry import READERS
+from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.rows.leaks import person
 from aullava.dataset_builder.rows.seen import people_record
 
@@ -138,7 +138,7 @@ def _fit(request: Request):
     from aullava.evaluation.calibrate import Read, fit_calibration, without_calibration
     from aullava.evaluation.predictions import predict
     from aullava.evaluation.recognizer import Recognizer
-    from aullava.evaluation.rows import MADE, evaluation_rows
+    from aullava.evaluation.rows import evaluation_rows
     from aullava.evaluation.run import corpus_framing, picture_options
 
     protocols = _protocols(request)
@@ -148,7 +148,7 @@ def _fit(request: Request):
     trained = Framing(**recognizer.model.config.framing)
     framing = corpus_framing(request.corpus, AskedFraming(request.faces, override=request.framing), trained)
     options = picture_options(request.corpus, recognizer, framing, options)
-    if request.corpus in MADE:
+    if not reader_class(request.corpus).on_disk:
         options.setdefault("count", request.limit or 1000)
     reads, described, people, rows_read = [], {}, set(), set()
     for protocol in protocols:
@@ -190,10 +190,8 @@ def _fit(request: Request):
 
 
 def _protocols(request: Request) -> list[Protocol]:
-    from aullava.commands.evaluate import DEFAULT_PROTOCOLS
-    from aullava.evaluation.rows import MADE
-
-    default = ("bp4d", "disfa") if request.corpus in MADE else (DEFAULT_PROTOCOLS.get(request.corpus),)
+    reader = reader_class(request.corpus)
+    default = (reader.protocol,) if reader.on_disk else ("bp4d", "disfa")
     names = request.protocol or default
     if None in names:
         raise ValueError(

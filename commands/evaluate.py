@@ -16,31 +16,17 @@ from typing import Any
 from aullava.action_units import PROTOCOLS, resolve_protocol
 from aullava.checkpoint.layout import embedded_checkpoint
 from aullava.common.files import printable, replace_file
+from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.dataset_builder.publish.request import parse_options
 from aullava.dataset_builder.rows.folds import fold_names
 from aullava.detection.framing import AskedFraming, without_folder
 from aullava.evaluation.record import Extras, finite, make_record, score_views
 from aullava.evaluation.report import markdown
-from aullava.evaluation.rows import MADE, PROCEDURAL, RENDERED
 from aullava.evaluation.run import FOLD, Outcome, Task, run
 from aullava.evaluation.scores import Scored
 
 DONE, SOME_FAILED = 0, 1
 ALL_FOLDS = "all"
-DEFAULT_PROTOCOLS = {  # corpus -> the protocol that its papers report
-    "bp4d": "bp4d",
-    "bp4d_plus": "bp4d_plus",
-    "disfa": "disfa",
-    "disfa_plus": "disfa",
-    "feafa": "feafa",
-    "feafa_plus": "feafa",
-    "unbc": "unbc",
-    "emotionet": "emotionet",
-    "raf_au": "raf_au",
-    "aff_wild2": "abaw",
-    PROCEDURAL: "disfa",
-    RENDERED: "disfa",
-}
 
 
 class UsageError(ValueError):
@@ -103,13 +89,13 @@ def _task(request: Request) -> Task:
     if request.out.suffix != ".json":
         raise ValueError(f"--out {request.out}: expected a name that ends in .json")
     _refuse_foreign(request.out)
-    name = request.protocol or DEFAULT_PROTOCOLS.get(request.corpus)
+    name = request.protocol or reader_class(request.corpus).protocol
     if name is None:
         raise ValueError(
             f"no protocol for {request.corpus}: give --protocol, one of {', '.join(PROTOCOLS)} or a list of units"
         )
     options = parse_options(request.corpus, request.options)
-    if request.corpus in MADE:
+    if not reader_class(request.corpus).on_disk:
         options.setdefault("count", request.limit or 1000)
     checkpoint = request.checkpoint or str(embedded_checkpoint())
     folds = _folds(request)

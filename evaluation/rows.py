@@ -22,13 +22,11 @@ from PIL import Image
 
 from aullava.action_units import Protocol
 from aullava.dataset_builder import load_au_dataset
-from aullava.dataset_builder.corpora.registry import open_corpus
+from aullava.dataset_builder.corpora.registry import open_corpus, reader_class
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.rows.derive import as_protocol, values_from_columns
 from aullava.dataset_builder.rows.records import FrameRecord
 
-PROCEDURAL, RENDERED = "procedural", "rendered"
-MADE = (PROCEDURAL, RENDERED)  # corpora whose images are made on access; nothing is stored
 EVERY = "all"  # a split: all usable rows of all subjects
 RATE_FACES = 4000  # drawn training faces that base rates are taken from
 _log = logging.getLogger(__name__)
@@ -94,7 +92,7 @@ def evaluation_rows(
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit is {limit}: expected 1 or more")
-    if corpus in MADE:
+    if not reader_class(corpus).on_disk:
         return _made(corpus, data_dir, protocol, fold, split, limit, options)
     return _stored(_split_of(corpus, data_dir, protocol, fold, split, options), corpus, protocol, fold, split, limit)
 
@@ -106,7 +104,7 @@ def base_rates(
 
     Args: as `evaluation_rows`.
     """
-    if corpus in MADE:
+    if not reader_class(corpus).on_disk:
         options = {name: value for name, value in options.items() if name not in ("count", "first")}
         records = _records(open_corpus(corpus, data_dir, split="train", count=RATE_FACES, **options))
         return _means(_table([record.values for record in records], protocol))

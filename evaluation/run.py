@@ -14,7 +14,7 @@ from aullava.dataset_builder.corpora.registry import reader_class
 from aullava.detection.framing import AskedFraming, Framing
 from aullava.evaluation.predictions import Predictions, joined, predict
 from aullava.evaluation.recognizer import Recognizer
-from aullava.evaluation.rows import MADE, PROCEDURAL, EvaluationRows, base_rates, evaluation_rows
+from aullava.evaluation.rows import EvaluationRows, base_rates, evaluation_rows
 
 FOLD = "{fold}"  # in the name of a checkpoint
 
@@ -153,8 +153,8 @@ def picture_options(
 ) -> dict[str, Any]:
     """Options of the rows with those that make their images: made in the size that the model takes unless another was asked
     for; else cropped as `framing` says."""
-    if corpus in MADE:
-        return {"draw_size" if corpus == PROCEDURAL else "render_size": recognizer.side} | dict(options)
+    if side := reader_class(corpus).side_option:
+        return {side: recognizer.side} | dict(options)
     return {**options, "faces": framing}
 
 

@@ -46,16 +46,16 @@ def draw_bar(pen: ImageDraw.ImageDraw, left: int, top: int, size: tuple[int, int
 def draw_boxes(pen: ImageDraw.ImageDraw, rows: Sequence[FaceRow], origin: tuple[int, int], scale: float) -> None:
     """The boxes of all faces that a detector found, on a picture shown at `scale` with its corner at `origin`."""
     for row in rows:
-        if row.has_face and row.reading.score is not None:  # without a detector the box is the picture's border
+        if row.has_face and row.score is not None:  # without a detector the box is the picture's border
             _draw_box(pen, row, origin, scale)
 
 
 def _draw_box(pen: ImageDraw.ImageDraw, row: FaceRow, origin: tuple[int, int], scale: float) -> None:
-    x, y, w, h = (number * scale for number in row.reading.box)
+    x, y, w, h = (number * scale for number in row.box)
     left, top = origin[0] + x, origin[1] + y
     colour = colour_of(row.face_id)
     pen.rectangle((left, top, left + w - 1, top + h - 1), outline=colour, width=3)
     label_top = top - _LABEL if top - _LABEL >= origin[1] else top  # above the face where there is room
-    label = f"face {row.face_id}  {row.reading.score:.2f}"
+    label = f"face {row.face_id}  {row.score:.2f}"
     pen.rectangle((left, label_top, left + pen.textlength(label, font=font(14)) + 12, label_top + _LABEL), fill=colour)
     pen.text((left + 6, label_top + 3), label, fill=PAPER, font=font(14))

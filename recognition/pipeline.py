@@ -12,17 +12,15 @@ Conventions
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from dataclasses import dataclass, field
+from itertools import groupby, islice
 
 from aullava.action_units import Protocol
 from aullava.detection.detector import Detector
 from aullava.detection.tracking import Tracker
-from aullava.readout_aullava import AUReading
-from aullava.recognition.faces import number_faces
 from aullava.recognition.inputs import Failure
 from aullava.recognition.prefetch import Choice, Step, steps_ahead
-from aullava.recognition.rows import NO_FACE_ID, Face, FaceRow, Frame, contradictions_of
+from aullava.recognition.rows import Face, FaceRow, Frame, number_faces, rows_of
 from aullava.recognition.work import Position, Unit
 
 _BLOCK_BYTES = 512 * 2**20  # of crops; thirty faces that fill a picture of 2160 lines
@@ -166,21 +164,6 @@ def _read(unit: Unit, draft: _Draft, settings: ReadSettings) -> Block:
     )
     rows: list[FaceRow] = []
     for frame, faces in draft.frames:
-        rows += [_row(frame, face, next(found), settings.protocols) for face in faces] or [
-            _row_without_face(frame, settings.protocols)
-        ]
+        rows += rows_of(frame, faces, list(islice(found, len(faces))), settings.protocols)
     frames, failures = len(draft.frames), tuple(draft.failures)
     return Block(unit, tuple(rows), failures, frames, draft.faces, draft.after, draft.done)
-
-
-def _row(frame: Frame, face: Face, readings: dict[str, AUReading], protocols: Sequence[Protocol]) -> FaceRow:
-    box = face.box
-    place = {"box": (box.x, box.y, box.w, box.h), "score": box.score}
-    placed = {name: replace(reading, **place) for name, reading in readings.items()}
-    conflicts = contradictions_of(protocols, placed)
-    return FaceRow(frame.input, face.face_id, placed, frame.index, frame.timestamp, contradictions=conflicts)
-
-
-def _row_without_face(frame: Frame, protocols: Sequence[Protocol]) -> FaceRow:
-    empty = {protocol.name: AUReading(dict.fromkeys(protocol.units), status="no_face") for protocol in protocols}
-    return FaceRow(frame.input, NO_FACE_ID, empty, frame.index, frame.timestamp, frame.fault)

@@ -18,10 +18,9 @@ from PIL import Image
 from aullava.detection.crop import FaceBox
 from aullava.detection.detector import Detector
 from aullava.image_aullava import ImageReadError
-from aullava.recognition.faces import find_faces
 from aullava.recognition.frames import read_frames
 from aullava.recognition.inputs import Failure
-from aullava.recognition.rows import Frame
+from aullava.recognition.rows import Frame, find_faces
 from aullava.recognition.work import Position, Unit
 from aullava.video.decode import VideoReadError
 

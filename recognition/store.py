@@ -26,7 +26,6 @@ from filelock import FileLock, Timeout
 
 from aullava.common.files import printable, replace_file
 from aullava.recognition.inputs import Failure
-from aullava.recognition.lines import line_of, row_of
 from aullava.recognition.pipeline import Block, ReadSettings, read_units
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.work import Position, Unit
@@ -152,7 +151,7 @@ class Store:
         if self._unit != block.unit.number:
             self.save()
             self._unit, self._progress = block.unit.number, self._read_progress(block.unit)
-        before, lines = self._progress, self._lines + [line_of(row) for row in block.rows]
+        before, lines = self._progress, self._lines + [row.to_line() for row in block.rows]
         progress = _Progress(
             before.bytes,
             before.frames + block.frames,
@@ -204,7 +203,7 @@ class Store:
                 while left > 0:
                     line = file.readline()
                     left -= len(line)
-                    yield row_of(line)
+                    yield FaceRow.from_line(line)
 
     def failures(self) -> Iterator[Failure]:
         """All failures that were saved, in the order of the inputs."""
@@ -268,13 +267,7 @@ def _check_same(kept: dict, asked: dict, folder: Path) -> None:
 
 
 def _write_json(path: Path, content: dict) -> None:
-    def write(temporary: Path) -> None:
-        with open(temporary, "w") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-
-    replace_file(path, write)
+    replace_file(path, lambda temporary: temporary.write_text(json.dumps(content)), durable=True)
 
 
 def fill(

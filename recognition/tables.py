@@ -67,12 +67,12 @@ HEAD_COLUMNS = (
     ),
     Column("face_id", WHOLE, lambda row: row.face_id, {"what": "which face of the input, -1 for none"}),
     Column("success", WHOLE, lambda row: row.success, {"what": "1 where the units of a face were read, else 0"}),
-    Column("confidence", FRACTION, lambda row: rounded(row.reading.score), {"what": "score of the face detector"}),
+    Column("confidence", FRACTION, lambda row: rounded(row.score), {"what": "score of the face detector"}),
     *(
         Column(
             f"box_{name}",
             WHOLE,
-            lambda row, i=i: row.reading.box and row.reading.box[i],
+            lambda row, i=i: row.box and row.box[i],
             {"what": f"{what} in pixels"},
         )
         for i, (name, what) in enumerate({"x": "left", "y": "top", "w": "width", "h": "height"}.items())

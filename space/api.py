@@ -176,7 +176,7 @@ def _as_json(row: FaceRow, protocol: Protocol) -> dict:
     reading = row.readings[protocol.name]
     return {
         "status": reading.status,
-        "box": reading.box,
+        "box": row.box,
         "values": reading.values,
         "probabilities": {code: rounded(present_probability(row, code, protocol)) for code in protocol.units},
         "text": reading.text,

@@ -181,7 +181,7 @@ def boxed_picture(image: Image.Image, rows: Sequence[FaceRow]) -> str:
     """The picture with a numbered box around every face that was found."""
     shown = image.copy()
     shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    boxes = [row.reading.box for row in rows if row.has_face and row.reading.score is not None]
+    boxes = [row.box for row in rows if row.has_face and row.score is not None]
     unit_px = max(image.size) / 140
     marks = "".join(_box(number, box, unit_px) for number, box in enumerate(boxes, 1))
     found = sum(row.has_face for row in rows)

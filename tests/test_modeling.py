@@ -147,7 +147,11 @@ class TestRecognize:
         assert (reading.values, reading.status) == (parsed.values, "ok")
         assert tuple(reading.values) == protocol.units
         assert reading.probabilities.keys() == (set() if protocol.scale == "continuous" else set(protocol.units))
-        assert (reading.box, reading.score) == (None, None)
+        with (
+            pytest.warns(FutureWarning, match="use FaceRow.box"),
+            pytest.warns(FutureWarning, match="use FaceRow.score"),
+        ):
+            assert (reading.box, reading.score) == (None, None)
 
     def test_probabilities_agree_with_values(self):
         model, processor = tiny_model()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from aullava.action_units import AU_LISTS, OCCURRENCE
 from aullava.common.files import natural_key
-from aullava.dataset_builder.corpora.label_text import coded_value, read_lines
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, read_lines
 from aullava.dataset_builder.corpora.reader import CorpusReader, facs
 from aullava.dataset_builder.errors import LabelError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
@@ -47,6 +47,7 @@ class AffWild2Reader(CorpusReader):
     name = "aff_wild2"
     title = "Aff-Wild2 (ABAW, action units)"
     request = "https://ibug.doc.ic.ac.uk/resources/aff-wild2/"
+    protocol = "abaw"
     anchors = _ANCHORS
     units = {OCCURRENCE: UNITS}
     people_known = False

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from aullava.action_units import INTENSITY, OCCURRENCE, unit
-from aullava.dataset_builder.corpora.bp4d_labels import read_intensity, read_occurrence
+from aullava.dataset_builder.corpora.formats.bp4d_labels import read_intensity, read_occurrence
 from aullava.dataset_builder.corpora.reader import CorpusReader, facs
 from aullava.dataset_builder.errors import LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
@@ -51,6 +51,8 @@ class Bp4dReader(CorpusReader):
     name: ClassVar[str] = "bp4d"
     title: ClassVar[str] = "BP4D-Spontaneous"
     request: ClassVar[str] = "https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html"
+    protocol: ClassVar[str] = "bp4d"
+    folds: ClassVar[tuple[str, ...]] = ("bp4d",)
     # not AU_OCC alone: AUCoding would then pass for the corpus, and no picture would be found beside it
     anchors: ClassVar[tuple[str, ...]] = ("AUCoding/AU_OCC", "AUCoding/*_T*.csv", "AUCoding/AUCoding/*_T*.csv")
     units: Mapping[str, tuple[str, ...]] = {

@@ -26,6 +26,8 @@ class Bp4dPlusReader(Bp4dReader):
 
     name: ClassVar[str] = "bp4d_plus"
     title: ClassVar[str] = "BP4D+"
+    protocol: ClassVar[str] = "bp4d_plus"
+    folds: ClassVar[tuple[str, ...]] = ("bp4d_plus",)
     units: Mapping[str, tuple[str, ...]] = {
         OCCURRENCE: facs(
             *(1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24),

@@ -12,8 +12,8 @@ the apex is our choice.
 
 from collections.abc import Iterator, Mapping
 
-from aullava.dataset_builder.corpora.apex_tables import APEX_NOTES, ApexTableReader
-from aullava.dataset_builder.corpora.workbook import column_key
+from aullava.dataset_builder.corpora.formats.apex_tables import APEX_NOTES, ApexTableReader
+from aullava.dataset_builder.corpora.formats.workbook import column_key
 from aullava.dataset_builder.errors import LabelError
 
 # Position of each column, and how its name in the header begins.

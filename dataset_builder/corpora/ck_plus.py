@@ -14,8 +14,8 @@ counts the unit as present, as we do; OpenGraphAU counts a unit as present only 
 from pathlib import Path
 
 from aullava.action_units import INTENSITY, OCCURRENCE
-from aullava.dataset_builder.corpora.facs_files import FacsFilesReader
-from aullava.dataset_builder.corpora.frame_files import facs_rows
+from aullava.dataset_builder.corpora.formats.facs_files import FacsFilesReader
+from aullava.dataset_builder.corpora.formats.frame_files import facs_rows
 from aullava.dataset_builder.corpora.reader import facs
 from aullava.dataset_builder.rows.records import NOT_CODED
 

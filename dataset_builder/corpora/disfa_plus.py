@@ -15,8 +15,8 @@ from typing import ClassVar
 
 from aullava.action_units import INTENSITY
 from aullava.dataset_builder.corpora.disfa import DISFA_UNITS, HIGHEST, subject_folders, unit_files
-from aullava.dataset_builder.corpora.label_text import coded_value, read_lines
-from aullava.dataset_builder.corpora.paths import PICTURE_SUFFIXES
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, read_lines
+from aullava.dataset_builder.corpora.formats.paths import PICTURE_SUFFIXES
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
@@ -43,6 +43,8 @@ class DisfaPlusReader(CorpusReader):
     name: ClassVar[str] = "disfa_plus"
     title: ClassVar[str] = "DISFA+ (Extended Denver Intensity of Spontaneous Facial Action)"
     request: ClassVar[str] = "http://mohammadmahoor.com/disfa/"
+    protocol: ClassVar[str] = "disfa"
+    folds: ClassVar[tuple[str, ...]] = ("disfa_plus",)
     anchors: ClassVar[tuple[str, ...]] = ("Labels/SN*",)
     units: Mapping[str, tuple[str, ...]] = {INTENSITY: DISFA_UNITS}
     shares_subjects_with: ClassVar[Mapping[str, str]] = {"SN": "disfa"}  # [V1]

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aullava.action_units import ACTION_UNITS, OCCURRENCE, canonical_code
-from aullava.dataset_builder.corpora.label_text import coded_value, read_cells
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, read_cells
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import LabelError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
@@ -38,6 +38,7 @@ class EmotionetReader(CorpusReader):
     name = "emotionet"
     title = "EmotioNet"
     request = "https://cbcsl.ece.ohio-state.edu/EmotionNetChallenge/ (down when last tried)"
+    protocol = "emotionet"
     anchors = ("EmotioNet_FACS*.csv", "labels/EmotioNet_FACS*.csv")
     people_known = False
     notes = (

@@ -16,9 +16,9 @@ from functools import cached_property
 from pathlib import Path
 
 from aullava.action_units import CONTINUOUS, FEAFA_UNITS
-from aullava.dataset_builder.corpora.frame_files import FRAME_NUMBER, label_files_by_frame
-from aullava.dataset_builder.corpora.label_text import coded_value, read_cells
-from aullava.dataset_builder.corpora.paths import Root
+from aullava.dataset_builder.corpora.formats.frame_files import FRAME_NUMBER, label_files_by_frame
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, read_cells
+from aullava.dataset_builder.corpora.formats.paths import Root
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
@@ -53,6 +53,8 @@ class FeafaReader(CorpusReader):
     name = "feafa"
     title = "FEAFA"
     request = "https://www.iiplab.net/feafa+/"
+    protocol = "feafa"
+    folds = ("feafa",)
     anchors = ("PV*.output", "FEAFA-A/PV*.output")
     units = {CONTINUOUS: CODES}
     notes = (PEOPLE_NOTE, SIDES_NOTE, SPLIT_NOTE)
@@ -69,7 +71,7 @@ class FeafaReader(CorpusReader):
     def subjects(self) -> tuple[str, ...]:
         if not self._folders:
             raise LayoutError(
-                f"{self.root.folder}: no .auw file in any folder such as PV001.output; get the labels of {self.title}"
+                f"{self.root.folder}: no .auw file; expected some in folders such as PV001.output. Get the labels of {self.title}"
             )
         return tuple(self._folders)
 

@@ -32,8 +32,8 @@ from aullava.dataset_builder.corpora.feafa import (
     read_auw,
     read_beside,
 )
-from aullava.dataset_builder.corpora.frame_files import label_files_by_frame
-from aullava.dataset_builder.corpora.paths import Root
+from aullava.dataset_builder.corpora.formats.frame_files import label_files_by_frame
+from aullava.dataset_builder.corpora.formats.paths import Root
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, VideoFrame
@@ -68,6 +68,8 @@ class FeafaPlusReader(CorpusReader):
     name = "feafa_plus"
     title = "FEAFA+"
     request = "https://www.iiplab.net/feafa+/"
+    protocol = "feafa"
+    folds = ("feafa", "disfa")
     anchors = ("FEAFA-A/PV*.output", "FEAFA-B/*.output")
     units = {CONTINUOUS: CODES}
     shares_subjects_with = {"SN": "disfa", "PV": "feafa"}
@@ -102,8 +104,8 @@ class FeafaPlusReader(CorpusReader):
         for letter, folders in self._folders.items():
             if not folders:
                 raise LayoutError(
-                    f"{self.root.folder}: no .auw file in any folder of FEAFA-{letter}, such as "
-                    f"{'PV001.output' if letter == 'A' else 'SN001.output'}; get the labels of {self.title}"
+                    f"{self.root.folder}: no .auw file in FEAFA-{letter}; expected some in folders such as "
+                    f"{'PV001.output' if letter == 'A' else 'SN001.output'}. Get the labels of {self.title}"
                 )
         return tuple(subject for folders in self._folders.values() for subject in folders)
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from PIL import Image
 
@@ -22,7 +23,6 @@ from aullava.dataset_builder.synthetic.drawn.samples import (
     subject_name,
 )
 from aullava.dataset_builder.synthetic.drawn.sampling import STYLES
-from aullava.detection.framing import Framing
 
 SHOWN_UNITS = tuple(code for code in ACTION_UNITS if code in PARTS)  # what the renderer shows, in numerical order
 _PROTOCOLS = (
@@ -55,11 +55,14 @@ class ProceduralReader(CorpusReader):
     title = "Drawn faces (procedural)"
     request = "(nobody: they are drawn by this package)"
     licensed = False
+    on_disk = False
+    side_option = "draw_size"
+    protocol = "disfa"
     anchors = ()
     units = {protocol.scale: protocol.units for protocol in _PROTOCOLS}
     groups = ("skin_tone", "age", "hair", "beard", "glasses")
     # OpenCV's cascade boxes 0.85 to 0.91 of the side of a drawing: with this margin on each side its crops show all of it.
-    framing = Framing("haar", margin=0.07)
+    framing = MappingProxyType({"detector": "haar", "margin": 0.07})
     notes = (
         "The faces are drawings, and their values are the strengths that were drawn: no person was coded.",
         "Occurrence is an intensity of 2 or more; intensity is five times the drawn strength, rounded.",

@@ -17,14 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aullava.action_units import AU_LISTS, OCCURRENCE
-from aullava.dataset_builder.corpora.code_strings import (
+from aullava.dataset_builder.corpora.formats.code_strings import (
     Coding,
     check_odd_codes,
     left_out_note,
     parse_codes,
     units_in,
 )
-from aullava.dataset_builder.corpora.label_text import read_lines
+from aullava.dataset_builder.corpora.formats.label_text import read_lines
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import LabelError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
@@ -47,6 +47,7 @@ class RafAuReader(CorpusReader):
     name = "raf_au"
     title = "RAF-AU (Real-world Affective Faces, action units)"
     request = "http://www.whdeng.cn/RAF/model3.html"
+    protocol = "raf_au"
     anchors = ("RAFAU_label.txt",)
     people_known = False
     notes = (

@@ -1,30 +1,17 @@
-"""Every corpus by name. Readers are imported when they are asked for, since some need libraries of an extra."""
+"""Every corpus by name. A reader is imported when it is asked for, since some need libraries of an extra."""
 
 import importlib
 import inspect
 import os
+import pkgutil
 
+from aullava.dataset_builder import corpora
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
 
-READERS = {
-    "bp4d": "bp4d:Bp4dReader",
-    "bp4d_plus": "bp4d_plus:Bp4dPlusReader",
-    "disfa": "disfa:DisfaReader",
-    "disfa_plus": "disfa_plus:DisfaPlusReader",
-    "feafa": "feafa:FeafaReader",
-    "feafa_plus": "feafa_plus:FeafaPlusReader",
-    "unbc": "unbc:UnbcReader",
-    "ck_plus": "ck_plus:CkPlusReader",
-    "aff_wild2": "aff_wild2:AffWild2Reader",
-    "emotionet": "emotionet:EmotionetReader",
-    "raf_au": "raf_au:RafAuReader",
-    "casme2": "casme2:Casme2Reader",
-    "samm": "samm:SammReader",
-    "procedural": "procedural:ProceduralReader",
-    "rendered": "rendered:RenderedReader",
-    "table": "table.reader:TableReader",
-}
+_NO_READERS = ("reader", "registry", "formats")
+# Every other module of the folder reads the corpus that it is named after.
+READERS = tuple(name for _, name, _ in pkgutil.iter_modules(corpora.__path__) if name not in _NO_READERS)
 # Corpora that people ask for and whose layout nobody could be found to describe: their labels go in as a table.
 _NO_LAYOUT = ("gft", "sewa")
 
@@ -42,8 +29,9 @@ def reader_class(name: str) -> type[CorpusReader]:
         )
     if name not in READERS:
         raise CorpusError(f"unknown corpus {name!r}: expected one of {', '.join(READERS)}")
-    module, _, attribute = READERS[name].partition(":")
-    return getattr(importlib.import_module(f"aullava.dataset_builder.corpora.{module}"), attribute)
+    found = vars(importlib.import_module(f"{corpora.__name__}.{name}")).values()
+    readers = (thing for thing in found if isinstance(thing, type) and issubclass(thing, CorpusReader))
+    return next(reader for reader in readers if vars(reader).get("name") == name)
 
 
 def options_of(name: str) -> dict[str, inspect.Parameter]:
@@ -58,7 +46,7 @@ def open_corpus(name: str, data_dir: str | os.PathLike | None = None, **options)
     """The reader of a corpus on disk.
 
     Args:
-        name: a key of READERS.
+        name: one of READERS.
         data_dir: the corpus's folder; for "table" the file; not for "procedural" and "rendered", which lie on no disk.
         options: those of the reader's `__init__`.
 

@@ -11,8 +11,8 @@ numbers are those of the names. The grammar of the codes is undocumented: it is 
 
 from collections.abc import Iterator, Mapping
 
-from aullava.dataset_builder.corpora.apex_tables import APEX_NOTES, ApexTableReader
-from aullava.dataset_builder.corpora.workbook import column_key
+from aullava.dataset_builder.corpora.formats.apex_tables import APEX_NOTES, ApexTableReader
+from aullava.dataset_builder.corpora.formats.workbook import column_key
 from aullava.dataset_builder.errors import LabelError
 
 _COLUMNS = {"subject": "subject", "name": "filename", "onset": "onset", "apex": "apex", "codes": "actionunit"}

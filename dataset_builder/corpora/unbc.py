@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aullava.action_units import INTENSITY, OCCURRENCE
-from aullava.dataset_builder.corpora.facs_files import FacsFilesReader
-from aullava.dataset_builder.corpora.frame_files import facs_rows
+from aullava.dataset_builder.corpora.formats.facs_files import FacsFilesReader
+from aullava.dataset_builder.corpora.formats.frame_files import facs_rows
 from aullava.dataset_builder.corpora.reader import facs
 from aullava.dataset_builder.errors import LabelError
 
@@ -38,6 +38,7 @@ class UnbcReader(FacsFilesReader):
     name = "unbc"
     title = "UNBC-McMaster Shoulder Pain Expression Archive"
     request = "https://sites.pitt.edu/~emotion/um-spread.htm"
+    protocol = "unbc"
     anchors = ("Frame_Labels/FACS",)
     units = {INTENSITY: facs(*GRADED), OCCURRENCE: facs(EYES_CLOSED)}
     labels_at, pictures_at = "Frame_Labels/FACS", "Images"

@@ -18,13 +18,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from aullava.common.files import replace_file
+from aullava.common.files import TEMPORARY, replace_file
 from aullava.common.hashing import file_hash
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.publish.shards import Plan, ShardReport
 from aullava.dataset_builder.rows.census import Census
 
-TEMPORARY = ".aullava-"  # prefix of `replace_file`'s temporary names
 STATE, DATA, CARD, MANIFEST = ".build", "data", "README.md", "manifest.json"
 
 

@@ -109,6 +109,7 @@ def write_shard(
         ShardWriteError: it cannot be written.
     """
     report = ShardReport(plan.name, list(plan.subjects), fingerprint)
+    # Not `replace_file`: a subject without usable rows must leave no file, and errors of the disk are told by `_writing`.
     part = target.with_name(target.name + ".part")
     units = units_asked(reader, job.protocol)
     features = features_of(units, reader.groups)

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from aullava.common.hashing import file_hash
-from aullava.dataset_builder.corpora.paths import tree_stamp
+from aullava.dataset_builder.corpora.formats.paths import tree_stamp
 from aullava.dataset_builder.corpora.reader import CorpusReader
 
 

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from aullava.action_units import ACTION_UNITS, CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE
 from aullava.common.files import natural_key, printable
+from aullava.dataset_builder.corpora.registry import READERS, options_of
 from aullava.dataset_builder.rows.census import Census, UnitCount
 from aullava.dataset_builder.rows.folds import FROZEN, part_of, partition
 
@@ -139,7 +140,8 @@ def _published() -> dict:
 
 def _applicable(corpus: str, options: Mapping[str, object]) -> list[dict]:
     """The published entries of a corpus that hold under its reader's options."""
-    chosen = _published()["defaults"].get(corpus, {}) | dict(options)
+    defaults = {name: option.default for name, option in options_of(corpus).items()} if corpus in READERS else {}
+    chosen = defaults | dict(options)
     entries = [entry for entry in _published()["counts"] if entry["corpus"] == corpus]
     return [entry for entry in entries if all(chosen.get(k) == v for k, v in entry.get("when", {}).items())]
 

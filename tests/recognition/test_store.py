@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from aullava.action_units import PROTOCOLS
 from aullava.readout_aullava import AUReading
 from aullava.recognition.inputs import Failure, Source
-from aullava.recognition.lines import line_of, row_of
 from aullava.recognition.pipeline import Block, read_units
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.store import Store, fill, working_folder
@@ -72,12 +71,12 @@ def blocks(units, settings):
     contradictions=st.sampled_from([(), ("AU4",), ("AU1", "AU4")]),
 )
 def test_a_row_comes_back_equal(name, box, score, probabilities, value, timestamp, fault, contradictions):
-    reading = AUReading({"AU1": value, "AU4": None}, probabilities, "AU1=1\n", "repaired", box, score, {"AU1": 0.1})
+    reading = AUReading({"AU1": value, "AU4": None}, probabilities, "AU1=1\n", "repaired", {"AU1": 0.1})
     readings = {"bp4d": reading, "AU1,AU4": replace(reading, status="ok")}
-    row = FaceRow(name, 3, readings, 17, timestamp, fault, contradictions)
-    line = line_of(row)
-    assert row_of(line) == row and line.count(b"\n") == 1
-    assert list(row_of(line).readings) == list(row.readings)
+    row = FaceRow(name, 3, readings, 17, timestamp, fault, contradictions, box, score)
+    line = row.to_line()
+    assert FaceRow.from_line(line) == row and line.count(b"\n") == 1
+    assert list(FaceRow.from_line(line).readings) == list(row.readings)
 
 
 def test_what_was_filled_in_comes_out_in_order(tmp_path, units, settings, blocks):
@@ -159,7 +158,7 @@ def test_a_full_disk_is_told_and_what_was_saved_holds(tmp_path, units, settings,
     monkeypatch.setattr("aullava.recognition.store._SAVE_EVERY_S", 0.0)
     film = [block for block in blocks if block.unit.kind == "video"][:4]
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    size = sum(len(line_of(row)) for block in film[:2] for row in block.rows)
+    size = sum(len(row.to_line()) for block in film[:2] for row in block.rows)
     with Store.open(tmp_path / "store", units, OPTIONS) as store:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, limits[1]))  # no file may become longer
         try:

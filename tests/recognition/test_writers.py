@@ -41,11 +41,11 @@ EARLIER_JSONL = (
 
 
 def earlier_rows():
-    smile = reading(SMALL, {"AU12": 2}, {"AU12": LEVELS}, score=0.756789)
-    unsure = reading(SMALL, {"AU1": None}, box=(0, 0, 5, 5), score=None)
+    smile = reading(SMALL, {"AU12": 2}, {"AU12": LEVELS})
+    unsure = reading(SMALL, {"AU1": None})
     return [
-        face_row('a/fa,c"e\n.png', (SMALL, smile)),
-        face_row(ODD, (SMALL, unsure), face_id=1),
+        face_row('a/fa,c"e\n.png', (SMALL, smile), score=0.756789),
+        face_row(ODD, (SMALL, unsure), face_id=1, box=(0, 0, 5, 5), score=None),
         bare_row("wall.png", SMALL),
     ]
 

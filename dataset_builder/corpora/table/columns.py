@@ -17,7 +17,7 @@ from aullava.action_units import (
     SCALES,
     canonical_code,
 )
-from aullava.dataset_builder.corpora.label_text import coded_value, whole_number
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, whole_number
 from aullava.dataset_builder.errors import LabelError, LayoutError
 from aullava.dataset_builder.rows.records import NOT_CODED
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from aullava.action_units import OCCURRENCE, SCALES
 from aullava.common.files import natural_key
-from aullava.dataset_builder.corpora.label_text import coded_value, whole_number
-from aullava.dataset_builder.corpora.paths import VIDEO_SUFFIXES, Root
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, whole_number
+from aullava.dataset_builder.corpora.formats.paths import VIDEO_SUFFIXES, Root
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.corpora.table.columns import (
     Columns,

@@ -50,7 +50,8 @@ CONFLICTS = (
     ("AU63", "AU64"),
 )
 
-# Strong pulls on a lip, and a jaw that hangs low, part the lips: from this strength on, AU25 is at least as strong as said.
+# Strong pulls on a lip, and a jaw that hangs low, part the lips: from this strength on, AU25 pulls at least as much as said. What
+# opens of it is measured, see `expression.Face.shown`.
 _PARTING = (("AU10", 0.5, 0.3), ("AU16", 0.4, 0.4), ("AU22", 0.5, 0.3), ("AU26", 0.5, 0.4))
 
 
@@ -73,7 +74,7 @@ def complete(actions: Mapping[str, float]) -> dict[str, float]:
 
 
 def resolve(actions: Mapping[str, float]) -> dict[str, float]:
-    """Make the actions physical: the values returned are the values rendered and labelled.
+    """Make the actions physical: the values returned are what the muscles do. Labels are these, but for what lips and lids show.
 
     Of two actions that exclude each other (`CONFLICTS`, in that order) the stronger stays and the other becomes 0; of two
     equally strong ones the first named stays. Then AU25 is at least AU27, and at least what strong pulls on a lip entail,

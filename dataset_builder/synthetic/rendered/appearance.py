@@ -220,7 +220,7 @@ def sample_appearance(
         hair_pick=float(u[42]),
         hair_colour=_rgb(hair_colour),
         hairline=float(rng.normal(0, 3.0) - (12 * old * u[43] if not female else 2 * old)),
-        fringe=float(rng.uniform(30, 62)) if fringe else 0.0,
+        fringe=float(rng.uniform(28, 54)) if fringe else 0.0,
         hair_length=float(rng.uniform(40, 230)),
         hair_volume=float(rng.uniform(0.6, 1.4)),
         beard=beard,

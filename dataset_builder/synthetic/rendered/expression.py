@@ -9,11 +9,13 @@ import numpy as np
 
 from aullava.dataset_builder.synthetic.rendered.actions import GAZE_CODES
 from aullava.dataset_builder.synthetic.rendered.lids import both_lids
-from aullava.dataset_builder.synthetic.rendered.lips import lips
+from aullava.dataset_builder.synthetic.rendered.lips import FULL_OPENING, lips
 from aullava.dataset_builder.synthetic.rendered.mesh import add_rows, load_head
 from aullava.dataset_builder.synthetic.rendered.movements import MOVEMENTS, key_vertices, offsets_of_actions, scale_of
 
 _PUPIL_RADIUS = 0.27  # of the pupil around the eyeball's centre, in interocular distances: about 15 of 55 mm
+_SHUT_FROM, _SHUT_AT = 0.85, 0.97  # shares of the opening between the lids, see `Face.shown`
+_LIPS_MEET = 0.02  # of AU25: so exactly do sealed lips meet
 _LID_FOLLOWS = 1.0  # how far lids go with an eye that looks up or down, of the eyeLook targets
 
 
@@ -76,6 +78,20 @@ class Face:
             lids.keep_outside(vertices_V3, self.rest_V3)
         lips().settle(vertices_V3, self.rest_V3, actions.get("AU25", 0.0))
         return vertices_V3
+
+    def shown(self, pulls: Mapping[str, float], vertices_V3: np.ndarray) -> dict[str, float]:
+        """The strengths that can be seen: `pulls`, with AU25 and AU43 measured on the vertices that they led to.
+
+        AU25 is the opening between the lips, whatever parted them, as a share of `lips.FULL_OPENING`. AU43 is at least as strong
+        as the eye is shut, whatever shuts it: from 0 where 85% of the neutral face's opening is covered to 1 at 97%.
+        """
+        parted = min(1.0, lips().opening(vertices_V3, self.rest_V3) / FULL_OPENING)
+        seen = {"AU25": parted if parted > _LIPS_MEET else 0.0}
+        for side, lids in both_lids().items():
+            left, usual = (np.maximum(lids.opening_K(v_V3), 0).sum() for v_V3 in (vertices_V3, self.neutral_V3))
+            shut = (1 - left / usual - _SHUT_FROM) / (_SHUT_AT - _SHUT_FROM)
+            seen[f"AU43{side}"] = min(1.0, max(shut, pulls.get(f"AU43{side}", 0.0)))
+        return dict(pulls) | {name: round(float(strength), 3) for name, strength in seen.items()}
 
     def _blend(self, action: str) -> tuple[np.ndarray, np.ndarray]:
         index, arkit_n3, makehuman_n3 = _united(action)

@@ -95,13 +95,13 @@ class Performer:
             **{name: self._moved(name, seconds) for name in _MOTION},
         )
         scene = replace(self._face.scene, camera=camera)
-        actions = resolve(strengths_at(self.events, seconds))
-        face = replace(self._face, scene=scene, actions=actions).render(side, self._library)
+        pulls = resolve(strengths_at(self.events, seconds))
+        face = replace(self._face, scene=scene, pulls=pulls).render(side, self._library)
         top, left = (side - height) // 2, (side - width) // 2
         offset = np.array([self._left - left, -top], np.float32)
         x, y, w, h = face.box
         box = (round(x + offset[0]), round(y + offset[1]), round(w), round(h))
-        filmed = FilmedFace(self.person, box, face.pose, face.gaze, face.landmarks_68_2 + offset, actions)
+        filmed = FilmedFace(self.person, box, face.pose, face.gaze, face.landmarks_68_2 + offset, face.actions)
         return face.image_HWC[top : top + height, left : left + width], filmed
 
 

@@ -90,7 +90,7 @@ def head_hair(
     if look.fringe and top is None:
         for layer in (1, 2, 3):
             lowered = scalp_field(x, y, z, look.hairline + look.fringe * (1 - 0.07 * layer))
-            inside = np.where((np.abs(x) < 62) & (z > -60) & (y > -8), np.minimum(lowered, field + 8), 0)
+            inside = np.where((np.abs(x) < 62) & (z > -60) & (y > 11), np.minimum(lowered, field + 8), 0)
             raised = (3.0 + 2.2 * layer) + np.clip((y - 30) / 30, 0, 1) * thick * 0.6
             flat = np.stack([x / 65, (y + 0.15 * np.abs(x)) / 150], axis=1)
             pieces.append(
@@ -128,6 +128,8 @@ def _hull(head: HeadMesh, points_V3: np.ndarray, normals_V3: np.ndarray, look: A
         away = normals_V3[part] * (-0.010 + 0.008 * layer)
         uv = np.stack([around / (2 * np.pi) * 11 + 0.31 * layer, rest[:, 1] / 210], axis=1)[local[triangles]]
         cut = 0.5 + (rest[:, 1] - end - 14 * layer) / 50
+        if look.headwear in _HEADGEAR_LINE:
+            cut = np.minimum(cut, 0.5 + (_HEADGEAR_LINE[look.headwear] - 6 - rest[:, 1]) / 8)
         # The helper hangs over the face: there is an opening as wide as the hairline.
         cut = np.minimum(cut, 0.5 + (np.abs(around) - 0.95 + 0.5 * np.clip((rest[:, 1] - 40) / 40, 0, 1)) * 3)
         traits = np.zeros((len(part), 7), np.float32)
@@ -147,6 +149,17 @@ def _hull(head: HeadMesh, points_V3: np.ndarray, normals_V3: np.ndarray, look: A
             )
         )
     return pieces
+
+
+def trimmed(rest_V3: np.ndarray, look: Appearance) -> np.ndarray:
+    """How far each vertex of a fitted hair mesh is from an opening before the eyes and the face, a half at its edge: the cut.
+
+    Args:
+        rest_V3: the mesh on the base mesh, millimetres. What hangs lower than `look.fringe` allows is cut off.
+    """
+    x, y, z = rest_V3.T
+    line = 40.0 - 0.48 * look.fringe + 0.1 * x * (2 * look.hair_pick - 1)
+    return 0.5 + np.maximum(np.maximum(y - line, np.abs(x) - 53), -28 - z) / 10
 
 
 def beard(

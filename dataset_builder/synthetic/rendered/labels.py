@@ -9,6 +9,10 @@ Conventions
     sides       one-sided actions as FACS writes them, "L12 R14": of level 1 or more where the other side shows none of level 1.
     FEAFA       by the inferred FACS counterparts, as for drawn faces. Brow raise is the mean of AU1 and AU2 on that side. Jaw drop
                 is how far the jaw is lowered: AU27 itself, or AU26 by the ratio of their ways.
+    AU25        the opening between the lips: strength 1 is an area of 0.12 of the squared width of the mouth at rest, so a jaw that
+                hangs low or a lip that is raised shows AU25 by what it opens, and lips that are pushed together take it away.
+                Level 1 begins at 0.012, a mean gap of 0.6 mm over a mouth of 50 mm, level 2 at 0.036.
+    AU43        the share of the lids' opening that it closes; an eye that squinting shuts (85% covered and more) shows it, too.
     missing     never: a unit that a head cannot show is refused.
 """
 

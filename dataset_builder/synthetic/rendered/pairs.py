@@ -15,12 +15,12 @@ _STREAM = 20  # of random numbers, beside those of `samples`
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two faces that differ in one action and in what the rules of `actions.resolve` tie to it.
+    """Two faces that differ in one pull, in what the rules of `actions.resolve` tie to it, and in what lips and lids show of it.
 
     Attributes:
         action: what was changed.
         without, with_it: the faces; the action is 0 in the first.
-        tied: other actions whose strength differs, too: AU25 when AU27 comes.
+        tied: other actions whose strength differs, too: AU25 when AU27 comes, AU43 when AU7 shuts a squinting eye.
     """
 
     action: str
@@ -59,9 +59,9 @@ def sample_pair(
         action = ACTIONS[number]
         if action in GAZE_CODES:
             continue
-        with_it = face.with_action(action, max(strength, face.actions[action]))
+        with_it = face.with_action(action, max(strength, face.pulls[action]))
         without = with_it.with_action(action, 0.0)
-        kept = all(with_it.actions[name] >= value for name, value in face.actions.items() if name != action)
+        kept = all(with_it.pulls[name] >= value for name, value in face.pulls.items() if name != action)
         if kept and with_it.actions[action] and not without.actions[action]:
             return Pair(action, without.render(size, library), with_it.render(size, library))
     raise AssertionError("every face leaves room for some action")

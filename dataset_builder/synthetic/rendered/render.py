@@ -20,7 +20,7 @@ from aullava.dataset_builder.synthetic.rendered.assets import Library, chosen, l
 from aullava.dataset_builder.synthetic.rendered.background import background
 from aullava.dataset_builder.synthetic.rendered.damage import damaged
 from aullava.dataset_builder.synthetic.rendered.eyes import eye_frames, eye_numbers
-from aullava.dataset_builder.synthetic.rendered.hair import LASHES, beard, head_hair
+from aullava.dataset_builder.synthetic.rendered.hair import LASHES, beard, head_hair, trimmed
 from aullava.dataset_builder.synthetic.rendered.light import cast_shadow
 from aullava.dataset_builder.synthetic.rendered.mesh import PARTS, load_head
 from aullava.dataset_builder.synthetic.rendered.occluders import before_the_face
@@ -196,6 +196,7 @@ def _pieces(vertices_V3: np.ndarray, look: Appearance, scene: Scene, library: Li
         traits_V7=traits,
         uv_F32=head.uv_F32[drawn],
         two_sided=open_parts,
+        cut_V=1 - 2 * head.masks["ears"] if look.headwear == "headscarf" else None,
     )
     pieces = [body]
     if library.teeth:
@@ -222,14 +223,16 @@ def _pieces(vertices_V3: np.ndarray, look: Appearance, scene: Scene, library: Li
     meshes = [mesh for name in _STYLES.get(look.hair, ()) for mesh in library.hair if mesh.name == name]
     if meshes and look.headwear == "none":
         tint = tuple(np.array(look.hair_colour) ** 2.2)
-        pieces.append(_fitted(chosen(meshes, look.hair_pick), vertices_V3, "hair", tint, sheet=True))
+        mesh = chosen(meshes, look.hair_pick)
+        pieces.append(_fitted(mesh, vertices_V3, "hair", tint, sheet=True))
+        pieces[-1].cut_V = trimmed(mesh.fit(load_head().rest_V3) * 1000, look)
     else:
         pieces += head_hair(head, vertices_V3, normals, traits, look)
     pieces += beard(head, vertices_V3, normals, traits, look, _beard_cover(look))
     return pieces + before_the_face(scene, look)
 
 
-# Which hair meshes a style may have; those that hang over an eye come seldom.
+# Which hair meshes a style may have.
 _STYLES = {
     "short": ("short01", "short02", "short04"),
     "medium": ("bob02", "short03", "braid01", "braid01"),

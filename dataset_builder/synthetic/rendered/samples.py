@@ -44,12 +44,12 @@ class FaceDescription:
     Attributes:
         subject: the identity's name, such as "test-000017"; "" for one made by hand.
         identity, scene: who is seen, and how.
-        actions: strength 0..1 of every action, physical already; AU61 to AU64 say where the eyes look.
+        pulls: strength 0..1 of every action as the muscles pull, physical already; AU61 to AU64 say where the eyes look.
     """
 
     subject: str
     identity: Identity
-    actions: dict[str, float]
+    pulls: dict[str, float]
     scene: Scene
 
     @property
@@ -60,7 +60,12 @@ class FaceDescription:
     @functools.cached_property
     def vertices_V3(self) -> np.ndarray:
         """The head's vertices, metres, in the frame of `mesh`."""
-        return self.identity.face.move(self.actions)
+        return self.identity.face.move(self.pulls)
+
+    @functools.cached_property
+    def actions(self) -> dict[str, float]:
+        """What can be seen of the pulls, and what the labels say: as `expression.Face.shown`."""
+        return self.identity.face.shown(self.pulls, self.vertices_V3)
 
     def landmarks(self, size: int) -> np.ndarray:
         """x, y in pixels (68, 2) of the iBUG landmarks; hidden ones and those outside of the picture included."""
@@ -70,7 +75,7 @@ class FaceDescription:
     @property
     def gaze(self) -> tuple[float, float]:
         """Degrees by which the eyes turn in the head, to the subject's left and up."""
-        left, up = gaze_of(self.actions)
+        left, up = gaze_of(self.pulls)
         return math.degrees(left), math.degrees(up)
 
     def record(self, size: int) -> dict:
@@ -80,6 +85,7 @@ class FaceDescription:
             "identity": self.identity.record(),
             "scene": self.scene.record(),
             "actions": {name: strength for name, strength in self.actions.items() if strength},
+            "pulls": {name: strength for name, strength in self.pulls.items() if strength},
             "sides": sides_of(self.actions),
             "gaze": [round(angle, 2) for angle in self.gaze],
             "box": [round(value, 2) for value in detector_box(points)],
@@ -94,15 +100,15 @@ class FaceDescription:
         """
         if size < MINIMUM_SIZE:
             raise ValueError(f"size is {size} pixels; a face needs at least {MINIMUM_SIZE}")
-        rendered = render(self.vertices_V3, self.identity.look, self.actions, self.scene, size, library)
+        rendered = render(self.vertices_V3, self.identity.look, self.pulls, self.scene, size, library)
         return RenderedFace(rendered.image_HW3, self, rendered, library)
 
     def with_action(self, action: str, strength: float) -> "FaceDescription":
-        """The counterfactual: the same person and scene, noise included, with one action changed.
+        """The counterfactual: the same person and scene, noise included, with one pull changed.
 
-        The other actions stay unless the rules of `actions.resolve` demand otherwise; `actions` tells.
+        The other pulls stay unless the rules of `actions.resolve` demand otherwise; `actions` tells.
         """
-        return replace(self, actions=resolve(self.actions | {action: strength}))
+        return replace(self, pulls=resolve(self.pulls | {action: strength}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +129,7 @@ class RenderedFace:
 
     @property
     def actions(self) -> dict[str, float]:
-        """Strength 0..1 of every action."""
+        """Strength 0..1 of every action, as far as it can be seen."""
         return self.description.actions
 
     @property

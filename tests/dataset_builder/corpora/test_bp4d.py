@@ -1,7 +1,6 @@
 """BP4D: both headers, both scales, every padding and place of the pictures, and what must be refused."""
 
 import math
-import os
 from itertools import islice
 
 import pytest
@@ -10,7 +9,7 @@ from PIL import Image
 from aullava.action_units import ACTION_UNITS, INTENSITY, OCCURRENCE, PROTOCOLS
 from aullava.dataset_builder.corpora import bp4d
 from aullava.dataset_builder.corpora.bp4d import Bp4dReader
-from aullava.dataset_builder.errors import LabelError, LayoutError, UnsafePathError
+from aullava.dataset_builder.errors import LayoutError, UnsafePathError
 
 from trees.bp4d import CODED, LEVELS, NAMED, level, make, occurrence, shade, write_pictures
 
@@ -179,15 +178,6 @@ def test_packed_pictures_are_named_and_not_counted_as_missing(tmp_path, name):
         records(root)
 
 
-def test_a_link_out_of_the_folder_is_refused_unless_allowed(tmp_path):
-    write_pictures(tmp_path / "elsewhere/F001/T1", range(8, 12), 4)
-    root = make(tmp_path / "bp4d", pictures=None, **ONE)
-    (root / "img").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UnsafePathError, match="follow_links"):
-        records(root)
-    assert [shown(r) for r in records(root, follow_links=True)] == [8, 9, 10, 11]
-
-
 def test_tasks_come_in_natural_order_and_names_in_any_letter_case(tmp_path):
     root = make(tmp_path, subjects=("M018", "F010", "F002"), tasks=("T8", "T1"), intensity=None)
     for path in list((root / "AUCoding/AU_OCC").iterdir()):
@@ -196,15 +186,6 @@ def test_tasks_come_in_natural_order_and_names_in_any_letter_case(tmp_path):
     assert reader.subjects() == ("F002", "F010", "M018")
     assert list(dict.fromkeys(r.sequence for r in reader.read("M018"))) == ["T1", "T8"]
     assert all(record.picture for record in reader.read("M018"))
-
-
-def test_a_broken_label_of_one_subject_leaves_the_others_readable(tmp_path):
-    root = make(tmp_path)
-    labels_of(root, "F003_T2.csv").write_text("0,1\n8,3\n")
-    reader = Bp4dReader(root)
-    assert len(list(reader.read("F001"))) == len(list(reader.read("M009"))) == 8
-    with pytest.raises(LabelError, match=r"F003_T2\.csv, line 2"):
-        list(reader.read("F003"))
 
 
 @pytest.mark.parametrize("name", ["F024_T1.csv", "M019_T1.csv", "F000_T1.csv", "F001_T9.csv"])
@@ -285,15 +266,3 @@ def test_reading_goes_sequence_by_sequence(tmp_path, monkeypatch):
     assert [r.sequence for r in islice(stream, 4)] == ["T1"] * 4
     assert opened == ["F003_T1.csv"]
     assert [r.sequence for r in stream] == ["T2"] * 4
-
-
-def test_fingerprint_sources_are_the_subjects_own(tmp_path):
-    root = make(tmp_path)
-    reader = Bp4dReader(root)
-    inside = {os.path.relpath(path, root) for path in reader.label_files("F003")}
-    assert {"AUCoding/AU_OCC/F003_T1.csv", "AUCoding/AU_INT/AU17/F003_T2_AU17.csv"} <= inside
-    assert len(inside) == 2 * (1 + 5) and all("F003" in name for name in inside)
-    assert [os.path.relpath(path, root) for path in reader.picture_places("F003")] == [
-        "Sequences_2D+3D/F003/T1",
-        "Sequences_2D+3D/F003/T2",
-    ]

@@ -37,13 +37,6 @@ def test_pictures_are_found_by_their_url(tmp_path, flat, images):
     assert record.frame == 1
 
 
-def test_a_row_without_its_picture_is_kept(tmp_path):
-    make(tmp_path)
-    (tmp_path / "N_0000000002" / "N_0000000002_00001.jpg").unlink()
-    (record,) = EmotionetReader(tmp_path).read("N_0000000002_00001")
-    assert record.picture is None and record.values[OCCURRENCE]["AU2"] == label(2, 2)
-
-
 def test_double_quotes_bom_and_columns_in_another_order(tmp_path):
     make(tmp_path)
     text = '"\'AU 12\'","URL"," \'AU 1\'","\'AU 3\'","\'AU 0\'"\r\n\r\n"999","\'http://a/other.png\'"," 1","0","1"\r\n'

@@ -1,7 +1,6 @@
 """Drawn faces as a corpus: the stream's own faces and labels, without painting what nobody looks at."""
 
 import math
-import pickle
 
 import numpy as np
 import pytest
@@ -63,12 +62,6 @@ def test_reading_labels_paints_nothing(monkeypatch):
     record = next(ProceduralReader(**OPTIONS).read("train-000000"))
     with pytest.raises(AssertionError, match="painted"):
         record.picture.draw()
-
-
-def test_a_record_can_be_sent_to_another_process():
-    record = next(ProceduralReader(**OPTIONS).read("train-000002"))
-    again = pickle.loads(pickle.dumps(record))
-    assert np.array_equal(np.asarray(again.picture.draw()), np.asarray(record.picture.draw()))
 
 
 def test_the_split_is_in_the_name_and_splits_share_nobody():

@@ -6,7 +6,7 @@ import pytest
 
 from aullava.action_units import OCCURRENCE
 from aullava.dataset_builder.corpora.samm import SammReader
-from aullava.dataset_builder.errors import LabelError, LayoutError
+from aullava.dataset_builder.errors import LabelError
 
 from trees.casme2 import write_table
 from trees.samm import HEADER, ROWS, make
@@ -60,9 +60,3 @@ def test_codes_of_an_unknown_grammar_are_refused_by_row(tmp_path, codes):
         SammReader(tmp_path)
     record = next(SammReader(tmp_path, odd_codes="not_coded").read("006"))
     assert all(math.isnan(value) for value in record.values[OCCURRENCE].values())
-
-
-def test_wrong_folder(tmp_path):
-    make(tmp_path / "SAMM")
-    with pytest.raises(LayoutError, match="SAMM has it"):
-        SammReader(tmp_path / "SAMM" / "006")

@@ -103,6 +103,28 @@ def test_lips_meet_without_au25_and_never_cross(people):
         assert all(np.diff(parted) > 0.0005)
 
 
+def test_au25_is_what_the_mouth_opens_and_au43_what_the_lids_cover(people):
+    def shown(face, **pulls):
+        pulls = resolve(pulls)
+        return face.shown(pulls, face.move(pulls))
+
+    squint = {f"{code}{side}": 1.0 for code in ("AU6", "AU7", "AU9") for side in "LR"}
+    for face in people:
+        for strength in (
+            0.3,
+            0.5,
+            0.7,
+        ):  # alone, it is its own strength, but that narrow mouths open more of their width
+            assert shown(face, AU25=strength)["AU25"] == pytest.approx(strength, rel=0.4)
+        sealed = shown(face, AU12L=1.0, AU12R=1.0, AU43L=0.4)
+        assert sealed["AU25"] == 0 and (sealed["AU43L"], sealed["AU43R"]) == (0.4, 0.0)
+        assert shown(face, AU10L=1.0, AU10R=1.0)["AU25"] > 0.5 and shown(face, AU26=0.8)["AU25"] > 0.8
+        assert shown(face, AU27=0.6)["AU25"] == 1.0 and shown(face, AU16L=1.0, AU16R=1.0)["AU25"] > 0.3
+        assert shown(face, AU25=0.5, AU17=1.0)["AU25"] < 0.85 * shown(face, AU25=0.5)["AU25"]
+        assert shown(face, **squint, AU43L=0.9)["AU43L"] > 0.91 and shown(face, AU7R=1.0)["AU43R"] == 0
+        assert shown(face, AU43L=1.0)["AU43L"] == 1.0
+
+
 def test_gaze_turns_the_eyes_and_back():
     for left, up in ((0.3, 0.1), (-0.2, -0.25), (0.0, 0.0)):
         assert gaze_of(strength_of_gaze(left, up)) == pytest.approx((left, up), abs=2e-3)

@@ -14,6 +14,7 @@ from aullava.dataset_builder.synthetic.rendered.appearance import CREASES, sampl
 from aullava.dataset_builder.synthetic.rendered.assets import load_library
 from aullava.dataset_builder.synthetic.rendered.background import BACKGROUNDS, background
 from aullava.dataset_builder.synthetic.rendered.damage import Damage, damaged
+from aullava.dataset_builder.synthetic.rendered.hair import trimmed
 from aullava.dataset_builder.synthetic.rendered.mesh import PARTS, load_head
 from aullava.dataset_builder.synthetic.rendered.render import render
 from aullava.dataset_builder.synthetic.rendered.scene import Scene, sample_scene
@@ -122,6 +123,27 @@ def test_what_is_worn_or_grown_hides_a_part_of_the_head(worn):
             **{k: v for k, v in worn.items() if k not in ("hair", "fringe", "headwear", "glasses", "beard")},
         )
     ) > 1.04 * visible(_look(**({"hair": "bald"} | worn)))
+
+
+@pytest.mark.parametrize("hair", ["short", "medium", "long", "curly", "tied"])
+def test_a_fringe_hangs_over_the_brows_and_not_over_the_eyes(hair):
+    eyes = [PARTS.index("eye_l"), PARTS.index("eye_r")]
+    scene = dataclasses.replace(
+        Scene.neutral(), camera=dataclasses.replace(Scene.neutral().camera, pitch=8.0, yaw=15.0)
+    )
+
+    def seen(look):
+        part = _picture(look, scene).part_HW
+        return np.isin(part, eyes).sum(), (part == PARTS.index("skin")).sum()
+
+    bare, hung = seen(_look(hair="bald")), seen(_look(hair=hair, fringe=54.0, hairline=3.0))
+    assert hung[0] > 0.9 * bare[0] and hung[1] < 0.97 * bare[1]
+
+
+def test_hair_meshes_are_cut_open_before_the_face():
+    look = _look(fringe=54.0)
+    eye, brow, temple, back = np.array([[31, 0, 40], [16, 45, 40], [70, 0, 0], [0, 0, -120]], np.float32)
+    assert (trimmed(np.stack([eye, brow, temple, back]), look) > 0.5).tolist() == [False, True, True, True]
 
 
 def test_an_occluder_lies_before_the_mouth():

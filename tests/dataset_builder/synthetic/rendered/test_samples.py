@@ -57,7 +57,7 @@ def test_groups_and_ranges():
 
 def test_everything_that_made_a_face_is_recorded():
     record = json.loads(json.dumps(describe_face("validation", 2).record(96)))
-    assert {"identity", "scene", "actions", "sides", "gaze", "box", "landmarks"} == set(record)
+    assert {"identity", "scene", "actions", "pulls", "sides", "gaze", "box", "landmarks"} == set(record)
     assert np.array(record["landmarks"]).shape == (68, 2)
     assert {"age", "sex", "ancestry", "tone", "habit", "droop", "shape", "look"} == set(record["identity"])
 
@@ -117,15 +117,23 @@ def test_pairs_differ_in_one_action_and_share_the_noise():
     for index in range(4):
         pair = sample_pair("train", index, size=64)
         assert pair.without.actions[pair.action] == 0 < pair.with_it.actions[pair.action]
-        assert set(pair.tied) <= {"AU25", "AU27", "AU61", "AU62", "AU63", "AU64"}
+        assert set(pair.tied) <= {"AU25", "AU27", "AU43L", "AU43R", "AU61", "AU62", "AU63", "AU64"}
         assert pair.without.description.scene == pair.with_it.description.scene
         assert not pair.changed_HW.all()
 
 
 def test_without_an_action_nothing_changes():
     face = sample_face("train", 11, size=48)
-    again = face.description.with_action("AU2L", face.actions["AU2L"]).render(48)
+    again = face.description.with_action("AU2L", face.description.pulls["AU2L"]).render(48)
     assert not changed_mask(face.image_HWC, again.image_HWC).any()
+
+
+def test_labels_say_what_is_seen_and_not_what_pulls():
+    faces = [describe_face("train", index) for index in range(60)]
+    differ = [face for face in faces if abs(face.actions["AU25"] - face.pulls["AU25"]) > 0.2]
+    assert 5 < len(differ) < 30
+    for face in faces:
+        assert {name for name in ACTIONS if face.actions[name] != face.pulls[name]} <= {"AU25", "AU43L", "AU43R"}
 
 
 def test_a_mirrored_face_in_a_mirrored_scene_is_the_mirrored_picture():
@@ -133,9 +141,9 @@ def test_a_mirrored_face_in_a_mirrored_scene_is_the_mirrored_picture():
     flip = np.array([-1, 1, 1], np.float32)
     face, look = described.identity.face, described.identity.look
     other = Face(np.ascontiguousarray(face.rest_V3[head.mirror_V] * flip), face.habit, face.droop)
-    actions = mirrored(described.actions)
-    picture = render(face.move(described.actions), look, described.actions, described.scene, 96).image_HW3
-    image = render(other.move(actions), look, actions, described.scene.mirrored(), 96).image_HW3[:, ::-1]
+    pulls = mirrored(described.pulls)
+    picture = render(face.move(described.pulls), look, described.pulls, described.scene, 96).image_HW3
+    image = render(other.move(pulls), look, pulls, described.scene.mirrored(), 96).image_HW3[:, ::-1]
     assert np.abs(picture.astype(int) - image).mean() < 1.0  # grey levels
 
 

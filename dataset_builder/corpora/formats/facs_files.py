@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from aullava.dataset_builder.corpora.frame_files import FRAME_NUMBER, label_files_by_frame
+from aullava.dataset_builder.corpora.formats.frame_files import FRAME_NUMBER, label_files_by_frame
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile

@@ -4,8 +4,8 @@ import math
 import re
 from pathlib import Path
 
-from aullava.dataset_builder.corpora.label_text import coded_value, read_cells, whole_number
-from aullava.dataset_builder.corpora.paths import Root
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, read_cells, whole_number
+from aullava.dataset_builder.corpora.formats.paths import Root
 from aullava.dataset_builder.errors import LabelError
 
 # The last digits of a stem, at most eight: "gong2_2_00004832" gives 4832, "ll042t1aaaff001" gives 1, "00000014" gives 14.

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from aullava.dataset_builder.corpora.paths import Root, tree_stamp
+from aullava.dataset_builder.corpora.formats.paths import Root, tree_stamp
 from aullava.dataset_builder.errors import LayoutError, UnsafePathError
 
 

@@ -3,8 +3,8 @@
 import openpyxl
 import pytest
 
-from aullava.dataset_builder.corpora import workbook
-from aullava.dataset_builder.corpora.workbook import column_key, read_rows
+from aullava.dataset_builder.corpora.formats import workbook
+from aullava.dataset_builder.corpora.formats.workbook import column_key, read_rows
 from aullava.dataset_builder.errors import LabelError
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from aullava.action_units import unit
-from aullava.dataset_builder.corpora.label_text import coded_value, read_cells, whole_number
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, read_cells, whole_number
 from aullava.dataset_builder.errors import LabelError
 
 NOT_CODED_CELL = (9,)

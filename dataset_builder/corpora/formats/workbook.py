@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from aullava.dataset_builder.corpora.label_text import read_cells, read_lines
+from aullava.dataset_builder.corpora.formats.label_text import read_cells, read_lines
 from aullava.dataset_builder.errors import CorpusError, LabelError
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from aullava.action_units import OCCURRENCE
 from aullava.common.files import natural_key
-from aullava.dataset_builder.corpora.code_strings import (
+from aullava.dataset_builder.corpora.formats.code_strings import (
     Coding,
     check_odd_codes,
     left_out_note,
     parse_codes,
     units_in,
 )
-from aullava.dataset_builder.corpora.label_text import whole_number
+from aullava.dataset_builder.corpora.formats.label_text import whole_number
+from aullava.dataset_builder.corpora.formats.workbook import read_rows
 from aullava.dataset_builder.corpora.reader import CorpusReader
-from aullava.dataset_builder.corpora.workbook import read_rows
 from aullava.dataset_builder.errors import LabelError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
 

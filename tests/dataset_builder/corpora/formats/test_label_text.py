@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aullava.dataset_builder.corpora.label_text import coded_value, read_cells, read_lines, whole_number
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, read_cells, read_lines, whole_number
 from aullava.dataset_builder.errors import LabelError
 
 HERE = Path("labels.txt")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aullava.dataset_builder.corpora.code_strings import left_out_note, parse_codes, units_in
+from aullava.dataset_builder.corpora.formats.code_strings import left_out_note, parse_codes, units_in
 from aullava.dataset_builder.errors import LabelError
 
 PATH, CODES = Path("labels"), ("AU4", "AU7", "AU12")
