@@ -23,7 +23,7 @@ from aullava.detection.framing import AskedFraming, without_folder
 from aullava.evaluation.record import Extras, finite, make_record, score_views
 from aullava.evaluation.report import markdown
 from aullava.evaluation.run import FOLD, Outcome, Task, run
-from aullava.evaluation.scores import Scored
+from aullava.evaluation.views import Scored
 
 DONE, SOME_FAILED = 0, 1
 ALL_FOLDS = "all"

@@ -11,7 +11,7 @@ is not coded there, the baseline is left out.
 
 import numpy as np
 
-from aullava.evaluation.scores import PRESENT, View
+from aullava.evaluation.views import PRESENT, View
 
 ALWAYS, AT_BASE_RATES, ZERO, TRAINING_MEAN = (
     "present at every face",

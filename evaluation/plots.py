@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from aullava.action_units import FEAFA_UNITS, unit
 from aullava.common.files import replace_file
 from aullava.evaluation.predictions import Predictions
-from aullava.evaluation.scores import PRESENT, Scored, View
+from aullava.evaluation.views import PRESENT, Scored, View
 from aullava.metrics.au_detection.scores import reliability
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#c05621", "#4a5568"

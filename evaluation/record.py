@@ -18,7 +18,7 @@ from aullava.evaluation.predictions import UNREADABLE, Predictions, predict
 from aullava.evaluation.published import published
 from aullava.evaluation.rows import base_rates
 from aullava.evaluation.run import Outcome, Task, by_row
-from aullava.evaluation.scores import PRESENT, Scored, View, score, views
+from aullava.evaluation.views import PRESENT, Scored, View, score, views
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from aullava.action_units import FEAFA_UNITS, unit
 from aullava.detection.framing import Framing
-from aullava.evaluation.scores import HEADLINES, PRESENT
+from aullava.evaluation.views import HEADLINES, PRESENT
 
 _SCORES = {
     PRESENT: ("f1", "f1_undetermined_wrong", "precision", "recall", "balanced_accuracy", "f1_skew_normalised")

@@ -7,7 +7,7 @@ from aullava.action_units import PROTOCOLS, Protocol
 from aullava.detection.framing import Framing
 from aullava.evaluation.predictions import Predictions
 from aullava.evaluation.report import markdown
-from aullava.evaluation.scores import score, views
+from aullava.evaluation.views import score, views
 from aullava.metrics.au_detection.scores import score_detection
 from aullava.metrics.au_intensity.scores import score_intensity
 
