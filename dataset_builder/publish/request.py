@@ -122,14 +122,11 @@ def parse_options(corpus: str, texts: Iterable[str]) -> dict[str, object]:
 
 def describe_options(corpus: str) -> str:
     """The options of a corpus with their defaults, in one line."""
-    known = options_of(corpus)
-    return ", ".join(f"{key}={_text(parameter.default)}" for key, parameter in known.items()) or "none"
-
-
-def _text(default: object) -> str:
-    if default is _REQUIRED:
-        return "(required)"
-    return str(default).lower() if isinstance(default, bool) else "(none)" if default is None else str(default)
+    shown = []
+    for key, parameter in options_of(corpus).items():
+        default = {_REQUIRED: "(required)", None: "(none)"}.get(parameter.default, parameter.default)
+        shown.append(f"{key}={str(default).lower() if isinstance(default, bool) else default}")
+    return ", ".join(shown) or "none"
 
 
 def _convert(text: str, parameter: inspect.Parameter) -> object:

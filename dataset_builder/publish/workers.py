@@ -136,8 +136,13 @@ _worker: _Worker | None = None
 
 def _start_worker(job: Job, path, frames) -> None:
     global _worker
+
+    def end_with_parent() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process handles it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
 
     def advance(count: int) -> None:
@@ -145,11 +150,6 @@ def _start_worker(job: Job, path, frames) -> None:
             frames.value += count
 
     _worker = _Worker(job, job.open(), OutFolder(path, job.settings()), advance)
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _run(task: Task) -> ShardReport | Failure:

@@ -169,6 +169,18 @@ def test_it_names_corpora_and_their_owners(run):
     assert "| `disfa` |" in text
 
 
+def test_rendered_heads_are_no_photographs_and_no_owners_corpus(run):
+    text = make_card(record_of(run, data=corpora("rendered")), None, "x", False)
+    assert (
+        "from heads rendered by a program and from nothing else, so its readings of photographs mean nothing" in text
+    )
+    assert "rendered heads were whole images." in text and "| rendered heads | made by AU-LLaVA" in text
+    assert "as their owners ask" not in text
+    both = make_card(record_of(run, data=corpora("rendered", "procedural", "disfa")), None, "x", False)
+    assert "and on faces drawn by a program and heads rendered by a program. How it reads" in both
+    assert f"Cite {reader_class('disfa').title} as their owners ask" in both
+
+
 def test_it_names_a_tower_from_elsewhere(run):
     settings = run.record["settings"] | {"tower": "runs/warm/tower"}
     text = make_card(record_of(run, settings=settings), None, "x", False)
