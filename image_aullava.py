@@ -22,7 +22,6 @@ FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "JPEG2000", "BMP", "GIF", "TIFF
 
 # How a face is cropped where a checkpoint says nothing of it; detection/framing.py tells what each key means.
 DEFAULT_FRAMING = {"detector": "haar", "margin": 0.25, "alignment": "none", "largest": False}
-DETECTORS = "haar, none, or yunet:WEIGHTS"
 HIGHEST_MARGIN = 4
 
 
@@ -132,8 +131,8 @@ def check_framing(framing: Mapping[str, Any]) -> None:
     """Refuse what is no framing of a face; plain data, as a configuration holds it.
 
     Args:
-        framing: detector ("haar", "none" or "yunet:WEIGHTS"), margin (0 to 4; 0 with detector "none"), alignment ("none"),
-            largest (true or false), and nothing else.
+        framing: detector (a name such as "haar", "none" or "yunet:WEIGHTS"; detection/framing.py knows which there are), margin
+            (0 to 4; 0 with detector "none"), alignment ("none"), largest (true or false), and nothing else.
 
     Raises:
         ValueError: a key is missing or unknown, or a value out of range.
@@ -141,8 +140,10 @@ def check_framing(framing: Mapping[str, Any]) -> None:
     if not isinstance(framing, Mapping) or set(framing) != set(DEFAULT_FRAMING):
         raise ValueError(f"framing is {framing!r}: expected {', '.join(DEFAULT_FRAMING)}")
     detector, margin = framing["detector"], framing["margin"]
-    if not isinstance(detector, str) or not re.fullmatch(r"haar|none|yunet:.+", detector):
-        raise ValueError(f"the detector of framing is {detector!r}: expected {DETECTORS}")
+    if not isinstance(detector, str) or not re.fullmatch(r"(?!auto$)[a-z]\w*(:.+)?", detector):
+        raise ValueError(
+            f"the detector of framing is {detector!r}: expected a name such as haar, none, or yunet:WEIGHTS"
+        )
     if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not 0 <= margin <= HIGHEST_MARGIN:
         raise ValueError(f"the margin of framing is {margin!r}: expected a share from 0 to {HIGHEST_MARGIN}")
     if detector == "none" and margin:

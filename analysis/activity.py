@@ -21,8 +21,7 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
-from aullava.analysis.columns import ValueColumn, as_floats, value_columns
-from aullava.analysis.samples import Series, runs, series_of
+from aullava.analysis.series import Series, ValueColumn, as_floats, runs, series_of, value_columns
 from aullava.common.files import printable, replace_file
 
 MIN_DURATION = 0.1

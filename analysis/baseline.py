@@ -16,14 +16,18 @@ Conventions
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from aullava.analysis.columns import as_column, as_floats, value_columns
-from aullava.analysis.samples import series_of
+from aullava.analysis.series import as_column, as_floats, series_of, value_columns
 from aullava.common.files import printable
+from aullava.recognition.inputs import collect
+from aullava.recognition.pipeline import ReadSettings, read_items
+from aullava.recognition.tables import Layout
+from aullava.recognition.work import START, work_items
 
 AUTO = "auto"
 NEUTRAL_SHARE = 0.1
@@ -57,12 +61,11 @@ def subtract_baseline(table: pd.DataFrame, neutral: str | Mapping[str, float]) -
                 one.put((found_S - rest).clip(0, column.highest), values_N)
         new[column.name] = as_column(values_N, column.kind)
     why = f"fewer than {MIN_FRAMES} values" if neutral == AUTO else "the neutral face has no value"
-    return table.assign(**new), [_note(face, names, len(columns), why) for face, names in sorted(left.items())]
-
-
-def _note(face: int, names: list[str], of: int, why: str) -> str:
-    which = f"any of its {of} units" if len(names) == of else ", ".join(names)
-    return f"face {face}: no baseline was subtracted from {which}: {why}"
+    notes = []
+    for face, names in sorted(left.items()):
+        which = f"any of its {len(columns)} units" if len(names) == len(columns) else ", ".join(names)
+        notes.append(f"face {face}: no baseline was subtracted from {which}: {why}")
+    return table.assign(**new), notes
 
 
 def neutral_of(table: pd.DataFrame) -> dict[str, float]:
@@ -94,7 +97,7 @@ def read_neutral(path: Path) -> dict[str, float]:
     Raises:
         ValueError: not a .csv or .parquet file that `aullava recognize` wrote, or as `neutral_of`.
     """
-    readers = {".csv": _read_csv, ".parquet": pd.read_parquet}
+    readers = {".csv": partial(pd.read_csv, encoding_errors="surrogateescape"), ".parquet": pd.read_parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise ValueError(
@@ -108,6 +111,29 @@ def read_neutral(path: Path) -> dict[str, float]:
         return neutral_of(table)
     except (ValueError, OSError) as error:  # pandas's and pyarrow's own errors are among them
         raise ValueError(f"no neutral face can be read from {printable(str(path))}: {error}") from error
+
+
+def neutral_from(given: str, settings: ReadSettings, layout: Layout) -> str | Mapping[str, float]:
+    """What `--baseline` names: "auto", or neutral values from an earlier table, or read now from images or a video.
+
+    Raises:
+        ValueError: nothing to read, an image or video that cannot be read, or as `read_neutral`.
+    """
+    if given == AUTO:
+        return AUTO
+    if Path(given).suffix.lower() in (".csv", ".parquet"):
+        return read_neutral(Path(given))
+    inputs = collect([given])
+    if inputs.failures or not inputs.sources:
+        raise ValueError(f"--baseline {given}: {inputs.failures[0].reason if inputs.failures else 'nothing to read'}")
+    work = [(item, START) for item in work_items(inputs.sources, settings.batch_size)]
+    blocks = list(read_items(work, settings))
+    if failures := [failure for block in blocks for failure in block.failures]:
+        raise ValueError(f"--baseline {failures[0]}")
+    try:
+        return neutral_of(layout.frame(row for block in blocks for row in block.rows))
+    except ValueError as error:
+        raise ValueError(f"--baseline {given}: {error}") from error
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

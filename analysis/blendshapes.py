@@ -19,7 +19,7 @@ Doubtful pairs, since FEAFA tells less than ARKit asks
 
 import pandas as pd
 
-from aullava.analysis.columns import as_column, as_floats, value_columns
+from aullava.analysis.series import as_column, as_floats, value_columns
 
 _KEPT = ["input", "frame", "timestamp", "face_id"]
 

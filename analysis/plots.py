@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from aullava.analysis.columns import ValueColumn, as_floats, value_columns
-from aullava.analysis.samples import Series, runs, series_of
+from aullava.analysis.series import Series, ValueColumn, as_floats, runs, series_of, value_columns
 from aullava.common.files import printable, replace_file
 
 try:

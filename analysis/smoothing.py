@@ -24,8 +24,7 @@ import numpy as np
 import pandas as pd
 
 from aullava.action_units import OCCURRENCE
-from aullava.analysis.columns import as_column, as_floats, value_columns
-from aullava.analysis.samples import runs, series_of
+from aullava.analysis.series import as_column, as_floats, runs, series_of, value_columns
 
 MEDIAN, SAVGOL = "median", "savgol"
 
@@ -93,9 +92,11 @@ def smooth(table: pd.DataFrame, how: Smoothing) -> tuple[pd.DataFrame, list[str]
         for one in every:
             found_S = one.values(values_N)
             if how.method == MEDIAN:
-                one.put(
-                    _majority(found_S, how.window) if column.kind == "c" else _median(found_S, how.window), values_N
-                )
+                middle_S = pd.Series(found_S).rolling(how.window, center=True, min_periods=1).median().to_numpy()
+                middle_S = np.where(np.isnan(found_S), np.nan, middle_S)
+                # Of an even number of occurrences half may be 1: a tie leaves the sample as it is.
+                tied = (column.kind == "c") & (middle_S == 0.5)
+                one.put(np.where(tied, found_S, middle_S), values_N)
             else:
                 smoothed_S, short = _savgol_runs(found_S, how)
                 one.put(smoothed_S, values_N)
@@ -103,16 +104,6 @@ def smooth(table: pd.DataFrame, how: Smoothing) -> tuple[pd.DataFrame, list[str]
         new[column.name] = as_column(values_N.clip(0, column.highest), column.kind)
     notes = [f"{left} values in runs shorter than {how.window} samples were not smoothed"] if left else []
     return table.assign(**new), notes
-
-
-def _median(values_S: np.ndarray, window: int) -> np.ndarray:
-    found_S = pd.Series(values_S).rolling(window, center=True, min_periods=1).median().to_numpy()
-    return np.where(np.isnan(values_S), np.nan, found_S)
-
-
-def _majority(values_S: np.ndarray, window: int) -> np.ndarray:
-    middle_S = _median(values_S, window)
-    return np.where(middle_S == 0.5, values_S, middle_S)
 
 
 def _savgol_runs(values_S: np.ndarray, how: Smoothing) -> tuple[np.ndarray, int]:

@@ -1,4 +1,4 @@
-"""File names and files: printed safely, sorted as people count, written whole or not at all.
+"""File names and files: names printed safely, sorted by the numbers in them and given out once; files written whole or not at all.
 
 Conventions
     writing     Everything goes under a temporary name beside its target first and is then renamed, so that nobody ever sees half a
@@ -8,11 +8,12 @@ Conventions
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 TEMPORARY = ".aullava-"  # short, so that it fits wherever the target's own name does
+_LONGEST = 255 - 32  # bytes that file systems take, less what is added to a name: "-2", "_face12", ".parquet"
 
 
 def printable(text: str) -> str:
@@ -24,6 +25,39 @@ def natural_key(path: Path) -> tuple:
     """Sort key that orders the numbers inside names as numbers; the name itself settles ties ("1" and "01")."""
     pieces = re.split(r"(\d+)", str(path).lower())
     return tuple((int(p), "") if p.isdecimal() else (-1, p) for p in pieces), str(path)
+
+
+class FileNames:
+    """Gives each input a name for its outputs, and never one name to two inputs.
+
+    The same inputs in the same order get the same names, whether or not all of them can be read.
+
+    Args:
+        inputs: all inputs of a run. Default: none; an input then gets its name when it is first asked for.
+    """
+
+    def __init__(self, inputs: Iterable[str] = ()):
+        self._taken: set[str] = set()
+        self._of = {source: self._new(source) for source in inputs}
+
+    def stem(self, source: str) -> str:
+        """The name for an input, without a suffix."""
+        return self._of.get(source) or self._new(source)
+
+    def _new(self, source: str) -> str:
+        """ "clip" for a/clip.mp4, then "clip-2" for b/Clip.avi; "webcam-0" for webcam:0.
+
+        Some file systems do not tell capitals from small letters, and some allow no colon in a name.
+        """
+        stem = Path(source).stem.replace(":", "-") or "input"
+        while len(os.fsencode(stem)) > _LONGEST:
+            stem = stem[:-1]
+        name, count = stem, 1
+        while name.lower() in self._taken:
+            count += 1
+            name = f"{stem}-{count}"
+        self._taken.add(name.lower())
+        return name
 
 
 def replace_file(path: Path, write: Callable[[Path], object], durable: bool = False) -> None:

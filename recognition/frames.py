@@ -46,7 +46,8 @@ def read_frames(source: Source, *, every: int = 1, fps: float | None = None, sta
             f"{source.name}: start is {start}: expected 0 or more, and 0 for a webcam, which cannot go back"
         )
     if source.kind == "image":
-        return _image_frames(source, start)
+        # A generator: the file is opened when its frame is asked for.
+        return (Frame(source.name, image_HWC=np.asarray(load_image(source.path))) for _ in range(start, 1))
     if source.kind == "webcam":
         return _webcam_frames(source.name, int(source.name.partition(":")[2]), chosen)
     return _video_frames(source, chosen, start)
@@ -94,11 +95,6 @@ class _Choice:
         span, before = math.floor((seconds + _ROUNDING) * self._fps), self._last
         self._last = span
         return span != before
-
-
-def _image_frames(source: Source, start: int) -> Iterator[Frame]:
-    if start == 0:
-        yield Frame(source.name, image_HWC=np.asarray(load_image(source.path)))
 
 
 def _video_frames(source: Source, chosen: _Choice, start: int) -> Iterator[Frame]:

@@ -127,7 +127,12 @@ class _Search:
     def _add_folder(self, folder: Path, place: str) -> None:
         files, unsearched = _visible_files(folder)
         self.failures += unsearched
-        wanted = [path for path in files if _kind_by_name(path) and self._matches(path.name)]
+        patterns = self.patterns or ("*",)
+        wanted = [
+            path
+            for path in files
+            if _kind_by_name(path) and any(fnmatchcase(path.name.lower(), pattern) for pattern in patterns)
+        ]
         self.skipped += len(files) - len(wanted)
         for path in sorted(wanted, key=natural_key):
             if fault := _fault(path):
@@ -156,9 +161,6 @@ class _Search:
 
     def _fail(self, path: Path, reason: str) -> None:
         self.failures.append(Failure(path, reason))
-
-    def _matches(self, name: str) -> bool:
-        return not self.patterns or any(fnmatchcase(name.lower(), pattern) for pattern in self.patterns)
 
 
 def _visible_files(folder: Path) -> tuple[list[Path], list[Failure]]:

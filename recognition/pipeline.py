@@ -1,13 +1,13 @@
-"""Units in, rows out: frames are decoded, their faces found and numbered, and read a block at a time.
+"""Work items in, rows out: frames are decoded, their faces found and numbered, and read a block at a time.
 
 Conventions
-    block       whole consecutive frames of one unit with up to `batch_size` faces, or one frame with more. A frame without a face
-                stays in its place among the others.
-    order       blocks, rows and failures come in the order of units, inputs, frames and faces.
-    bad input   an input that cannot be read gives a `Failure`, a frame that cannot be decoded a row with a fault; the rest is read.
-                An error of the model is neither and ends the run.
-    equality    a block depends on the frames from its first one on and on nothing before: reading that begins again where a block
-                ended gives the same blocks, and each batch of the model the same faces.
+    block       whole consecutive frames of one work item with up to `batch_size` faces, or one frame with more. A frame
+                without a face keeps its place among the others.
+    order       blocks, rows and failures come in the order of work items, inputs, frames and faces.
+    bad input   an input that cannot be read gives a `Failure`, and a frame that cannot be decoded a row with a fault; the
+                rest is read. An error of the model is neither, and ends the run.
+    equality    a block depends on the frames from its first one on, and on nothing before them. A run that is resumed
+                where a block ended gives the same blocks, and each batch holds the same faces.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from aullava.detection.tracking import Tracker
 from aullava.recognition.inputs import Failure
 from aullava.recognition.prefetch import Choice, Step, steps_ahead
 from aullava.recognition.rows import Face, FaceRow, Frame, number_faces, rows_of
-from aullava.recognition.work import Position, Unit
+from aullava.recognition.work import Position, WorkItem
 
 _BLOCK_BYTES = 512 * 2**20  # of crops; thirty faces that fill a picture of 2160 lines
 _FRAMES_A_FACE = 4  # frames in a block for each face that it may hold, so that long films without faces do not pile up
@@ -69,13 +69,13 @@ class Block:
     """What was read together.
 
     rows: those of its frames.
-    failures: of inputs that were met between its first frame and its last, or, in the last block of a unit, behind it.
+    failures: of inputs that were met between its first frame and its last, or, in the last block of a work item, behind it.
     frames, faces: how many it holds.
     after: where reading goes on behind it.
-    done: whether the unit has nothing more; such a block may be empty.
+    done: whether the item has nothing more; such a block may be empty.
     """
 
-    unit: Unit
+    item: WorkItem
     rows: tuple[FaceRow, ...]
     failures: tuple[Failure, ...]
     frames: int
@@ -84,26 +84,26 @@ class Block:
     done: bool
 
 
-def read_units(work: Sequence[tuple[Unit, Position]], settings: ReadSettings) -> Iterator[Block]:
-    """Read units one after the other; the frames of the next blocks are made ready meanwhile.
+def read_items(work: Sequence[tuple[WorkItem, Position]], settings: ReadSettings) -> Iterator[Block]:
+    """Read work items one after the other; the frames of the next blocks are made ready meanwhile.
 
     Memory is that of a few blocks, whatever the length of the inputs. Closing the generator stops its threads.
 
     Args:
-        work: units, and where in each to begin.
+        work: work items, and where in each to begin.
         settings: how.
 
     Yields:
-        The blocks of each unit; the last one of each is `done`.
+        The blocks of each item; the last one of each is `done`.
     """
-    starts = {unit.number: position for unit, position in work}
+    starts = {item.number: position for item, position in work}
     choice = Choice(settings.detector, settings.every, settings.fps)
     with closing(steps_ahead(work, choice, 2 * settings.batch_size, settings.workers)) as steps:
-        for unit, steps_of_unit in groupby(steps, key=lambda step: step.unit):
+        for item, steps_of_item in groupby(steps, key=lambda step: step.item):
             # A camera shows nothing twice: each face is read at once, so that Ctrl-C loses none that was seen before.
-            together = 1 if unit.kind == "webcam" else settings.batch_size
-            for draft in _drafts(steps_of_unit, starts[unit.number], together):
-                yield _read(unit, draft, settings)
+            together = 1 if item.kind == "webcam" else settings.batch_size
+            for draft in _drafts(steps_of_item, starts[item.number], together):
+                yield _read(item, draft, settings)
 
 
 @dataclass
@@ -118,7 +118,7 @@ class _Draft:
     done: bool = False
 
     def has_room(self, step: Step, batch_size: int) -> bool:
-        """Whether a step may join; the first one and the end of the unit always may."""
+        """Whether a step may join; the first one and the end of the item always may."""
         few = self.faces + len(step.found) <= batch_size and len(self.frames) < _FRAMES_A_FACE * batch_size
         return not self.frames or step.is_end or (few and self.size + step.size <= _BLOCK_BYTES)
 
@@ -141,10 +141,10 @@ class _Draft:
 
 
 def _drafts(steps: Iterator[Step], start: Position, batch_size: int) -> Iterator[_Draft]:
-    """The steps of one unit as blocks: each is given as soon as it is full."""
+    """The steps of one work item as blocks: each is given as soon as it is full."""
     draft, tracker = _Draft(start), None
     for step in steps:
-        if tracker is None and step.unit.kind != "image":
+        if tracker is None and step.item.kind != "image":
             tracker = Tracker.from_state(start.tracker) if start.tracker else Tracker()
         if not draft.has_room(step, batch_size):
             yield draft
@@ -156,7 +156,7 @@ def _drafts(steps: Iterator[Step], start: Position, batch_size: int) -> Iterator
     yield draft
 
 
-def _read(unit: Unit, draft: _Draft, settings: ReadSettings) -> Block:
+def _read(item: WorkItem, draft: _Draft, settings: ReadSettings) -> Block:
     crops = [face.crop for _, faces in draft.frames for face in faces]
     options = {"mode": settings.mode, "batch_size": settings.batch_size}
     found = iter(
@@ -166,4 +166,4 @@ def _read(unit: Unit, draft: _Draft, settings: ReadSettings) -> Block:
     for frame, faces in draft.frames:
         rows += rows_of(frame, faces, list(islice(found, len(faces))), settings.protocols)
     frames, failures = len(draft.frames), tuple(draft.failures)
-    return Block(unit, tuple(rows), failures, frames, draft.faces, draft.after, draft.done)
+    return Block(item, tuple(rows), failures, frames, draft.faces, draft.after, draft.done)

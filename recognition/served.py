@@ -83,34 +83,28 @@ class ServedModel:
     def _ask(self, image: Image.Image, protocol: Protocol) -> AUReading:
         from openai import OpenAIError
 
+        file = io.BytesIO()
+        image.save(file, "PNG")  # without loss
+        url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
         parts = [
-            {"type": "image_url", "image_url": {"url": _as_url(image)}},
+            {"type": "image_url", "image_url": {"url": url}},
             {"type": "text", "text": question(protocol, self.config.question_form)},
         ]
         if self.config.prompt_layout != "image_first":
             parts.reverse()
+        highest = value_of(value_strings(protocol.scale)[-1], protocol.scale)
+        longest = len(
+            render(dict.fromkeys(protocol.units, highest), protocol)
+        )  # no well-formed answer has more characters
         try:
             answer = self._client.chat.completions.create(
                 model=self.name,
                 messages=[{"role": "user", "content": parts}],
                 temperature=0,
-                max_tokens=_longest(protocol),
+                max_tokens=_TOKENS_A_CHARACTER * longest + 1,
             )
         except OpenAIError as error:
             raise ConnectionError(f"{self.url} did not answer about model {self.name}: {error}") from error
         text = (answer.choices[0].message.content or "").strip()
         parsed = parse(text, protocol, strict=False)
         return AUReading(dict(parsed.values), text=text, status=parsed.status)
-
-
-def _as_url(image: Image.Image) -> str:
-    """The picture inside an address, without loss."""
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _longest(protocol: Protocol) -> int:
-    """Tokens that the longest well-formed answer cannot exceed."""
-    highest = value_of(value_strings(protocol.scale)[-1], protocol.scale)
-    return _TOKENS_A_CHARACTER * len(render(dict.fromkeys(protocol.units, highest), protocol)) + 1

@@ -1,14 +1,14 @@
-"""What was read so far, on disk beside the output: an interrupted run goes on from there, and tables are made of it.
+"""What was read so far, on disk beside the output: an interrupted run resumes from it, and tables are made of it.
 
     .readings.csv.part/
         run.json        what was asked for, and the inputs with size and time: a run that differs is refused
         lock            held while a process reads
-        000012.jsonl    rows of unit 12, a JSON object a line
-        000012.json     how far unit 12 was read: bytes of the rows that hold, position behind them, failures
+        000012.jsonl    rows of work item 12, a JSON object a line
+        000012.json     how far work item 12 was read: bytes of valid rows, position after them, failures
 
 Conventions
-    order       rows are on disk before the file that counts them, which is replaced whole. Bytes behind the count are those of a
-                run that was killed; the next rows take their place.
+    order       rows are on disk before the file that counts them, which is replaced whole. Bytes after the count were left by
+                a run that was killed; the next rows overwrite them.
     numbers     as Python writes them, which loses nothing: a row comes back equal to the one that went in.
 """
 
@@ -26,9 +26,9 @@ from filelock import FileLock, Timeout
 
 from aullava.common.files import printable, replace_file
 from aullava.recognition.inputs import Failure
-from aullava.recognition.pipeline import Block, ReadSettings, read_units
+from aullava.recognition.pipeline import Block, ReadSettings, read_items
 from aullava.recognition.rows import FaceRow
-from aullava.recognition.work import Position, Unit
+from aullava.recognition.work import Position, WorkItem
 
 _FORMAT = 2  # of the files
 _SAVE_EVERY_S = 1.0  # of work that may be lost to a kill; writing after every block would slow down fast devices
@@ -45,7 +45,7 @@ def working_folder(out: Path) -> Path:
 
 @dataclass
 class _Progress:
-    """How far a unit was read. `bytes`: of its rows; `frames`, `faces`: how many are in them."""
+    """How far a work item was read. `bytes`: of its rows; `frames`, `faces`: how many are in them."""
 
     bytes: int = 0
     frames: int = 0
@@ -60,25 +60,25 @@ class Store:
 
     Args:
         folder: where it lies.
-        units: those of the run, all of them.
+        items: those of the run, all of them.
     """
 
-    def __init__(self, folder: Path, units: Sequence[Unit]):
+    def __init__(self, folder: Path, items: Sequence[WorkItem]):
         self.folder = folder
-        self.units = units
+        self.items = items
         self._lock = FileLock(self.folder / "lock", blocking=False, thread_local=False)
-        self._unit: int | None = None  # the one that is being written
+        self._item: int | None = None  # the one that is being written
         self._progress = _Progress()
         self._lines: list[bytes] = []  # rows that are not yet on disk
         self._saved = 0.0
 
     @classmethod
-    def open(cls, folder: Path, units: Sequence[Unit], options: Mapping, resume: bool = False) -> "Store":
+    def open(cls, folder: Path, items: Sequence[WorkItem], options: Mapping, resume: bool = False) -> "Store":
         """Begin, or go on with, the run that writes into `folder`.
 
         Args:
             folder: made if it is not there.
-            units: as `units_of` gives them.
+            items: as `work_items` gives them.
             options: for JSON: whatever changes the rows, the fingerprint of the checkpoint among it.
             resume: go on with what is there. Default: what is there is deleted.
 
@@ -86,7 +86,7 @@ class Store:
             ValueError: another process is at it; or what is there came from other options or inputs, which are named.
             OSError: the folder cannot be written.
         """
-        store = cls(folder, units)
+        store = cls(folder, items)
         folder.mkdir(parents=True, exist_ok=True)
         try:
             store._lock.acquire()
@@ -95,12 +95,14 @@ class Store:
                 f"{folder} is in use: another run writes the same output. Wait for it, or name another output"
             ) from error
         try:
-            asked = _identity(units, options)
+            asked = _identity(items, options)
             run = folder / "run.json"
             if resume and run.exists():
                 _check_same(json.loads(run.read_text()), asked, folder)
             else:
-                store._clear()
+                for path in folder.iterdir():
+                    if path.name != "lock":
+                        path.unlink()
                 _write_json(run, asked)
         except BaseException:
             store.close()
@@ -108,15 +110,15 @@ class Store:
         return store
 
     @classmethod
-    def attach(cls, folder: Path, units: Sequence[Unit]) -> "Store":
-        """The run that another process has opened, to write units that nobody else writes.
+    def attach(cls, folder: Path, items: Sequence[WorkItem]) -> "Store":
+        """The run that another process has opened, to write items that nobody else writes.
 
         Raises:
             FileNotFoundError: there is none.
         """
         if not (folder / "run.json").exists():
             raise FileNotFoundError(f"{folder} is not there: all processes of a run need the same disk")
-        return cls(folder, units)
+        return cls(folder, items)
 
     def __enter__(self) -> "Store":
         return self
@@ -124,13 +126,13 @@ class Store:
     def __exit__(self, *_) -> None:
         self.close()
 
-    def pending(self) -> list[tuple[Unit, Position]]:
-        """Units that are not done, and where in each to go on. A webcam that was stopped is done: it cannot go back."""
+    def pending(self) -> list[tuple[WorkItem, Position]]:
+        """Work items that are not done, and where in each to go on. A webcam that was stopped is done: it cannot go back."""
         found = []
-        for unit in self.units:
-            progress = self._read_progress(unit)
-            if not progress.done and not (unit.kind == "webcam" and progress.frames):
-                found.append((unit, progress.position))
+        for item in self.items:
+            progress = self._read_progress(item)
+            if not progress.done and not (item.kind == "webcam" and progress.frames):
+                found.append((item, progress.position))
         return found
 
     @property
@@ -139,18 +141,18 @@ class Store:
 
     def count(self) -> tuple[int, int]:
         """How many frames and faces were read so far."""
-        progress = [self._read_progress(unit) for unit in self.units]
+        progress = [self._read_progress(item) for item in self.items]
         return sum(p.frames for p in progress), sum(p.faces for p in progress)
 
     def add(self, block: Block) -> None:
-        """Keep what was read. On disk at the end of a unit, and at the latest with the first block after a second.
+        """Keep what was read. On disk at the end of a work item, and at the latest with the first block after a second.
 
         Raises:
             OSError: it cannot be written; what was saved before holds.
         """
-        if self._unit != block.unit.number:
+        if self._item != block.item.number:
             self.save()
-            self._unit, self._progress = block.unit.number, self._read_progress(block.unit)
+            self._item, self._progress = block.item.number, self._read_progress(block.item)
         before, lines = self._progress, self._lines + [row.to_line() for row in block.rows]
         progress = _Progress(
             before.bytes,
@@ -170,9 +172,9 @@ class Store:
         Raises:
             OSError: it cannot be written; what was saved before holds.
         """
-        if self._unit is None:
+        if self._item is None:
             return
-        rows, state = self._files(self._unit)
+        rows, state = self._files(self._item)
         try:
             # Behind the bytes that hold lies what a killed run wrote: nothing counts it.
             with open(rows, "r+b" if rows.exists() else "wb") as file:
@@ -195,11 +197,11 @@ class Store:
 
     def rows(self) -> Iterator[FaceRow]:
         """All rows that were saved, in the order of the inputs, one in memory at a time."""
-        for unit in self.units:
-            left = self._read_progress(unit).bytes
+        for item in self.items:
+            left = self._read_progress(item).bytes
             if not left:
                 continue
-            with open(self._files(unit.number)[0], "rb") as file:
+            with open(self._files(item.number)[0], "rb") as file:
                 while left > 0:
                     line = file.readline()
                     left -= len(line)
@@ -207,8 +209,8 @@ class Store:
 
     def failures(self) -> Iterator[Failure]:
         """All failures that were saved, in the order of the inputs."""
-        for unit in self.units:
-            yield from self._read_progress(unit).failures
+        for item in self.items:
+            yield from self._read_progress(item).failures
 
     def close(self) -> None:
         """Let others at it. What was read stays on disk."""
@@ -219,18 +221,13 @@ class Store:
         self.close()
         shutil.rmtree(self.folder)
 
-    def _clear(self) -> None:
-        for path in self.folder.iterdir():
-            if path.name != "lock":
-                path.unlink()
-
     def _files(self, number: int) -> tuple[Path, Path]:
-        """Rows and progress of a unit."""
+        """Rows and progress of a work item."""
         return self.folder / f"{number:06}.jsonl", self.folder / f"{number:06}.json"
 
-    def _read_progress(self, unit: Unit) -> _Progress:
+    def _read_progress(self, item: WorkItem) -> _Progress:
         try:
-            found = json.loads(self._files(unit.number)[1].read_text())
+            found = json.loads(self._files(item.number)[1].read_text())
         except FileNotFoundError:
             return _Progress()
         found["position"] = Position(**found["position"])
@@ -238,10 +235,10 @@ class Store:
         return _Progress(**found)
 
 
-def _identity(units: Sequence[Unit], options: Mapping) -> dict:
+def _identity(items: Sequence[WorkItem], options: Mapping) -> dict:
     """What two runs must have in common for one to go on with the other's work, as JSON gives it back."""
     inputs = []
-    for source in (source for unit in units for source in unit.sources):
+    for source in (source for item in items for source in item.sources):
         size = changed = None
         if source.kind != "webcam":
             with suppress(OSError):  # it will be a failure of the run
@@ -272,15 +269,15 @@ def _write_json(path: Path, content: dict) -> None:
 
 def fill(
     store: Store,
-    work: Sequence[tuple[Unit, Position]],
+    work: Sequence[tuple[WorkItem, Position]],
     settings: ReadSettings,
     on_block: Callable[[Block], None] | None = None,
 ) -> None:
-    """Read units into a store.
+    """Read work items into a store.
 
     Args:
         store: keeps what is read.
-        work: of the units that `store.pending` names, those that this process reads.
+        work: of the items that `store.pending` names, those that this process reads.
         settings: how.
         on_block: told of every block that was kept, for a progress bar.
 
@@ -290,7 +287,7 @@ def fill(
         OSError: the store cannot be written.
     """
     try:
-        with closing(read_units(work, settings)) as blocks:
+        with closing(read_items(work, settings)) as blocks:
             for block in blocks:
                 store.add(block)
                 if on_block is not None:

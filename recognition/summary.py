@@ -108,17 +108,13 @@ class Summary:
         for protocol in layout.protocols:
             table.add_column("units that act" if len(layout.protocols) == 1 else protocol.name)
         for row in rows:
-            when = [_when(row)] if timed else []
+            when = f"frame {row.frame}" if row.timestamp is None else f"{row.timestamp:.2f} s"
             face = str(row.face_id) if row.has_face else ""
             said = [describe(row, protocol) for protocol in layout.protocols]
-            table.add_row(escape(printable(Path(row.input).name)), *when, face, row.status, *said)
+            table.add_row(escape(printable(Path(row.input).name)), *([when] if timed else []), face, row.status, *said)
         if self.rows > len(rows):
             table.caption = f"and {self.rows - len(rows)} more rows"
         return table
-
-
-def _when(row: FaceRow) -> str:
-    return f"frame {row.frame}" if row.timestamp is None else f"{row.timestamp:.2f} s"
 
 
 def describe(row: FaceRow, protocol: Protocol) -> str:
@@ -127,21 +123,17 @@ def describe(row: FaceRow, protocol: Protocol) -> str:
         return ""
     values = row.readings[protocol.name].values
     scale = SCALES[protocol.scale]
-    active = [code for code in protocol.units if values[code] is not None and scale.is_active(values[code])]
-    active.sort(key=lambda code: -_strength(row, code, protocol))
+    active = []  # strength, unit in words
+    for code in protocol.units:
+        if values[code] is None or not scale.is_active(values[code]):
+            continue
+        # An occurrence is always 1: its probability, where there is one, says more.
+        probability = None if scale.is_graded else present_probability(row, code, protocol)
+        amount = f" {format_value(values[code], protocol.scale)}" if scale.is_graded else ""
+        if probability is not None:
+            amount = f" (p {probability:.2f})"
+        active.append((values[code] if probability is None else probability, f"{unit_label(code)}{amount}"))
+    active.sort(key=lambda one: -one[0])
     unknown = [code for code in protocol.units if values[code] is None]
-    said = [f"{unit_label(code)}{_amount(row, code, protocol)}" for code in active] or ["none"]
+    said = [name for _, name in active] or ["none"]
     return ", ".join(said) + (f"; undetermined: {', '.join(unknown)}" if unknown else "")
-
-
-def _strength(row: FaceRow, code: str, protocol: Protocol) -> float:
-    probability = present_probability(row, code, protocol)
-    of_occurrence = not SCALES[protocol.scale].is_graded and probability is not None
-    return probability if of_occurrence else row.readings[protocol.name].values[code]
-
-
-def _amount(row: FaceRow, code: str, protocol: Protocol) -> str:
-    if SCALES[protocol.scale].is_graded:
-        return f" {format_value(row.readings[protocol.name].values[code], protocol.scale)}"
-    probability = present_probability(row, code, protocol)
-    return "" if probability is None else f" (p {probability:.2f})"

@@ -8,9 +8,9 @@ from aullava.action_units import Protocol, resolve_protocol
 from aullava.detection.detector import Detector
 from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.recognition.inputs import Source
-from aullava.recognition.pipeline import ReadSettings, read_units
+from aullava.recognition.pipeline import ReadSettings, read_items
 from aullava.recognition.rows import FaceRow
-from aullava.recognition.work import START, Unit
+from aullava.recognition.work import START, WorkItem
 from aullava.video.container import load_pyav
 from aullava.video.decode import VideoReadError
 
@@ -63,11 +63,11 @@ def recognize_video(
     if isinstance(faces, Framing):
         faces = make_detector(faces)
     settings = ReadSettings(model, processor, protocols, faces, mode, batch_size, every, fps)
-    return _rows(Unit(0, (Source(Path(path), "webcam" if is_webcam else "video"),)), settings)
+    return _rows(WorkItem(0, (Source(Path(path), "webcam" if is_webcam else "video"),)), settings)
 
 
-def _rows(unit: Unit, settings: ReadSettings) -> Iterator[FaceRow]:
-    with closing(read_units([(unit, START)], settings)) as blocks:
+def _rows(item: WorkItem, settings: ReadSettings) -> Iterator[FaceRow]:
+    with closing(read_items([(item, START)], settings)) as blocks:
         for block in blocks:
             yield from block.rows
             for failure in block.failures:

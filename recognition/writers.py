@@ -7,28 +7,29 @@ Conventions, beside those of `tables`
                 levels on the intensity scale), text. With several protocols `readings`: protocol -> scale, values,
                 probabilities, text, status. Odd bytes of a file name are the escapes \\udc80 to \\udcff, as Python's os.fsdecode
                 writes them.
-    parquet     the table's types; see `parquet`.
+    parquet     whole numbers int64, others double, text string; all may be null. pandas.read_parquet gives back the types of
+                `tables`. The metadata of a field say what it holds: "what", and for a unit "unit", "name", "protocol", "scale",
+                "range". Parquet's text is UTF-8: odd bytes of a file name are written as their escapes, such as \\udce9.
 """
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TextIO
 
 import pandas as pd
 
 from aullava.action_units import Protocol
-from aullava.common.files import replace_file
-from aullava.recognition.filenames import FileNames
-from aullava.recognition.parquet import check_installed, write_parquet
+from aullava.common.files import FileNames, replace_file
 from aullava.recognition.rows import FaceRow
-from aullava.recognition.tables import HEAD_COLUMNS, Layout, rounded
+from aullava.recognition.tables import FRACTION, HEAD_COLUMNS, TEXT, WHOLE, Layout, rounded
 
 FORMATS = ("csv", "jsonl", "parquet")
 _ENDINGS = ".csv, .jsonl or .parquet"
+_GROUP = 1 << 14  # rows at least; more are better packed, fewer take less memory
 Transform = Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -172,3 +173,63 @@ def _reading_as_json(row: FaceRow, protocol: Protocol, layout: Layout) -> dict:
         "probabilities": {code: rounded(reading.probabilities.get(code)) for code in protocol.units},
         "text": reading.text,
     }
+
+
+def check_installed() -> None:
+    """Raise ValueError where the library is missing."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise ValueError("Parquet needs pyarrow: pip install 'au-llava[parquet]', or name a .csv file") from error
+
+
+def write_parquet(frames: Iterable[pd.DataFrame], path: Path, layout: Layout) -> None:
+    """Write tables of a layout, one behind the other; whole or not at all.
+
+    Raises:
+        ValueError: pyarrow is not installed.
+    """
+    check_installed()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def write(temporary: Path) -> None:
+        groups = _groups(frames)
+        first = next(groups, layout.frame([]))
+        schema = _schema(first, layout)  # the first tells the types: a transform may have made levels fractions
+        # A file and not its name: the library opens no name that is not UTF-8.
+        with open(temporary, "wb") as file, pq.ParquetWriter(file, schema) as writer:
+            for frame in chain([first], groups):
+                writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+
+    replace_file(path, write)
+
+
+def _groups(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The frames put together to larger ones, with text as Parquet holds it; what is left comes last."""
+    waiting: list[pd.DataFrame] = []
+    rows = 0
+    for frame in frames:
+        text = [name for name in frame.columns if frame[name].dtype == TEXT]
+        utf_8 = {n: [cell.encode(errors="backslashreplace").decode() for cell in frame[n]] for n in text}
+        waiting.append(frame.assign(**utf_8))
+        rows += len(frame)
+        if rows >= _GROUP:
+            yield pd.concat(waiting, ignore_index=True)
+            waiting, rows = [], 0
+    if waiting:
+        yield pd.concat(waiting, ignore_index=True)
+
+
+def _schema(frame: pd.DataFrame, layout: Layout):
+    """pyarrow's schema of a table, with what each column holds."""
+    import pyarrow as pa
+
+    found = pa.Schema.from_pandas(frame, preserve_index=False)
+    types = {WHOLE: pa.int64(), FRACTION: pa.float64()}
+    fields = []
+    for column in layout.columns:
+        kind = types.get(str(frame[column.name].dtype), pa.string())
+        about = {key: value if isinstance(value, str) else json.dumps(value) for key, value in column.about.items()}
+        fields.append(pa.field(column.name, kind, metadata=about))
+    return pa.schema(fields, found.metadata)

@@ -85,7 +85,7 @@ def test_image_token_count_rounds_odd_grids_up_and_knows_its_limits():
         ({"framing": FRAMING | {"detector": "none"}}, "0.25 with detector none: a picture that is not cropped has 0"),
         (
             {"framing": FRAMING | {"detector": "auto"}},
-            "the detector of framing is 'auto': expected haar, none, or yunet",
+            "the detector of framing is 'auto': expected a name such as haar, none, or yunet",
         ),
         ({"framing": FRAMING | {"detector": "yunet:"}}, "the detector of framing is 'yunet:'"),
         ({"framing": FRAMING | {"alignment": "roll"}}, "the alignment of framing is 'roll': expected none"),

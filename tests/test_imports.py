@@ -80,8 +80,9 @@ ARROWS = REMOTE | {
         "analysis",
         "evaluation",
         "hub",
+        "space",
     },
-    "cli": {"action_units", "common", "dataset_builder", "space", "commands"},
+    "cli": {"common", "commands"},
 }
 
 # Folders that `evaluate` copies and loads one by one; tests/metrics/test_folders.py says what those may import.

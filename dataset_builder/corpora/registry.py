@@ -1,4 +1,8 @@
-"""Every corpus by name. A reader is imported when it is asked for, since some need libraries of an extra."""
+"""Every corpus by name.
+
+A module of corpora/ is a corpus: corpora/disfa.py holds the reader whose `name` is "disfa". It is imported when it is asked for,
+since some readers need libraries of an extra. A reader that lies elsewhere is made known by `register`.
+"""
 
 import importlib
 import inspect
@@ -9,11 +13,25 @@ from aullava.dataset_builder import corpora
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
 
-_NO_READERS = ("reader", "registry", "formats")
-# Every other module of the folder reads the corpus that it is named after.
-READERS = tuple(name for _, name, _ in pkgutil.iter_modules(corpora.__path__) if name not in _NO_READERS)
+_NO_CORPORA = ("formats", "reader", "registry")
+# Name -> reader; None before it is asked for.
+READERS: dict[str, type[CorpusReader] | None] = {
+    module.name: None for module in pkgutil.iter_modules(corpora.__path__) if module.name not in _NO_CORPORA
+}
 # Corpora that people ask for and whose layout nobody could be found to describe: their labels go in as a table.
 _NO_LAYOUT = ("gft", "sewa")
+
+
+def register(reader: type[CorpusReader]) -> type[CorpusReader]:
+    """Make a reader known by its `name`, wherever it is defined; usable as a decorator.
+
+    Raises:
+        CorpusError: another reader has that name.
+    """
+    if READERS.get(reader.name, reader) is not reader:
+        raise CorpusError(f"there is a corpus {reader.name!r} already: give {reader.__qualname__} another name")
+    READERS[reader.name] = reader
+    return reader
 
 
 def reader_class(name: str) -> type[CorpusReader]:
@@ -22,16 +40,19 @@ def reader_class(name: str) -> type[CorpusReader]:
     Raises:
         CorpusError: no corpus of that name.
     """
-    if name in _NO_LAYOUT:
+    if name in _NO_LAYOUT and name not in READERS:
         raise CorpusError(
             f"{name} has no reader, because no public source describes its files: write its labels into a CSV file (image, "
             "subject, AU01_c, ...) and read that with the corpus 'table'"
         )
     if name not in READERS:
         raise CorpusError(f"unknown corpus {name!r}: expected one of {', '.join(READERS)}")
-    found = vars(importlib.import_module(f"{corpora.__name__}.{name}")).values()
-    readers = (thing for thing in found if isinstance(thing, type) and issubclass(thing, CorpusReader))
-    return next(reader for reader in readers if vars(reader).get("name") == name)
+    if READERS[name] is None:
+        module = importlib.import_module(f"{corpora.__name__}.{name}")
+        things = vars(module).values()
+        readers = (thing for thing in things if isinstance(thing, type) and issubclass(thing, CorpusReader))
+        READERS[name] = next(reader for reader in readers if vars(reader).get("name") == name)
+    return READERS[name]
 
 
 def options_of(name: str) -> dict[str, inspect.Parameter]:
@@ -46,7 +67,7 @@ def open_corpus(name: str, data_dir: str | os.PathLike | None = None, **options)
     """The reader of a corpus on disk.
 
     Args:
-        name: one of READERS.
+        name: a key of READERS.
         data_dir: the corpus's folder; for "table" the file; not for "procedural" and "rendered", which lie on no disk.
         options: those of the reader's `__init__`.
 

@@ -36,7 +36,7 @@ class OutFolder:
 
     Args:
         path: missing, empty, or an earlier build's with the same settings.
-        settings: `Job.settings()`.
+        settings: `BuildJob.settings()`.
 
     Raises:
         FolderError: not a folder of a build, built with other settings, in use, or not writable.

@@ -15,7 +15,7 @@ from aullava.common.versions import code_version
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.publish.folder import DATA
-from aullava.dataset_builder.publish.request import Job
+from aullava.dataset_builder.publish.request import BuildJob
 from aullava.dataset_builder.publish.shards import ShardReport
 from aullava.dataset_builder.publish.sources import row_versions
 from aullava.dataset_builder.publish.workers import Failure
@@ -33,7 +33,7 @@ Configurations = dict[str, dict[str, list[str]]]  # configuration -> split -> fi
 
 def make_manifest(
     reader: CorpusReader,
-    job: Job,
+    job: BuildJob,
     reports: Sequence[ShardReport],
     failures: Sequence[Failure],
     folds: Configurations,
@@ -144,7 +144,7 @@ def _as_json(check: Check) -> dict:
     }
 
 
-def _without_place(message: str, job: Job) -> str:
+def _without_place(message: str, job: BuildJob) -> str:
     """A message without absolute paths: sources become "DATA_DIR", other paths their last name."""
     places = [str(form) for place in job.places() for form in (Path(place).expanduser().resolve(), place)]
     for place in sorted(places, key=len, reverse=True):

@@ -21,7 +21,7 @@ _SEVERAL = ("tuple", "list", "Sequence", "Iterable", "Collection")
 
 
 @dataclass(frozen=True)
-class Job:
+class BuildJob:
     """Everything but the subject on which the bytes of a shard depend. Small, as every worker process gets a copy.
 
     Args:
@@ -85,7 +85,7 @@ def make_job(
     protocol: str | None = None,
     pictures: PictureOptions | None = None,
     no_face: str = "drop",
-) -> Job:
+) -> BuildJob:
     """A job from command-line arguments.
 
     Args:
@@ -101,7 +101,7 @@ def make_job(
     options = parse_options(corpus, option_texts)
     resolved = None if protocol is None else resolve_protocol(protocol)
     folder = None if data_dir is None else str(Path(data_dir).expanduser().absolute())
-    return Job(corpus, folder, options, resolved, pictures or PictureOptions(embed=True), no_face)
+    return BuildJob(corpus, folder, options, resolved, pictures or PictureOptions(embed=True), no_face)
 
 
 def parse_options(corpus: str, texts: Iterable[str]) -> dict[str, object]:

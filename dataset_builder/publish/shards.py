@@ -18,7 +18,7 @@ from datasets import Features
 
 from aullava.common.hashing import file_hash
 from aullava.dataset_builder.corpora.reader import CorpusReader
-from aullava.dataset_builder.publish.request import Job
+from aullava.dataset_builder.publish.request import BuildJob
 from aullava.dataset_builder.rows.census import Census
 from aullava.dataset_builder.rows.from_records import rows_of_subject, units_asked
 from aullava.dataset_builder.rows.schema import features_of
@@ -95,7 +95,7 @@ def _file_names(subjects: Sequence[str]) -> dict[str, str]:
 
 
 def write_shard(
-    reader: CorpusReader, plan: Plan, job: Job, fingerprint: str, target: Path, advance: Callable[[int], None]
+    reader: CorpusReader, plan: Plan, job: BuildJob, fingerprint: str, target: Path, advance: Callable[[int], None]
 ) -> ShardReport:
     """Write a shard whole or not at all.
 

@@ -18,7 +18,7 @@ import cv2
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.publish.folder import OutFolder
-from aullava.dataset_builder.publish.request import Job
+from aullava.dataset_builder.publish.request import BuildJob
 from aullava.dataset_builder.publish.shards import Plan, ShardReport, ShardWriteError, write_shard
 
 _SECONDS_BETWEEN_LOOKS = 0.2  # at how far the workers are
@@ -46,7 +46,7 @@ class WorkerDied(RuntimeError):
 
 def build_shards(
     reader: CorpusReader,
-    job: Job,
+    job: BuildJob,
     folder: OutFolder,
     tasks: Sequence[Task],
     processes: int = 1,
@@ -76,7 +76,7 @@ def build_shards(
 
 
 def _build(
-    reader: CorpusReader, job: Job, folder: OutFolder, task: Task, advance: Callable[[int], None]
+    reader: CorpusReader, job: BuildJob, folder: OutFolder, task: Task, advance: Callable[[int], None]
 ) -> ShardReport | Failure:
     target = folder.shard_file(task.plan.name)
     try:
@@ -93,7 +93,7 @@ def _build(
 
 
 def _in_processes(
-    job: Job, folder: OutFolder, tasks: Sequence[Task], processes: int, advance: Callable[[int], None]
+    job: BuildJob, folder: OutFolder, tasks: Sequence[Task], processes: int, advance: Callable[[int], None]
 ) -> Iterator[ShardReport | Failure]:
     context = multiprocessing.get_context("spawn")
     frames, told = context.Value("q", 0), 0
@@ -125,7 +125,7 @@ def _in_processes(
 class _Worker:
     """What a worker process keeps between shards."""
 
-    job: Job
+    job: BuildJob
     reader: CorpusReader
     folder: OutFolder
     advance: Callable[[int], None]
@@ -134,7 +134,7 @@ class _Worker:
 _worker: _Worker | None = None
 
 
-def _start_worker(job: Job, path, frames) -> None:
+def _start_worker(job: BuildJob, path, frames) -> None:
     global _worker
 
     def end_with_parent() -> None:

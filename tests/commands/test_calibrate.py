@@ -53,7 +53,7 @@ def test_drawn_faces_give_a_temperature_a_scale_and_the_checkpoint_stays(checkpo
         "disfa": "intensity",
     }
     assert str(tmp_path) not in (out / "training.json").read_text()
-    assert "8 rows of 2 validation people" in capsys.readouterr().err and told["people_count"] == 2
+    assert "8 rows of 2 validation subjects" in capsys.readouterr().err and told["people_count"] == 2
     # A record of a calibration says nothing of what the weights learnt from.
     assert why_a_statement(out) == f"{out} has no training.json and no card that states a licence"
 
@@ -121,7 +121,7 @@ def test_people_who_trained_or_are_tested_are_refused(mix, flags, said, corpus, 
 @pytest.mark.parametrize(
     "flags, said",
     [
-        (DRAWN + " --option split=test", "fitted on validation people, never on those it is tested on"),
+        (DRAWN + " --option split=test", "fitted on validation subjects, never on those it is tested on"),
         (DRAWN + " --protocol feafa", "the continuous scale, which has no temperature"),
         (DRAWN + " --protocol bp4d --protocol bp4d", "each of another name"),
         (DRAWN + " --option size=9", "procedural has no option 'size'"),

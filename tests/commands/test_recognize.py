@@ -123,7 +123,7 @@ def test_a_killed_run_goes_on_and_writes_the_same_bytes(checkpoint, here, capsys
         running.send_signal(stop)
         said = running.finish().stderr
         assert running.returncode != 0 and not (here / "cut.csv").exists(), said
-    assert running.returncode == 1 and "--resume goes on from here" in said
+    assert running.returncode == 1 and "--resume continues from here" in said
     capsys.readouterr()
     assert recognize(*asked, "cut.csv") == 2
     assert "add --resume" in capsys.readouterr().err

@@ -34,12 +34,12 @@ CREASES = (
 HAIR = ("bald", "shaved", "short", "medium", "long", "curly", "tied")
 _HAIR_RATES = {
     "female": (0.01, 0.03, 0.16, 0.22, 0.32, 0.12, 0.14),
-    "male": (0.13, 0.16, 0.42, 0.12, 0.05, 0.10, 0.02),
+    "male": (0.13, 0.17, 0.50, 0.05, 0.03, 0.10, 0.02),
 }
 BEARDS = ("none", "stubble", "moustache", "goatee", "short", "full")
 _BEARD_RATES = (0.42, 0.24, 0.06, 0.09, 0.11, 0.08)
 GLASSES = ("none", "thin", "thick", "rimless", "sunglasses")
-_GLASSES_RATES = (0.76, 0.09, 0.09, 0.035, 0.025)
+_GLASSES_RATES = (0.76, 0.095, 0.095, 0.037, 0.013)
 HEADWEAR = ("none", "cap", "beanie", "headscarf")
 _HEADWEAR_RATES = {"female": (0.88, 0.02, 0.02, 0.08), "male": (0.88, 0.07, 0.05, 0.0)}
 CLOTHES = ("crew neck", "v neck", "high collar", "bare")
@@ -161,7 +161,7 @@ def sample_appearance(
     if u[3] < 0.02 and grown:
         hair_colour = np.array(_pick(u[1], _HAIR_DYED))
     grey = float(np.clip((age - 40) / 35 + 0.5 * (u[4] - 0.5), 0, 1)) if age > 38 and u[5] < 0.8 else 0.0
-    hair_colour = hair_colour * (1 - grey) + np.array((0.66, 0.66, 0.66)) * (0.75 + 0.3 * u[2]) * grey
+    hair_colour = hair_colour * (1 - grey) + np.array((0.58, 0.58, 0.57)) * (0.75 + 0.3 * u[2]) * grey
     iris = _pick(u[6], _IRIS_DARK if u[7] < (0.35 if tone <= 4 else 0.9 if tone <= 6 else 0.99) else _IRIS_LIGHT)
     brow_colour = np.clip(hair_colour * 0.75, 0.04, 0.42) * (0.7 + 0.3 * (1 - grey))
     painted = female and age >= 15 and u[8] < 0.5
@@ -175,7 +175,8 @@ def sample_appearance(
         size=len(CREASES)
     )
     at_rest[CREASES.index("chin")] *= 0.5
-    gain = (0.5 + 0.75 * old) * (0.7 + 0.6 * rng.uniform(size=len(CREASES)))
+    # How deep movement folds the skin differs between people and between one person's creases, at any age.
+    gain = (0.4 + 0.7 * old) * np.exp(0.35 * (2 * u[47] - 1)) * (0.5 + rng.uniform(size=len(CREASES)))
     moles = rng.uniform((-58, -78, 0.7), (58, 55, 1.5), (6, 3))[: int(u[13] ** 2 * 6.99)]
     lip = skin * (0.86, 0.63, 0.66) * (1 - 0.1 * (tone >= 7)) + np.array((0.04, 0.0, 0.01)) * u[14]
     cloth = rng.uniform(0.08, 0.8) * (0.8 + 0.55 * (rng.uniform(size=3) - 0.5))
@@ -210,9 +211,9 @@ def sample_appearance(
         sclera=float(u[39]),
         brow_pick=float(u[40]),
         brow_colour=_rgb(brow_colour),
-        brow_height=float(np.clip(rng.normal(0, 1.2), -2.5, 2.5)),
+        brow_height=float(np.clip(rng.normal(0.6, 1.2), -1.9, 3.1)),
         brow_arch=float(np.clip(rng.normal(2.6, 1.3), 0.2, 5.5)),
-        brow_slope=float(np.clip(rng.normal(0, 1.1), -2.2, 2.2)),
+        brow_slope=float(np.clip(rng.normal(-0.4, 0.9), -2.2, 1.6)),
         brow_thickness=float(np.clip(rng.normal(2.4 if female else 3.3, 0.7), 1.2, 5.0)),
         brow_gap=float(np.clip(rng.normal(10.5, 2.0), 5.0, 15.0)),
         brow_density=float(0.5 + 0.5 * u[41]),
@@ -234,7 +235,7 @@ def sample_appearance(
         clothes=CLOTHES[_choice(u[46], _CLOTHES_RATES)] if grown else "crew neck",
         cloth_colour=_rgb(cloth),
         cloth_second=_rgb(rng.uniform(0.1, 0.9) * (0.6 + 0.8 * (rng.uniform(size=3) - 0.5))),
-        cloth_stripes=float(rng.uniform(6, 30)) if u[47] < 0.2 else 0.0,
+        cloth_stripes=float(rng.uniform(6, 30)) if u[45] * 7 % 1 < 0.2 else 0.0,
         teeth=float(rng.uniform()),
         teeth_pick=float(rng.uniform()),
         tooth_gap=float(rng.uniform(0.8, 2.2)) if rng.uniform() < 0.12 else 0.0,

@@ -45,10 +45,10 @@ def eye_albedo(dx, dy, dz, frame, numbers):
     angle = np.arctan2(up, nasal)
     red = 0.10 + 0.25 * numbers[5] + 0.1 * numbers[6]
     vein = red * min(1.0, (radius - 1) * 0.6) * (0.7 + 0.3 * np.sin(angle * 9 + 3 * radius)) if radius > 1 else 0.0
-    r, g, b = 0.60 - 0.05 * numbers[6], 0.57 - 0.3 * vein - 0.06 * numbers[6], 0.55 - 0.33 * vein - 0.11 * numbers[6]
+    r, g, b = 0.45 - 0.04 * numbers[6], 0.42 - 0.23 * vein - 0.05 * numbers[6], 0.40 - 0.25 * vein - 0.08 * numbers[6]
     if nasal > 0.62:  # the pink corner
         pink = min(1.0, (nasal - 0.62) * 6)
-        r, g, b = r * (1 - pink) + 0.55 * pink, g * (1 - pink) + 0.27 * pink, b * (1 - pink) + 0.25 * pink
+        r, g, b = r * (1 - pink) + 0.42 * pink, g * (1 - pink) + 0.21 * pink, b * (1 - pink) + 0.19 * pink
     if radius < 1.12:
         fibres = 0.82 + 0.22 * np.sin(angle * 23 + 2.2 * np.sin(angle * 5)) * (0.4 + 0.6 * radius)
         shade = fibres * (1.35 - 0.55 * radius)

@@ -35,6 +35,8 @@ _LOOKS_LIKE_ACTION = (
 _MORE_SPREAD = (
     "nose-",
     "head-scale",
+    "head-fat",
+    "cheek-volume",
     "chin-width",
     "chin-height",
     "chin-jaw",
@@ -42,6 +44,20 @@ _MORE_SPREAD = (
     "mouth-scale-horiz",
     "lip-height",
 )
+# MakeHuman's middle is not people's: its faces are short for their width (nasion to chin 0.78 of the width over the cheekbones, not
+# 0.86: Farkas 1994), its lids are narrow and its brows low, so that neutral faces look stern. Means of the weights, 0 for others.
+_USUAL = {
+    "head-scale-horiz-incr": -0.25,
+    "chin-height-incr": 0.22,
+    "l-cheek-volume-incr": -0.2,
+    "head-fat-incr": -0.12,
+    "eyebrows-trans-up": 0.45,
+    "eyebrows-angle-up": 0.1,
+    "l-eye-height1-incr": 0.2,
+    "l-eye-height2-incr": 0.25,
+    "l-eye-height3-incr": 0.2,
+    "mouth-angles-up": 0.08,
+}
 _FACE_SHAPES = ("diamond", "invertedtriangular", "oval", "rectangular", "round", "square", "triangular")
 _ASYMMETRY = 0.16  # standard deviation of the weights of MakeHuman's asymmetry targets
 _LEFT_OUT = (
@@ -124,7 +140,7 @@ def sample_identity(
     maleness = 0.5 + (0.5 if sex == "male" else -0.5) * (0.55 + 0.45 * drawn[3] ** 0.5)
     weight, muscle = float(np.clip(rng.normal(0.5, 0.2), 0, 1)), float(np.clip(rng.normal(0.5, 0.18), 0, 1))
     shape = _macro_shape(age, maleness, ancestry, weight, muscle) | _local_shape(rng)
-    habit, droop = 0.35 + 0.6 * float(drawn[4]), float(max(0.0, 0.32 * drawn[5] - 0.04))
+    habit, droop = 0.35 + 0.6 * float(drawn[4]), float(max(0.0, 0.26 * drawn[5] - 0.04))
     return Identity(age, sex, ancestry, tone, shape, habit, droop, sample_appearance(rng, age, sex, ancestry, tone))
 
 
@@ -158,7 +174,7 @@ def _local_shape(rng: np.random.Generator) -> dict[str, float]:
     """Deviations from the macro shape: both sides alike, then a little asymmetry."""
     shape = {}
     for stem, low, high, spread in _local_pairs():
-        value = max(-0.9, min(0.9, float(rng.normal(0, spread))))
+        value = max(-0.9, min(0.9, _USUAL.get(f"{stem[0]}-{high}", 0.0) + float(rng.normal(0, spread))))
         for name in stem:
             shape[f"{name}-{high if value > 0 else low}"] = abs(value)
     for name in _asymmetries():

@@ -48,7 +48,7 @@ def detector_box(landmarks_68_2: np.ndarray) -> tuple[float, float, float, float
     brows, chin = landmarks_68_2[17:27], landmarks_68_2[8]
     height = np.linalg.norm(chin - brows.mean(0))
     centre = landmarks_68_2[[30, 27, 33]].mean(0) * 0.5 + (landmarks_68_2.min(0) + landmarks_68_2.max(0)) / 4
-    side = 1.32 * max(height, 0.72 * np.ptp(landmarks_68_2[:, 0]))
+    side = 1.22 * max(height, 0.72 * np.ptp(landmarks_68_2[:, 0]))
     up = (brows.mean(0) - chin) / max(height, 1e-6)
-    x, y = centre + 0.13 * height * up - side / 2
+    x, y = centre + 0.15 * height * up - side / 2
     return float(x), float(y), float(side), float(side)

@@ -15,7 +15,7 @@ from aullava.dataset_builder.synthetic.rendered.mesh import HeadMesh, load_head
 _UPPER = (7768, 7772, 7767, 7766, 7765, 7748, 7747, 7749, 7750, 7751, 7752, 7753, 7754)
 _LOWER = (7770, 7771, 7764, 11717, 7763, 7762, 7761, 7760, 7759, 7758, 7757, 11716, 7756)
 _OVERLAP = 0.0003  # metres; closed lids overlap so much that no eyeball shows between them
-_STEEPEST = 1.25  # most of the blink's target in a column; at the corners hardly anything is left to close
+_STEEPEST = 1.6  # most of the blink's target in a column; at the corners hardly anything is left to close
 _LID_REACH = 0.0175  # metres from the eyeball's centre in the base mesh, within which skin is lid
 
 

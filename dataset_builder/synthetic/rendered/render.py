@@ -205,10 +205,12 @@ def _pieces(vertices_V3: np.ndarray, look: Appearance, scene: Scene, library: Li
         )
     pieces += worn(head, vertices_V3, normals, traits, look)
     brow = tuple(np.array(look.brow_colour) ** 2.2)
-    if library.brows:
-        pieces.append(
-            _fitted(chosen(library.brows, look.brow_pick), vertices_V3, "lashes", brow, sheet=True, raised=0.0006)
-        )
+    brows = [mesh for mesh in library.brows if mesh.name not in _STERN_BROWS]
+    if brows:
+        pieces.append(_fitted(chosen(brows, look.brow_pick), vertices_V3, "lashes", brow, sheet=True))
+        # The meshes lie 4 mm below the ridge, where landmarks and folds are, and lower still at the bridge of the nose.
+        lifted = 4.4 - 0.04 * np.abs(pieces[-1].points_V3[:, 0]) * 1000 + 0.6 * look.brow_height
+        pieces[-1].points_V3 += np.stack([0 * lifted, lifted, 1 + 0 * lifted], axis=1).astype(np.float32) / 1000
     dark = (0.012, 0.010, 0.010)
     if library.lashes:
         pieces.append(_fitted(chosen(library.lashes, look.lash_pick), vertices_V3, "lashes", dark, sheet=True))
@@ -232,6 +234,7 @@ def _pieces(vertices_V3: np.ndarray, look: Appearance, scene: Scene, library: Li
     return pieces + before_the_face(scene, look)
 
 
+_STERN_BROWS = ("eyebrow002", "eyebrow003", "eyebrow004", "eyebrow005", "eyebrow007", "eyebrow011")  # a frown at rest
 # Which hair meshes a style may have.
 _STYLES = {
     "short": ("short01", "short02", "short04"),
@@ -248,7 +251,6 @@ def _fitted(
     tint: tuple,
     *,
     sheet: bool = False,
-    raised: float = 0.0,
     rest: bool = False,
 ) -> Piece:
     """An asset's mesh as a piece; hair and the like are lit as a rounded whole, by their direction from the head's middle."""
@@ -266,7 +268,6 @@ def _fitted(
         normals = 0.75 * outward + 0.45 * normals
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
         traits[:, 3] = 0.85
-    points = points + np.array([0, 0, raised], np.float32)
     return Piece(
         points, normals, mesh.triangles_F3, material, tint, traits, uv_F32=mesh.uv_F32, page=mesh.page, sheet=sheet
     )
@@ -344,7 +345,8 @@ def _beard_cover(look: Appearance) -> np.ndarray:
     cover = np.zeros(len(x), np.float32)
     for channel in areas:
         cover = np.maximum(cover, skin.front_maps()[row, column, channel])
-    return cover * (z > -75) * (1 - base_traits()[:, 5]) * (1 - base_traits()[:, 4]) * np.clip((y + 112) / 10, 0, 1)
+    bare = (1 - base_traits()[:, 5]) * (1 - base_traits()[:, 4]) * (load_head().masks["ears"] < 0.3)
+    return cover * (z > -75) * bare
 
 
 def _rasterized(mesh: Joined, solid: np.ndarray, screen: np.ndarray, library: Library, side: int):

@@ -25,7 +25,7 @@ _MOUSTACHE, _GOATEE, _JAW, _EYELID, _RIM, _BLUSH, _ROSY, _FRECKLE, _SOCKET, _LIP
 _FIRST_CREASE = len(CHANNELS)
 _ALL = _FIRST_CREASE + len(CREASES)
 _BEARD_COVER = {"none": (0, 0, 0), "stubble": (0.32, 0.34, 0.27), "moustache": (0.9, 0, 0), "goatee": (0.85, 0.9, 0)}
-_BEARD_COVER |= {"short": (0.72, 0.8, 0.7), "full": (0.9, 0.95, 0.92)}
+_BEARD_COVER |= {"short": (0.8, 0.88, 0.85), "full": (0.9, 0.95, 0.92)}
 
 
 def skin_numbers(look: Appearance, *, photo: bool, brow_sheets: bool) -> np.ndarray:
@@ -42,7 +42,7 @@ def skin_numbers(look: Appearance, *, photo: bool, brow_sheets: bool) -> np.ndar
     p[18], p[19:22], p[22], p[23] = look.eye_shadow, linear(look.shadow_colour), look.eye_liner, look.blush
     cover = np.array(_BEARD_COVER[look.beard]) * (0.7 + 0.5 * look.beard_length if look.beard == "stubble" else 1)
     p[24:27], p[28:31] = cover, linear(np.array(look.hair_colour) * 0.8)
-    p[27] = 0.4 if look.beard == "stubble" else 0.08
+    p[27] = 0.28 if look.beard == "stubble" else 0.05
     p[31:37] = look.brow_height, look.brow_arch, look.brow_slope, look.brow_thickness, look.brow_gap, look.brow_density
     p[37:40] = linear(look.brow_colour)
     if brow_sheets:
@@ -76,7 +76,7 @@ def _brow(x, y, p, hairs):
     half = p[34] * (0.62 + 0.55 * min(1.0, t * 3) - 0.95 * max(0.0, t - 0.45))
     off = abs(y - middle) / max(0.35, half)
     ends = min(1.0, (t + 0.08) * 9) * min(1.0, (1.05 - t) * 8)
-    body = max(0.0, 1.25 - off * off * 0.9)
+    body = max(0.0, 1.2 - off * off * 0.75)
     return min(1.0, body) * ends * min(1.0, max(0.0, p[36] * (0.82 + 0.42 * hairs)))
 
 
@@ -306,10 +306,10 @@ def shade(
                             min(1.0, max(0.0, 1.5 - away / moles[k, 2])) * 0.85,
                         )
                 if fold < 0:  # light does not reach the ground of a fold
-                    deep = 1 + 0.42 * max(fold, -1.3)
-                    albedo[0] *= deep
-                    albedo[1] *= deep * (1 + 0.06 * max(fold, -1.3))
-                    albedo[2] *= deep * (1 + 0.06 * max(fold, -1.3))
+                    fold = max(fold, np.float32(-1.5))
+                    albedo[0] *= 1 + 0.16 * fold
+                    albedo[1] *= 1 + 0.22 * fold
+                    albedo[2] *= 1 + 0.22 * fold
                 if p[18] > 0:
                     _mixed(albedo, p[19], p[20], p[21], found[y, x, _EYELID] * p[18] * 0.75)
                 if p[22] > 0:
@@ -332,14 +332,14 @@ def shade(
                 cover = (
                     p[24] * found[y, x, _MOUSTACHE]
                     + p[25] * found[y, x, _GOATEE]
-                    + p[26] * found[y, x, _JAW] * max(0.0, 1 - rest[y, x, 6])
+                    + p[26] * found[y, x, _JAW] * min(1.0, max(0.0, 1 - rest[y, x, 6]))
                 )
                 if cover > 0:
-                    cover = min(0.97, max(0.0, cover * (1 + p[27] * coarse[y, x, 2])))
+                    cover = min(0.95, max(0.0, cover * (1 + p[27] * coarse[y, x, 2] + 0.5 * p[27] * coarse[y, x, 3])))
                     _mixed(albedo, p[28], p[29], p[30], cover)
                     shine *= 1 - 0.8 * cover
                 if p[36] > 0 and -4 < ry < 34 and rz > -30:
-                    cover = _brow(rx, ry, p, coarse[y, x, 2])
+                    cover = _brow(rx, ry, p, np.float32(0.4) * coarse[y, x, 2] + np.float32(0.6) * coarse[y, x, 3])
                     _mixed(albedo, p[37], p[38], p[39], cover)
                     shine *= 1 - 0.8 * cover
                 if p[40] > 0:
@@ -528,10 +528,9 @@ def blend(
                     )
                     ry = wa * traits[a, 1] + wb * traits[b, 1] + wc * traits[c, 1]
                     rx = wa * traits[a, 0] + wb * traits[b, 0] + wc * traits[c, 0]
-                    glare = 0.75 if abs((rx * 0.5 + ry) - 2) < 4.5 or abs((rx * 0.5 + ry) + 7) < 1.5 else 0.12
-                    glare *= p[55]
-                    r, g, b_ = r + glare * sky[0], g + glare * sky[1], b_ + glare * sky[2]
-                    alpha = alpha * (0.06 + 0.5 * glare) if p[54] == 0 else alpha * 0.93
+                    glare = p[55] * (0.04 + 0.22 * np.exp(-((((rx * 0.5 + ry) - 2) / 4.5) ** 2)))
+                    r, g, b_ = r + 2 * glare * sky[0], g + 2 * glare * sky[1], b_ + 2 * glare * sky[2]
+                    alpha = alpha * (0.03 + glare) if p[54] == 0 else alpha * 0.93
                 else:
                     r, g, b_ = lit(
                         nx,
@@ -559,7 +558,7 @@ def blend(
                             hx, hy, hz = lamps[k, 0] - px / far, lamps[k, 1] - py / far, lamps[k, 2] - pz / far
                             size_ = np.sqrt(hx * hx + hy * hy + hz * hz) + np.float32(1e-6)
                             cosine = (tx * hx + ty * hy + tz * hz) / (length * size_)
-                            band = max(0.0, 1 - cosine * cosine) ** 22 * 0.05 * open_ * min(tone, np.float32(1.1))
+                            band = max(0.0, 1 - cosine * cosine) ** 22 * 0.035 * open_ * min(tone, np.float32(1.1))
                             facing = max(0.0, nx * lamps[k, 0] + ny * lamps[k, 1] + nz * lamps[k, 2])
                             r += band * facing * lamps[k, 3]
                             g += band * facing * lamps[k, 4]

@@ -72,7 +72,8 @@ def sheet_identity(tone: int, age: float, sex: str, plain: bool = True) -> Ident
     if not plain:
         return person
     hair = "short" if sex == "male" else "tied"
-    bare = replace(person.look, hair=hair, fringe=0.0, beard="none", glasses="none", headwear="none", lip_paint=0.0)
+    bare = replace(person.look, hair=hair, hair_pick=0.0, fringe=0.0, beard="none")
+    bare = replace(bare, glasses="none", headwear="none", lip_paint=0.0)
     return replace(person, look=bare)
 
 

@@ -39,19 +39,26 @@ def front_maps() -> np.ndarray:
         return np.exp(-(((side - cx) / rx) ** 2) - ((y - cy) / ry) ** 2) * front
 
     bare = 1 - lips
-    moustache = np.clip((-47 - y) / 4, 0, 1) * np.clip((y + 70) / 4, 0, 1) * np.clip((31 - side) / 6, 0, 1)
-    moustache = moustache * (1 - 0.5 * np.exp(-((side / 2.5) ** 2)))
-    goatee = np.clip((-78 - y) / 3, 0, 1) * np.clip((24 - side + 0.05 * (y + 76)) / 6, 0, 1)
-    goatee = np.maximum(
-        goatee, np.clip((-66 - y) / 4, 0, 1) * np.exp(-(((side - 30) / 4.5) ** 2)) * np.clip((y + 100) / 9, 0, 1)
+    # Hair thins out towards the edge of a beard, and the edge is no line: it wanders by some millimetres.
+    wander = cv2.GaussianBlur(coarse, (0, 0), 8)
+    wander = 1.6 * wander / wander.std() + 1.2 * coarse
+    ramp = lambda inside, width: np.clip(inside / width + 0.5, 0, 1)  # noqa: E731 (1 inside, over so many millimetres)
+    neck = ramp(y + 117 + wander, 16)
+    moustache = (
+        ramp(-48.5 - y - 0.004 * side**2 + 0.4 * wander, 7) * ramp(y + 73 - 0.5 * wander, 8) * ramp(29 - side, 9)
     )
-    edge = np.interp(side, (0, 24, 36, 55, 64, 72), (-80, -76, -62, -42, -25, 18))
+    moustache = moustache * (1 - 0.4 * np.exp(-((side / 2.5) ** 2)))
+    goatee = ramp(-79 - y + 0.5 * wander, 6) * ramp(22 - side + 0.05 * (y + 76) + wander, 11)
+    beside = np.exp(-(((side - 29 - 0.08 * (y + 76)) / 6) ** 2)) * ramp(-66 - y, 8) * ramp(y + 96, 16)
+    goatee = np.maximum(goatee, 0.85 * beside)
+    goatee = np.maximum(goatee, 0.6 * np.exp(-((side / 6) ** 2) - ((y + 83) / 5) ** 2)) * neck
+    edge = np.interp(side, (0, 20, 32, 44, 55, 64, 72), (-82, -80, -70, -55, -42, -22, 14))
     dots = cv2.GaussianBlur((rng.uniform(size=(ROWS, COLUMNS)) > 0.993).astype(np.float32), (0, 0), 1.6)
     where = 0.2 + spot(26, -22, 24, 17) + spot(0, -18, 15, 22) + 0.4 * spot(0, 45, 45, 20)
     channels = {
         "moustache": moustache * bare * front,
         "goatee": goatee * bare * front,
-        "jaw": np.clip((edge - y) / 7, 0, 1) * bare,
+        "jaw": ramp(edge - y + wander, 15) * ramp(70 - side, 6) * neck * bare,
         "eyelid": np.clip(eyelids * np.clip((y - 2) / 4, 0, 1) + spot(32, 11, 16, 4.5) * 0.6, 0, 1),
         "rim": np.exp(-(((y - 5.0 + ((side - 31) / 14) ** 2 * 4.5) / 1.4) ** 2)) * (np.abs(side - 32) < 17),
         "blush": spot(44, -30, 15, 11),

@@ -17,14 +17,13 @@ from aullava.dataset_builder.synthetic.rendered.appearance import CREASES
 
 # Crease -> its lines, half the width of the furrow, depth at share 1.
 _LINES = {
-    "forehead": (tuple(((0, y), (8, y + 0.8), (17, y + 0.2), (25, y - 1.2)) for y in (36, 44, 52, 60)), 1.5, 0.75),
-    "outer forehead": (tuple(((20, y - 1), (32, y + 1.5), (44, y - 1), (54, y - 8)) for y in (34, 41, 49)), 1.5, 0.7),
-    "glabella": ((((5.5, 6), (5, 14), (6.5, 22), (8, 29)), ((10.5, 14), (11, 20), (12, 25))), 1.4, 0.9),
+    "forehead": (tuple(((0, y), (8, y + 0.8), (17, y + 0.2), (25, y - 1.2)) for y in (36, 44, 52, 60)), 2.1, 0.6),
+    "outer forehead": (tuple(((20, y - 1), (32, y + 1.5), (44, y - 1), (54, y - 8)) for y in (34, 41, 49)), 2.1, 0.55),
+    "glabella": ((((5.5, 6), (5, 14), (6.5, 22), (8, 29)), ((11, 13), (12, 19), (14, 24))), 2.0, 0.7),
     "nose root": (
-        (((0, 4), (6, 4.5), (10, 6)), ((0, -1.5), (6, -1), (10, 1)), ((0, -7), (6, -7), (9, -6)))
-        + (((7, -12), (11, -17), (13, -22)), ((10, -8), (14, -13), (16, -19))),
-        1.2,
-        0.75,
+        (((0, 4), (6, 4.8), (11, 7)), ((0, -4), (6, -4), (10, -2.5)), ((6, -9), (11, -15), (14, -22))),
+        2.1,
+        0.55,
     ),
     "crow's feet": (
         (
@@ -33,17 +32,17 @@ _LINES = {
             ((49, -5), (56, -8), (62, -12)),
             ((47, -9), (53, -15), (57, -21)),
         ),
-        1.2,
-        0.65,
+        1.8,
+        0.5,
     ),
     "below the eye": (
         (((17, -8), (24, -14), (33, -16), (42, -13), (48, -8)), ((16, -13), (22, -21), (32, -25), (42, -23))),
-        1.5,
-        0.7,
+        2.4,
+        0.5,
     ),
-    "nasolabial": ((((17, -31), (22, -38), (28, -47), (32, -57), (35, -67), (35, -73)),), 2.3, 1.7),
-    "marionette": ((((30, -71), (31, -77), (31, -84), (28, -91)), ((26, -72), (28, -76), (28, -80))), 1.7, 1.0),
-    "dimple": ((((33, -59), (36, -64), (36, -70), (33, -75)),), 2.0, 1.4),
+    "nasolabial": ((((17, -31), (22, -38), (28, -47), (32, -57), (35, -67), (35, -73)),), 3.8, 1.5),
+    "marionette": ((((30, -71), (31, -77), (31, -84), (28, -91)), ((26, -72), (28, -76), (28, -80))), 2.8, 0.8),
+    "dimple": ((((33, -59), (36, -64), (36, -70), (33, -75)),), 2.8, 1.2),
 }
 # Crease -> units that deepen it and the share of it at full strength.
 _FOLDED_BY = {
@@ -76,7 +75,7 @@ def crease_shares(strengths: Mapping[str, float], at_rest: tuple, gain: tuple) -
                 for code, share in _FOLDED_BY[crease]
             )
             # What is folded already folds further, yet not without end.
-            shares[i, j] = min(at_rest[i] + gain[i] * min(folded, 1.2), 1.6)
+            shares[i, j] = min(at_rest[i] + gain[i] * min(folded, 1.2), 1.5)
     return shares
 
 
@@ -93,19 +92,18 @@ def crease_heights(x_HW: np.ndarray, y_HW: np.ndarray, z_HW: np.ndarray, noise_H
     for i, crease in enumerate(CREASES):
         if crease == "chin":
             near = np.exp(-(((x / 15) ** 2 + ((y + 91) / 11) ** 2) ** 2))
-            fine = np.minimum(noise, 0.6)
-            heights[front, i] = 0.85 * near * fine - 0.5 * np.exp(
-                -(((y + 82 - 0.008 * x**2) / 1.8) ** 2) - (x / 15) ** 4
-            )
+            crease = np.exp(-(((y + 82 - 0.008 * x**2) / 3.0) ** 2) - (x / 16) ** 4)
+            heights[front, i] = 0.28 * near * np.clip(noise, -1.5, 0.8) - 0.5 * crease
             continue
         lines, width, depth = _LINES[crease]
         total = np.zeros_like(x)
         for number, line in enumerate(lines):
             bent = y + 0.5 * noise
             distance, side, along = _distance(x, bent, np.array(line, float))
-            taper = np.clip(np.minimum(along, 1 - along) * 5 + 0.12, 0, 1)
+            taper = np.clip(np.minimum(along, 1 - along) * 3.2, 0, 1)
             if line[0][0] == 0:  # the line goes on over the midline
-                taper = np.clip((1 - along) * 4 + 0.05, 0, 1)
+                taper = np.clip((1 - along) * 2.5, 0, 1)
+            taper = taper * taper * (3 - 2 * taper)
             strength = depth * (1 - 0.13 * (number % 3)) * taper
             total -= strength * np.exp(-((distance / width) ** 2))
             outer = distance - 2.1 * width * np.sign(side)

@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from aullava.action_units import FEAFA_UNITS, PROTOCOLS
-from aullava.dataset_builder.corpora.rendered import SHOWN_UNITS, RenderedReader
+from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, PROTOCOLS
+from aullava.dataset_builder.corpora.rendered import RenderedReader
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.rows.load import load_au_dataset
+from aullava.dataset_builder.synthetic.rendered.actions import PARTS
 from aullava.dataset_builder.synthetic.rendered.samples import FaceDescription, sample_face
 
 from trees.rendered import OPTIONS
@@ -36,7 +37,11 @@ def test_records_are_the_faces_of_the_stream():
 
 def test_every_scale_is_coded_for_every_unit_of_the_reader():
     reader = RenderedReader(**OPTIONS)
-    assert reader.units["occurrence"] == reader.units["intensity"] == SHOWN_UNITS
+    assert (
+        reader.units["occurrence"]
+        == reader.units["intensity"]
+        == tuple(code for code in ACTION_UNITS if code in PARTS)
+    )
     assert reader.units["continuous"] == tuple(FEAFA_UNITS)
     record = next(reader.read("train-000001"))
     assert {scale: tuple(values) for scale, values in record.values.items()} == dict(reader.units)

@@ -121,7 +121,7 @@ def test_au25_is_what_the_mouth_opens_and_au43_what_the_lids_cover(people):
         assert shown(face, AU10L=1.0, AU10R=1.0)["AU25"] > 0.5 and shown(face, AU26=0.8)["AU25"] > 0.8
         assert shown(face, AU27=0.6)["AU25"] == 1.0 and shown(face, AU16L=1.0, AU16R=1.0)["AU25"] > 0.3
         assert shown(face, AU25=0.5, AU17=1.0)["AU25"] < 0.85 * shown(face, AU25=0.5)["AU25"]
-        assert shown(face, **squint, AU43L=0.9)["AU43L"] > 0.91 and shown(face, AU7R=1.0)["AU43R"] == 0
+        assert shown(face, **squint, AU43L=0.9)["AU43L"] >= 0.9 and shown(face, AU7R=1.0)["AU43R"] == 0
         assert shown(face, AU43L=1.0)["AU43L"] == 1.0
 
 
