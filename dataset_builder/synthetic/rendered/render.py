@@ -24,7 +24,7 @@ from aullava.dataset_builder.synthetic.rendered.hair import LASHES, beard, head_
 from aullava.dataset_builder.synthetic.rendered.light import cast_shadow
 from aullava.dataset_builder.synthetic.rendered.mesh import PARTS, load_head
 from aullava.dataset_builder.synthetic.rendered.occluders import before_the_face
-from aullava.dataset_builder.synthetic.rendered.pieces import Joined, Piece, join
+from aullava.dataset_builder.synthetic.rendered.pieces import Piece, join
 from aullava.dataset_builder.synthetic.rendered.raster import FAR, rasterize, vertex_normals
 from aullava.dataset_builder.synthetic.rendered.scene import Scene
 from aullava.dataset_builder.synthetic.rendered.shade import MATERIALS, blend, shade, skin_numbers
@@ -85,18 +85,31 @@ def render(
     screen = camera.project(placed, side)
     solid = np.flatnonzero(~mesh.sheet_F)
     sheets = np.flatnonzero(mesh.sheet_F)
-    index, depth, weights = _rasterized(mesh, solid, screen, library, side)
+    index, depth, weights = rasterize(
+        screen,
+        solid,
+        mesh.triangles_F3,
+        mesh.two_sided_F,
+        mesh.cut_V,
+        mesh.page_F,
+        mesh.uv_F32,
+        library.pages,
+        128,
+        side,
+        side,
+    )
     lamps, sky, gain = _lights(scene, look)
     photo = skin_for(library, look.age, look.sex, look.tone, look.skin_pick)
     centre = camera.place(np.array([[0.0, -0.02, -0.03]]))[0]
     casting = np.flatnonzero(~np.isin(mesh.material_F, _NO_SHADOW))
     shadow, rows = cast_shadow(
         placed,
-        mesh.triangles_F3[casting],
-        mesh.two_sided_F[casting],
+        casting,
+        mesh.triangles_F3,
+        mesh.two_sided_F,
         mesh.cut_V,
-        mesh.page_F[casting],
-        mesh.uv_F32[casting],
+        mesh.page_F,
+        mesh.uv_F32,
         library.pages,
         lamps[0, :3],
         centre,
@@ -108,7 +121,9 @@ def render(
     moles = np.array(look.moles, np.float32).reshape(-1, 3)
     step = 1000 * 0.2 / (camera.fill * side)
     pages, page = library.pages, mesh.page_F
-    colour = shade(
+    backdrop = background(scene.background, scene.background_seed, side)
+    colour = np.ascontiguousarray(backdrop / gain, np.float32)
+    shade(
         index,
         weights,
         mesh.triangles_F3,
@@ -133,9 +148,8 @@ def render(
         shadow,
         rows,
         np.float32(step),
+        colour,
     )
-    backdrop = background(scene.background, scene.background_seed, side) / gain
-    colour = np.where((index < 0)[..., None], backdrop.astype(np.float32), colour)
     covered = np.zeros((side, side), np.float32)
     if len(sheets):
         far = placed[mesh.triangles_F3[sheets], 2].mean(1)
@@ -310,6 +324,7 @@ def _openness(points_V3: np.ndarray) -> np.ndarray:
         seen_from = np.ascontiguousarray(seen_from, np.float32)
         _, depth, _ = rasterize(
             seen_from,
+            np.arange(len(skin_F)),
             skin_F,
             np.ones(len(skin_F), np.uint8),
             np.ones(len(points_V3), np.float32),
@@ -347,23 +362,6 @@ def _beard_cover(look: Appearance) -> np.ndarray:
         cover = np.maximum(cover, skin.front_maps()[row, column, channel])
     bare = (1 - base_traits()[:, 5]) * (1 - base_traits()[:, 4]) * (load_head().masks["ears"] < 0.3)
     return cover * (z > -75) * bare
-
-
-def _rasterized(mesh: Joined, solid: np.ndarray, screen: np.ndarray, library: Library, side: int):
-    """`rasterize` of the opaque triangles, with indices into all of them."""
-    index, depth, weights = rasterize(
-        screen,
-        mesh.triangles_F3[solid],
-        mesh.two_sided_F[solid],
-        mesh.cut_V,
-        mesh.page_F[solid],
-        mesh.uv_F32[solid],
-        library.pages,
-        128,
-        side,
-        side,
-    )
-    return np.where(index >= 0, solid[index], -1).astype(np.int32), depth, weights
 
 
 def _lights(scene: Scene, look: Appearance) -> tuple[np.ndarray, np.ndarray, np.float32]:
