@@ -128,8 +128,8 @@ def shade(
 ):
     """Linear RGB of every sample, written into `out`, float32 (H, W, 3), where something is seen.
 
-    Of a pixel whose four samples are of one material, but for eyes and mouth, the two on its diagonal are shaded and the others take
-    their colours: pixels are means anyway.
+    Of a pixel whose four samples are of one material, but for eyes and mouth, the two on its diagonal are shaded and the others
+    take their colours: pixels are means anyway.
 
     Args:
         index, weights: as `raster.rasterize` returns them. triangles, uv, material, page, tint: of each triangle.
