@@ -182,14 +182,10 @@ def shade(
                 front /= PACKED
                 wa, wb = front * (1 - fx) * (1 - fy), front * fx * (1 - fy)
                 wc, wd = front * (1 - fx) * fy, front * fx * fy
+                nearest_x, nearest_y = int(mx + 0.5), int(my + 0.5)
                 for j in range(_FIRST_CREASE):
-                    found[y, x, j] = (
-                        maps[iy, ix, j] * wa
-                        + maps[iy, ix + 1, j] * wb
-                        + maps[iy + 1, ix, j] * wc
-                        + maps[iy + 1, ix + 1, j] * wd
-                    )
-                left = 1 / (1 + np.exp(-rx / 3.0))
+                    found[y, x, j] = maps[nearest_y, nearest_x, j] * front
+                left = 1 / (1 + np.exp(-rx / 3.0)) if abs(rx) < 20 else 1.0 if rx > 0 else 0.0
                 total = 0.0
                 for j in range(folds.shape[0]):
                     k = _FIRST_CREASE + j
