@@ -30,7 +30,7 @@ _FINDABLE = 12  # pixels of such a picture; smaller faces the finder has not lea
 _COARSE = 0.4  # the picture is searched once more at this share of that size, for faces that fill it
 _MOST = 24  # proposals that are checked
 _LEAST_CHANCE = 0.15
-MIN_SCORE = 0.8
+MIN_SCORE = 0.9
 _SAME = 0.4  # boxes that overlap by more (intersection over union) are one face
 
 
