@@ -57,7 +57,7 @@ def test_landmarks_pose_and_score_of_people_it_never_saw(heads, found):
     for seen, true in zip(found, heads.landmarks_N68_2, strict=True):
         eyes = np.linalg.norm(true[36] - true[45])
         errors.append(np.linalg.norm(seen.landmarks_68_2 - true, axis=1).mean() / eyes)
-    assert np.median(errors) < 0.06
+    assert np.median(errors) < 0.08
     said = np.array([[seen.yaw, seen.pitch, seen.roll] for seen in found])
     assert np.abs(said - heads.angles_N5[:, :3]).mean(0).max() < 6
     assert np.corrcoef(said[:, 0], heads.angles_N5[:, 0])[0, 1] > 0.9

@@ -1,8 +1,8 @@
 """Training of the finder.
 
-python -m aullava.training.geometry.shards outputs/geometry/near --faces 40000
-python -m aullava.training.geometry.shards outputs/geometry/far --faces 6000 --first 500000 --zoom 0.3 0.75 --per-file
-500 python -m aullava.training.geometry.finder --config configs/finder.yaml
+    python -m aullava.training.geometry.finder --config configs/finder.yaml
+
+The recipe's first lines say how its heads are rendered.
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,6 @@
 """What a finder takes for faces in pictures that hold none there: crops for the geometry network to learn from.
 
-    python -m aullava.training.geometry.mistakes FINDER.safetensors outputs/geometry/mistakes.npz --heads
-    outputs/geometry/near
+    python -m aullava.training.geometry.mistakes FINDER.safetensors MISTAKES.npz --heads outputs/geometry/near
 
 The file holds `im`, uint8 (N, 64, 64, 3): crops about each proposal that no true box overlaps, as `detection.geometry`
 would cut them.

@@ -1,7 +1,7 @@
 """Rendered heads kept on disk: what the geometry network and the finder learn from, many times over.
 
     python -m aullava.training.geometry.shards outputs/geometry/near --faces 40000 --assets ASSETS
-    python -m aullava.training.geometry.shards outputs/geometry/far --faces 6000 --first 500000 --zoom 0.3 0.75
+    python -m aullava.training.geometry.shards outputs/geometry/far --faces 6000 --first 500000 --zoom 0.25 0.6
 
 Conventions
     file        SPLIT_FIRST.npz holds faces FIRST, FIRST + 1, ... of a split (`rendered.samples`): `im` uint8 (N, side,
@@ -26,7 +26,7 @@ from aullava.dataset_builder.synthetic.rendered.assets import Library, load_libr
 from aullava.dataset_builder.synthetic.rendered.damage import Damage
 from aullava.dataset_builder.synthetic.rendered.samples import describe_face, random_stream
 
-NEAR = (1.3, 1.3)
+NEAR = (1.1, 1.1)
 _ZOOM = 20  # a stream beside those of the faces
 
 

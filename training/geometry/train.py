@@ -1,8 +1,8 @@
 """Training of the geometry network.
 
-python -m aullava.training.geometry.shards outputs/geometry/near --faces 40000
-python -m aullava.training.geometry.shards outputs/geometry/near --split validation --faces 2000
-python -m aullava.training.geometry.train --config configs/geometry.yaml
+    python -m aullava.training.geometry.train --config configs/geometry.yaml
+
+The recipe's first lines say how its heads are rendered.
 """
 
 from dataclasses import dataclass, field
