@@ -16,7 +16,7 @@ import torch
 from aullava.common.files import replace_file
 from aullava.detection.crop import FaceBox
 from aullava.detection.finder import load_finder, propose
-from aullava.detection.geometry import GROWTH, crop_map, cut
+from aullava.detection.geometry import GROWTH, SIDE, crop_map, cut
 from aullava.training.geometry.samples import NO_FACE_TO, iou_of_squares
 from aullava.training.geometry.scenes import Scenes
 from aullava.training.geometry.shards import load_heads
@@ -31,7 +31,7 @@ def mistakes(scenes: Scenes, count: int, network) -> np.ndarray:
             square = _square(box)
             if all(iou_of_squares(square, true) < NO_FACE_TO for true in squares):
                 crops.append(cut(image, crop_map(square[0], square[1], square[2] * GROWTH, 0.0)))
-    return np.stack(crops)
+    return np.stack(crops) if crops else np.zeros((0, SIDE, SIDE, 3), np.uint8)
 
 
 def _square(box: FaceBox) -> tuple[float, float, float]:
