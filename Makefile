@@ -52,9 +52,10 @@ check: $(VENV)/.installed-dev ## lint and format check; changes nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
-fix: $(VENV)/.installed-dev ## mend what ruff can mend, and format
+fix: $(VENV)/.installed-dev ## mend what ruff can mend, format, and renew the copy in metrics/au_intensity
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+	cp metrics/au_detection/averages.py metrics/au_intensity/averages.py
 
 bench: $(VENV)/.installed-test ## run every benchmark; the tables go to benchmarks/results/
 	@set -e; for script in $(filter-out benchmarks/reporting.py benchmarks/baseline_classifier.py benchmarks/evaluate_embedded.py,$(sort $(wildcard benchmarks/*.py))); do echo "$$script"; $(PY) $$script; done

@@ -1,1 +1,1 @@
-"""What is done with a finished table: smoothing, a person's neutral, activity, plots, blendshapes."""
+"""What is done with finished rows: a table is smoothed, rid of a person's neutral face, summed up, converted or plotted."""

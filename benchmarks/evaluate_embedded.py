@@ -1,6 +1,7 @@
 """Every figure the embedded checkpoint is held to, beside its peers and its controls, from one run.
 
     python benchmarks/evaluate_embedded.py [--checkpoint DIR] [--faces 2000] [--validation 1000] [--robust 250] [--dose 8]
+                                            [--photographs DIR]
 
 Conventions
     faces             split "test": identities that neither training nor validation draws, one face each, expressions at the base
@@ -14,6 +15,7 @@ Conventions
     dose_...          as parts/embedded_controls.py: Spearman of drawn strength and reading, mean and lowest over units and formats.
     skin_tone_gap     as evaluation/groups.py, macro F1 of BP4D's units over the ten tones. ..._chance: what arises by chance.
     checkpoint_mb     all files of the checkpoint, 10^6 bytes.
+    photo_...         as parts/photographs.py, where `--photographs` names the folder of photographs/fetch.py; else not measured.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from parts.embedded_controls import Dose, dose_faces, others, score_dose, shift_losses
+from parts.embedded_controls import Dose, corruption_losses, dose_faces, others, score_dose, shift_losses
 from parts.embedded_readings import Reader, Said, as_reading
 from parts.embedded_scores import (
     ASYMMETRIC,
@@ -39,14 +41,16 @@ from parts.embedded_scores import (
 )
 from parts.embedded_tables import details
 from parts.embedded_targets import peer_figures, targets_of
+from parts.photographs import FIGURES, measure_photographs, photograph_table
 from PIL import Image
-from reporting import report
+from reporting import markdown_table, report
 
 from aullava.action_units import INTENSITY, SCALES, Protocol
 from aullava.checkpoint.layout import embedded_checkpoint
 from aullava.checkpoint.load import load_checkpoint
 from aullava.dataset_builder.synthetic.drawn import DrawnFace, sample_face
 from aullava.dataset_builder.synthetic.drawn.actions import PARTS
+from aullava.detection.framing import Framing
 from aullava.evaluation.agreement import Agreement, agreement, decisions_of
 from aullava.evaluation.calibrate import (
     Fit,
@@ -57,7 +61,6 @@ from aullava.evaluation.calibrate import (
     without_calibration,
     write_calibrated,
 )
-from aullava.evaluation.corruption import corruption_losses
 from aullava.evaluation.groups import GroupScores, score_groups
 from aullava.metrics.au_detection.scores import score_detection
 
@@ -271,6 +274,13 @@ def main() -> None:
         default=None,
         help="write a copy of the checkpoint with the fitted temperatures here",
     )
+    parser.add_argument(
+        "--photographs",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="labelled photographs, see benchmarks/photographs",
+    )
     arguments = parser.parse_args()
     if arguments.calibrated and arguments.calibrated.exists():
         parser.error(f"--calibrated {arguments.calibrated} exists: expected a folder that does not exist yet")
@@ -284,6 +294,12 @@ def main() -> None:
     title = f"{arguments.faces} drawn faces of test identities, style {arguments.style}"
     peers, about_peers = peer_figures(title)
     measured = measure(reader, faces, validation, robust, arguments.dose)
+    photographs, section = dict.fromkeys(FIGURES, float("nan")), "not measured here; see benchmarks/photographs."
+    if arguments.photographs:
+        stage("photographs")
+        scores = measure_photographs(reader, arguments.photographs, Framing(**reader.model.config.framing))
+        photographs = {name: round(value, 4) for name, value in scores.figures.items()}
+        section = photograph_table(scores, markdown_table)
     notes = [
         f"Checkpoint {checkpoint.name}, mode {arguments.mode}. {about_peers} Calibration: "
         f"{'its own' if own else f'temperatures fitted on {len(validation)} validation faces, for this run only'}."
@@ -291,9 +307,9 @@ def main() -> None:
     report(
         "evaluate_embedded",
         f"{title}, read by {checkpoint.name} in mode {arguments.mode}",
-        figures_of(measured, peers, checkpoint),
+        figures_of(measured, peers, checkpoint) | photographs,
         targets_of(peers),
-        details("\n".join(notes), measured, robust),
+        details("\n".join(notes), measured, robust) + f"\n\n## Photographs\n\n{section}",
         write=not arguments.trial,
     )
     if arguments.calibrated:

@@ -8,11 +8,12 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 
+from aullava.checkpoint.model_card import plain_card
+from aullava.common.files import replaced_folder
 from aullava.configuration_aullava import AUTO_MAP, CUSTOM_PIPELINES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,10 +107,7 @@ def assemble(
     target = Path(os.path.realpath(out_dir))
     card = card or card_of(checkpoint, target.name)
     _check_free(out_dir, checkpoint, card)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".aullava-", dir=target.parent) as scratch:
-        staged = Path(scratch) / "new"
-        staged.mkdir()
+    with replaced_folder(target) as staged:
         for file in taken_files(checkpoint):
             (staged / file).parent.mkdir(exist_ok=True)
             shutil.copyfile(checkpoint / file, staged / file)
@@ -119,9 +117,6 @@ def assemble(
         (staged / "README.md").write_bytes(card.replace(PLACE, repo.encode()) if repo else card)
         if finish:
             finish(staged)
-        if target.exists():
-            os.replace(target, Path(scratch) / "old")
-        os.replace(staged, target)
     return out_dir
 
 
@@ -321,32 +316,4 @@ def _read(path: Path) -> dict:
 def card_of(checkpoint: Path, name: str) -> bytes:
     """The checkpoint's own card, or a plain one with this name for a title."""
     own = checkpoint / "README.md"
-    return own.read_bytes() if own.is_file() else _plain_card(name).encode()
-
-
-def _plain_card(name: str) -> str:
-    """The card of a checkpoint that brings none: how to use it, and that nothing was measured or stated."""
-    return f"""---
-library_name: transformers
-pipeline_tag: image-text-to-text
-tags: [facial-action-units, facs, llava]
----
-
-# {name}
-
-Reads facial action units (FACS) from a cropped face as text, with the classes of AU-LLaVA.
-
-```python
-from transformers import AutoModel, AutoProcessor
-
-model = AutoModel.from_pretrained("{PLACE.decode()}", trust_remote_code=True)
-processor = AutoProcessor.from_pretrained("{PLACE.decode()}", trust_remote_code=True)
-readings = model.recognize("face.png", processor=processor, protocol="disfa", mode="joint")
-```
-
-Without `trust_remote_code` the folder loads as a stock LLaVA model.
-
-**Training data:** not stated. **Accuracy:** not measured. **Results per group:** not measured.
-**Licence:** `LICENSE` is that of the code in this folder; the licence of the weights is not stated.
-Readings describe visible muscle action; they do not say what a person feels.
-"""
+    return own.read_bytes() if own.is_file() else plain_card(checkpoint, name).encode()

@@ -22,7 +22,13 @@ def load_checkpoint(checkpoint: str | Path, device: str = "auto"):
     Raises:
         ValueError: torch does not have the device, `checkpoint` is neither a folder nor a Hub id, or it cannot be loaded.
     """
-    place = _usable(_best_device() if device == "auto" else device)
+    if device == "auto":
+        mps = "mps" if torch.backends.mps.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() else mps
+    try:
+        torch.zeros(1, device=device).item()
+    except Exception as error:  # AssertionError where torch was built without CUDA
+        raise ValueError(f"device {device} cannot be used here: {_in_one_line(error)}") from error
     if not Path(checkpoint).is_dir() and not re.fullmatch(r"[\w.-]+/[\w.-]+", str(checkpoint)):
         raise ValueError(
             f"no checkpoint {checkpoint}: expected an existing folder, or a Hub id such as organisation/name"
@@ -35,24 +41,10 @@ def load_checkpoint(checkpoint: str | Path, device: str = "auto"):
         model = AULlavaForConditionalGeneration.from_pretrained(checkpoint)
         processor = AULlavaProcessor.from_pretrained(checkpoint)
         processor.prompt("")  # a chat template is compiled when it is first used
-        return model.to(place).eval(), processor
+        return model.to(device).eval(), processor
     except Exception as error:  # on damaged files the libraries raise nearly every type there is
         raise ValueError(f"checkpoint {checkpoint} cannot be loaded: {_in_one_line(error)}") from error
 
 
-def _usable(device: str) -> torch.device:
-    try:
-        torch.zeros(1, device=device).item()
-    except Exception as error:  # AssertionError where torch was built without CUDA
-        raise ValueError(f"device {device} cannot be used here: {_in_one_line(error)}") from error
-    return torch.device(device)
-
-
 def _in_one_line(error: Exception) -> str:
     return shorten(f"{type(error).__name__}: {error}", width=800)  # torch may add a page of dispatch tables
-
-
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

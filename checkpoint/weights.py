@@ -35,11 +35,10 @@ def check_weights(folder: Path, files: Iterable[str]) -> None:
                     broken.append(key)
     if broken:
         raise ValueError(f"{folder}: NaN or infinite values in {_some(broken)}: its training went wrong")
-    _compare(folder, found)
-
-
-def _compare(folder: Path, found: dict[str, tuple[int, ...]]) -> None:
-    expected, tied = _parameters(folder)
+    with torch.device("meta"):
+        model = AULlavaForConditionalGeneration(AULlavaConfig.from_pretrained(folder))
+    expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
+    tied = {*model.all_tied_weights_keys}  # may be left out: they share another's values
     if missing := sorted(expected.keys() - found.keys() - tied):
         raise ValueError(
             f"{folder} holds no weights for {_some(missing)}, which would be random: save it with this package's classes"
@@ -49,14 +48,6 @@ def _compare(folder: Path, found: dict[str, tuple[int, ...]]) -> None:
     for key, shape in found.items():
         if shape != expected[key]:
             raise ValueError(f"{folder}: {key} has shape {shape}, but its config.json says {expected[key]}")
-
-
-def _parameters(folder: Path) -> tuple[dict[str, tuple[int, ...]], set[str]]:
-    """Shape of each key of the model, and those that may be left out because they share another's values."""
-    config = AULlavaConfig.from_pretrained(folder)
-    with torch.device("meta"):
-        model = AULlavaForConditionalGeneration(config)
-    return {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}, set(model.all_tied_weights_keys)
 
 
 def _some(keys: list[str]) -> str:

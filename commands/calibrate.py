@@ -1,7 +1,7 @@
-"""`aullava calibrate`: fit temperatures and thresholds on validation people, and write them into a copy of a checkpoint.
+"""`aullava calibrate`: fit temperatures and thresholds on validation subjects, and write them into a copy of a checkpoint.
 
 The copy's training.json says under `calibration` what they were fitted on, and its card says so in a sentence; both travel with a
-release. Flags are declared without torch: what reads is imported when the verb runs.
+release.
 """
 
 import argparse
@@ -9,30 +9,33 @@ import datetime
 import hashlib
 import json
 import platform
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aullava.action_units import PROTOCOLS, SCALES, Protocol, resolve_protocol
 from aullava.checkpoint.training_record import training_record
-from aullava.commands.recognize_flags import named, positive
+from aullava.commands.errors import UsageError, extra, named, path, positive, say
 from aullava.common.scrub import portable_value
 from aullava.common.versions import code_version, library_versions
-from aullava.dataset_builder.corpora.registry import READERS
+from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.rows.leaks import person
 from aullava.dataset_builder.rows.seen import people_record
+from aullava.detection.framing import AskedFraming, Framing
+
+HELP = "fit temperatures and thresholds on validation subjects, into a copy of a checkpoint"
+DESCRIPTION = (
+    "Read validation subjects, never those that a fold tests, and write a copy of the checkpoint that holds a temperature for each "
+    "scale and a threshold for each unit of protocols of occurrence. Exit code 0: written. 2: bad usage; nothing was written."
+)
+INTERRUPTED = "; nothing was written"
 
 DONE = 0
-_SHARE = 0.1  # of a fold's training people, where no training.json says how many were set aside
-
-
-class UsageError(ValueError):
-    """What was asked for cannot be done; nothing was written."""
+_SHARE = 0.1  # of a fold's training subjects, where no training.json says how many were set aside
 
 
 @dataclass(frozen=True)
-class Request:
+class CalibrateRequest:
     """The arguments of `aullava calibrate`; `add_flags` explains each."""
 
     checkpoint: Path
@@ -53,16 +56,17 @@ class Request:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of `aullava calibrate`."""
     parser.add_argument(
-        "--checkpoint", type=_folder, required=True, metavar="DIR", help="a whole checkpoint; it stays as it is"
+        "--checkpoint", type=path, required=True, metavar="DIR", help="a whole checkpoint; it stays as it is"
     )
     parser.add_argument(
         "--corpus", required=True, choices=tuple(READERS), metavar="NAME", help=f"one of {', '.join(READERS)}"
     )
-    parser.add_argument("--data-dir", type=named, metavar="DIR", help="its folder; nothing for procedural")
     parser.add_argument(
-        "--out", type=_folder, required=True, metavar="NEW_DIR", help="the calibrated copy; must not exist yet"
+        "--data-dir", type=named, metavar="DIR", help="folder of the corpus; none for procedural and rendered"
+    )
+    parser.add_argument(
+        "--out", type=path, required=True, metavar="NEW_DIR", help="the calibrated copy; must not exist yet"
     )
     parser.add_argument(
         "--fold", metavar="NAME", help="the fold that the checkpoint was trained on, such as fold1 (default: none)"
@@ -80,12 +84,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--faces",
         default="auto",
         metavar="HOW",
-        help="auto: crop as the checkpoint's framing says. none: the pictures are faces already (default: %(default)s)",
+        help="auto: crop as the checkpoint's framing says. none: the images are faces already (default: %(default)s)",
     )
     parser.add_argument(
         "--framing",
         metavar="KEY=VALUE,...",
-        help="change the checkpoint's framing on purpose, as in `aullava evaluate`",
+        help="depart from the checkpoint's framing on purpose, as in `recognize`",
     )
     parser.add_argument(
         "--temperatures-only",
@@ -94,53 +98,51 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="at most N validation rows, evenly spread")
     parser.add_argument(
-        "--batch-size", type=positive, default=32, metavar="N", help="pictures read at once (default: %(default)s)"
+        "--batch-size", type=positive, default=32, metavar="N", help="images read together (default: %(default)s)"
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto (default: %(default)s)")
     parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="of the corpus; may be repeated"
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the corpus; may be repeated"
     )
 
 
-def request_from(args: argparse.Namespace) -> Request:
-    """The request that parsed flags make."""
-    given = {name: value for name, value in vars(args).items() if name != "run"}
-    return Request(**given | {"protocol": tuple(args.protocol), "option": tuple(args.option)})
+def run(args: argparse.Namespace) -> int:
+    given = vars(args) | {"protocol": tuple(args.protocol), "option": tuple(args.option)}
+    return calibrate(CalibrateRequest(**given))
 
 
-def calibrate(request: Request) -> int:
-    """Read validation people, fit, write the copy.
+def calibrate(request: CalibrateRequest) -> int:
+    """Read validation subjects, fit, write the copy.
 
     Returns:
         0: done.
 
     Raises:
-        UsageError: an argument is wrong or does not go with the corpus, a picture cannot be read, or there is nothing to fit.
+        UsageError: an argument is wrong or does not go with the corpus, an image cannot be read, or there is nothing to fit.
             No copy was written.
     """
-    from aullava.evaluation.calibrate import write_calibrated
-
     try:
         fit, origin = _fit(request)
+        from aullava.evaluation.calibrate import write_calibrated
+
         written = write_calibrated(request.checkpoint, request.out, fit.calibration, origin=origin)
     except (ValueError, TypeError, OSError) as error:
         raise UsageError(str(error)) from error
     for name, found in origin["protocols"].items():
         before, after = (f"{found[key]:.4f}" if found[key] is not None else "-" for key in ("ece_before", "ece_after"))
-        _say(f"{name}: calibration error {before} before, {after} after, on the people it was fitted on")
-    _say(f"{json.dumps(fit.calibration)}; written to {written}")
+        say(f"{name}: calibration error {before} before, {after} after, on the subjects it was fitted on")
+    say(f"{json.dumps(fit.calibration)}; written to {written}")
     return DONE
 
 
-def _fit(request: Request):
+def _fit(request: CalibrateRequest):
     """The fit, and what training.json says of it."""
-    from aullava.detection.framing import AskedFraming, Framing
-    from aullava.evaluation.calibrate import Read, fit_calibration, without_calibration
-    from aullava.evaluation.predictions import predict
-    from aullava.evaluation.recognizer import Recognizer
-    from aullava.evaluation.rows import MADE, evaluation_rows
-    from aullava.evaluation.run import corpus_framing, picture_options
-
+    with extra("evaluation"):
+        from aullava.evaluation.calibrate import Read, fit_calibration, without_calibration
+        from aullava.evaluation.predictions import predict
+        from aullava.evaluation.recognizer import Recognizer
+        from aullava.evaluation.rows import evaluation_rows
+        from aullava.evaluation.run import corpus_framing, picture_options
     protocols = _protocols(request)
     options = _options(request)
     _refuse_unfit(request)
@@ -148,7 +150,7 @@ def _fit(request: Request):
     trained = Framing(**recognizer.model.config.framing)
     framing = corpus_framing(request.corpus, AskedFraming(request.faces, override=request.framing), trained)
     options = picture_options(request.corpus, recognizer, framing, options)
-    if request.corpus in MADE:
+    if not reader_class(request.corpus).on_disk:
         options.setdefault("count", request.limit or 1000)
     reads, described, people, rows_read = [], {}, set(), set()
     for protocol in protocols:
@@ -156,12 +158,12 @@ def _fit(request: Request):
             request.corpus, request.data_dir, protocol, request.fold, "validation", request.limit, **options
         )
         if unknown := recognizer.refuse_seen(rows):
-            _say(unknown)
-        _say(f"{protocol.name}: reading {len(rows)} rows of {len({*rows.subjects})} validation people")
+            say(unknown)
+        say(f"{protocol.name}: reading {len(rows)} rows of {len({*rows.subjects})} validation subjects")
         with without_calibration(recognizer.model):
             read = predict(recognizer, rows, protocol, request.mode, request.batch_size, keep_distribution=True)
         if read.failures:
-            raise ValueError(f"{len(read.failures)} pictures cannot be read: {'; '.join(read.failures[:3])}")
+            raise ValueError(f"{len(read.failures)} images cannot be read: {'; '.join(read.failures[:3])}")
         reads.append(Read(protocol, read.truth_NU, read.distribution_NUV))
         described[protocol.name] = {"scale": protocol.scale, "units": [*protocol.units], "rows": len(rows)}
         people |= {(request.corpus, subject) for subject in rows.subjects}
@@ -189,12 +191,9 @@ def _fit(request: Request):
     return fit, portable_value(origin)
 
 
-def _protocols(request: Request) -> list[Protocol]:
-    from aullava.commands.evaluate import DEFAULT_PROTOCOLS
-    from aullava.evaluation.rows import MADE
-
-    default = ("bp4d", "disfa") if request.corpus in MADE else (DEFAULT_PROTOCOLS.get(request.corpus),)
-    names = request.protocol or default
+def _protocols(request: CalibrateRequest) -> list[Protocol]:
+    reader = reader_class(request.corpus)
+    names = request.protocol or ((reader.protocol,) if reader.on_disk else ("bp4d", "disfa"))
     if None in names:
         raise ValueError(
             f"no protocol for {request.corpus}: give --protocol, one of {', '.join(PROTOCOLS)} or a list of units"
@@ -207,14 +206,14 @@ def _protocols(request: Request) -> list[Protocol]:
     return protocols
 
 
-def _options(request: Request) -> dict[str, Any]:
+def _options(request: CalibrateRequest) -> dict[str, Any]:
     """Of the rows: the corpus's own, and whom the run that trained the checkpoint set aside."""
     from aullava.dataset_builder.publish.request import parse_options
 
     options = parse_options(request.corpus, request.option)
     if options.pop("split", None) not in (None, "validation"):
         raise ValueError(
-            "--option split: a calibration is fitted on validation people, never on those it is tested on"
+            "--option split: a calibration is fitted on validation subjects, never on those it is tested on"
         )
     if request.fold is not None:
         mix = (training_record(request.checkpoint) or {}).get("data", {}).get("mix", {})
@@ -228,7 +227,7 @@ def _options(request: Request) -> dict[str, Any]:
     return options
 
 
-def _refuse_unfit(request: Request) -> None:
+def _refuse_unfit(request: CalibrateRequest) -> None:
     if not (request.checkpoint / "config.json").is_file():
         merged = (request.checkpoint / "adapter_config.json").is_file()
         raise ValueError(
@@ -241,11 +240,3 @@ def _refuse_unfit(request: Request) -> None:
         )
     if request.out.exists():
         raise ValueError(f"--out {request.out} exists: expected a folder that does not exist yet")
-
-
-def _folder(text: str) -> Path:
-    return Path(named(text)).expanduser()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

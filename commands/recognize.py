@@ -1,35 +1,208 @@
-"""`aullava recognize`: from a request to files, a table and an exit code."""
+"""`aullava recognize`: read action units from images and videos, into a table and other outputs.
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+recognize_job.py says what is checked before the reading, and what is written after it.
+"""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aullava.commands.recognize_flags import Request
-from aullava.commands.recognize_job import Job, prepare
-from aullava.commands.recognize_results import Results, counted
+from aullava.action_units import PROTOCOLS, SCALES
+from aullava.commands.errors import UsageError, named, path, positive, say
 from aullava.common.files import printable
-from aullava.recognition.frames import frame_count
-from aullava.recognition.inputs import Failure, Source
-from aullava.recognition.pipeline import Block, read_units
-from aullava.recognition.processes import Shard, join, open_shared
-from aullava.recognition.store import Store, fill
-from aullava.recognition.work import START, Position, Unit
-from aullava.video.decode import VideoReadError
 
+if TYPE_CHECKING:
+    from aullava.commands.recognize_job import Job, RecognizeRequest, Results
+    from aullava.recognition.processes import Shard
+    from aullava.recognition.store import Store
+
+HELP = "read action units from images, videos, folders and webcams"
+DESCRIPTION = (
+    "Read the action units of every face: one row per face and frame. Exit code 0: all read. 1: some inputs, answers or outputs "
+    "failed; each is named on stderr, the rest is written. 2: bad usage. Under torchrun or accelerate launch the inputs are shared "
+    "out over processes, and the table is the same."
+)
 ALL_READ, SOME_FAILED = 0, 1
-_MOST_NOTES = 20  # told on the terminal; the sidecar has all
-_MOST_OPENED = 1000  # videos that are looked into for the progress bar
+MODES = ("joint", "parallel", "generate")
+FORMATS = ("csv", "jsonl", "parquet")
+_MOST_NOTES = 20  # shown on the terminal; the sidecar has all
 
 
-class UsageError(ValueError):
-    """What was asked for cannot be done; nothing was written."""
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="image, video, folder (searched recursively), text file with one path per line, or webcam:0",
+    )
+    _add_input_flags(parser.add_argument_group("inputs"))
+    _add_face_flags(parser.add_argument_group("faces"))
+    _add_model_flags(parser.add_argument_group("model"))
+    _add_output_flags(parser.add_argument_group("outputs"))
+    _add_series_flags(
+        parser.add_argument_group("series", "Work on the values of each face over the frames of an input.")
+    )
 
 
-def recognize(request: Request) -> int:
+def _add_input_flags(group) -> None:
+    group.add_argument(
+        "--pattern",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="in folders, only files whose name matches, such as '*.mp4'; may be repeated",
+    )
+    group.add_argument("--every", type=positive, metavar="N", help="read every N-th frame of videos (default: 1)")
+    group.add_argument("--fps", type=float, metavar="X", help="read X frames of each second, instead of --every")
+
+
+def _add_face_flags(group) -> None:
+    group.add_argument(
+        "--faces",
+        type=named,
+        default="auto",
+        metavar="HOW",
+        help="auto: find and crop faces as in the checkpoint's training. none: every image is one face, cropped already. haar (the "
+        "cascade that comes with OpenCV), yunet:FILE.onnx or yunet:ORG/NAME (YuNet, from its file or its repo on the Hub): the "
+        "checkpoint's detector by name (default: %(default)s)",
+    )
+    group.add_argument("--largest", action="store_true", help="only the largest face of a frame")
+    group.add_argument(
+        "--min-confidence",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="leave out faces with a lower detection score, 0 to 1",
+    )
+    group.add_argument(
+        "--min-face",
+        type=_pixels_or_share,
+        metavar="S",
+        help="smallest face to look for: its side in pixels or, below 1, as a fraction of the image's shorter side; 0.2 is several "
+        "times faster than the default, 24 pixels in an image of at most 1280",
+    )
+    group.add_argument(
+        "--margin",
+        type=float,
+        metavar="M",
+        help="fraction of a face's side added on each side of its crop; must equal the checkpoint's",
+    )
+    group.add_argument(
+        "--framing",
+        type=named,
+        metavar="KEY=VALUE,...",
+        help="depart from the checkpoint's framing: detector=yunet:FILE.onnx,margin=0.25,largest=true, or some of these. Another "
+        "detector brings its own margin (haar 0.25, yunet 0.125)",
+    )
+
+
+def _add_model_flags(group) -> None:
+    group.add_argument(
+        "--checkpoint", type=named, metavar="DIR|HUB_ID", help="default: the checkpoint that comes with the package"
+    )
+    group.add_argument(
+        "--server",
+        type=named,
+        metavar="URL",
+        help="send crops to a server that speaks OpenAI's API, such as http://localhost:8000/v1, and knows the stock "
+        "--checkpoint by that name; mode generate",
+    )
+    group.add_argument(
+        "--protocol",
+        action="append",
+        metavar="NAME",
+        help=f"units and scale to read: {', '.join(PROTOCOLS)}; or a list of units such as AU1,AU4,AU12. May be repeated: "
+        "each face is encoded once for all of them (default: disfa)",
+    )
+    group.add_argument("--scale", choices=SCALES, help="scale of a list of units (default: occurrence)")
+    group.add_argument(
+        "--mode",
+        choices=MODES,
+        help="joint: one value after another, each given those before it. parallel: all at once, fastest. generate: free text, "
+        "parsed afterwards, without probabilities (default: joint)",
+    )
+    group.add_argument(
+        "--batch-size", type=positive, default=32, metavar="N", help="faces read together (default: 32)"
+    )
+    group.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto (default: %(default)s)")
+
+
+def _add_output_flags(group) -> None:
+    group.add_argument(
+        "--out",
+        type=named,
+        metavar="FILE|DIR",
+        help="table with one row per face and frame: FILE.csv, .jsonl or .parquet; or a folder, for one file per input. "
+        "FILE.meta.json beside it says what was run and what the columns mean",
+    )
+    group.add_argument("--format", choices=FORMATS, help="of the files in a folder (default: csv)")
+    group.add_argument(
+        "--intensities",
+        choices=("level", "expected"),
+        default="level",
+        help="intensities as the likeliest of six levels, or as the expected level between 0 and 5 (default: %(default)s)",
+    )
+    group.add_argument("--resume", action="store_true", help="continue an interrupted run, even inside a video")
+    group.add_argument(
+        "--overlay",
+        type=path,
+        metavar="DIR",
+        help="write each image, and each video as MP4, with boxes and bars drawn in",
+    )
+
+
+def _add_series_flags(group) -> None:
+    group.add_argument(
+        "--smooth",
+        type=named,
+        metavar="HOW",
+        help="median:WINDOW or savgol:WINDOW:DEGREE, such as median:5 or savgol:11:2; an odd window in frames that are read. "
+        "Probabilities are not smoothed",
+    )
+    group.add_argument(
+        "--baseline",
+        type=named,
+        metavar="auto|FILE",
+        help="subtract the neutral face from levels and strengths: auto takes the lowest tenth of each face's values, given at "
+        "least 10 frames; or an image, video or table of that person's neutral face",
+    )
+    group.add_argument(
+        "--summary",
+        type=path,
+        metavar="FILE.csv",
+        help="for videos: how often, how strongly and how long each unit is active",
+    )
+    group.add_argument(
+        "--blendshapes", type=path, metavar="FILE.csv", help="ARKit's blendshapes for animation; needs protocol feafa"
+    )
+    group.add_argument(
+        "--plot",
+        type=path,
+        metavar="DIR",
+        help="for videos: values over time, a PNG and an interactive page per face",
+    )
+
+
+def _pixels_or_share(text: str) -> int | float:
+    """ "48" or "0.2", for the detector to judge."""
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected pixels such as 48, or a share such as 0.2") from None
+
+
+def run(args: argparse.Namespace) -> int:
+    from aullava.commands.recognize_job import RecognizeRequest
+
+    given = vars(args)
+    given |= {name: tuple(given[name] or ()) for name in ("inputs", "pattern", "protocol")}
+    return recognize(RecognizeRequest(**given | {"protocol": given["protocol"] or RecognizeRequest.protocol}))
+
+
+def recognize(request: "RecognizeRequest") -> int:
     """Read the inputs, write what was asked for, show a table.
 
     Returns:
@@ -38,6 +211,9 @@ def recognize(request: Request) -> int:
     Raises:
         UsageError: an argument is wrong, or there is no input to read.
     """
+    from aullava.commands.recognize_job import Results, prepare
+    from aullava.recognition.processes import join
+
     with join() as shard:
         try:
             job = prepare(request, shard)
@@ -53,10 +229,7 @@ def recognize(request: Request) -> int:
             try:
                 shard.wait()
             except RuntimeError:  # gloo's word for a process that is gone
-                print(
-                    "aullava recognize: another process stopped; the same command with --resume goes on",
-                    file=sys.stderr,
-                )
+                say("aullava recognize: another process stopped; the same command with --resume continues")
                 return SOME_FAILED
             if not shard.is_first:
                 return ALL_READ
@@ -64,18 +237,17 @@ def recognize(request: Request) -> int:
             try:
                 results.write(store.rows)
             except KeyboardInterrupt:
-                print(
-                    "aullava recognize: stopped; all is read, the same command with --resume writes the rest",
-                    file=sys.stderr,
-                )
+                say("aullava recognize: stopped; all is read, the same command with --resume writes the rest")
                 return SOME_FAILED
             if not results.kept:
                 store.delete()
     return _tell(results)
 
 
-def _open(job: Job, shard: Shard):
+def _open(job: "Job", shard: "Shard") -> "tuple[Store, list] | None":
     """The store and this process's part of the work; None where nothing is written and so nothing kept."""
+    from aullava.recognition.processes import open_shared
+
     if job.place is None:
         if shard.world > 1:
             raise ValueError(
@@ -86,38 +258,45 @@ def _open(job: Job, shard: Shard):
     shard.wait()  # none makes the folder before all have looked
     if is_there and not job.request.resume:
         raise ValueError(
-            f"{job.place} holds what an interrupted run has read, or one that is under way: add --resume to go on with it, "
-            "or, if no run is under way, delete that folder"
+            f"{job.place} holds what an interrupted run has read, or one that is under way: add --resume to continue it, or, if no "
+            "run is under way, delete that folder"
         )
-    return open_shared(shard, job.place, job.units, job.options, job.request.resume)
+    return open_shared(shard, job.place, job.items, job.options, job.request.resume)
 
 
-def _fill(store: Store, work: list, job: Job, shard: Shard) -> bool:
+def _fill(store: "Store", work: list, job: "Job", shard: "Shard") -> bool:
     """Read into the store; whether all of it is there."""
+    from aullava.recognition.progress import progress_bar
+    from aullava.recognition.store import fill
+
     try:
         done = store.count() if shard.world == 1 else (0, 0)  # of several processes one shows its own share
-        with _bar(job, work, shard.is_first, *done) as on_block:
+        with progress_bar(work, job.settings, shard.is_first, *done) as on_block:
             fill(store, work, job.settings, on_block)
     except KeyboardInterrupt:
         if not store.is_complete:  # else only a webcam was stopped
-            print("aullava recognize: stopped; the same command with --resume goes on from here", file=sys.stderr)
+            say("aullava recognize: stopped; the same command with --resume continues from here")
             return False
     except (OSError, FloatingPointError) as error:
-        print(
-            f"aullava recognize: stopped: {error}; the same command with --resume goes on from here", file=sys.stderr
-        )
+        say(f"aullava recognize: stopped: {error}; the same command with --resume continues from here")
         return False
     return True
 
 
-def _read_only(job: Job) -> int:
+def _read_only(job: "Job") -> int:
     """Read for the terminal alone."""
+    from aullava.commands.recognize_job import Results
+    from aullava.recognition.inputs import Failure
+    from aullava.recognition.pipeline import read_items
+    from aullava.recognition.progress import progress_bar
+    from aullava.recognition.work import START
+
     results, failures = Results(job, job.inputs.failures), []
 
     def rows() -> Iterator:
-        work = [(unit, START) for unit in job.units]
-        with _bar(job, work, True) as on_block:
-            for block in read_units(work, job.settings):
+        work = [(unit, START) for unit in job.items]
+        with progress_bar(work, job.settings) as on_block:
+            for block in read_items(work, job.settings):
                 failures.extend(block.failures)
                 on_block(block)
                 yield from block.rows
@@ -134,71 +313,15 @@ def _read_only(job: Job) -> int:
     return _tell(results)
 
 
-@contextmanager
-def _bar(job: Job, work: list, shown: bool, frames: int = 0, faces: int = 0) -> Iterator[Callable[[Block], None]]:
-    """A progress bar in frames on a terminal, with faces a second and the time left; gives what is to be called for each block."""
-    console = Console(stderr=True)
-    shown = shown and console.is_terminal
-    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("frames, {task.fields[faces]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not shown) as progress:
-        left = _frames_left(job, work) if shown else None
-        total = None if left is None else frames + left
-        task = progress.add_task("reading", total=total, completed=frames, faces="")
-        began, found = time.monotonic(), 0
-
-        def on_block(block: Block) -> None:
-            nonlocal found
-            found += block.faces
-            rate = found / max(time.monotonic() - began, 1e-9)
-            progress.update(task, advance=block.frames, faces=f"{faces + found} faces, {rate:.1f} a second,")
-
-        yield on_block
-
-
-def _frames_left(job: Job, work: list[tuple[Unit, Position]]) -> int | None:
-    """How many frames are still to be read, as far as the files tell; None if one does not."""
-    if sum(unit.kind != "image" for unit, _ in work) > _MOST_OPENED:
-        return None
-    counts = [_frames_in(source, job) for unit, start in work for source in unit.sources[start.source :]]
-    if None in counts:
-        return None
-    return max(0, sum(counts) - sum(start.frame // job.settings.every for _, start in work))
-
-
-def _frames_in(source: Source, job: Job) -> int | None:
-    try:
-        return frame_count(source, every=job.settings.every, fps=job.settings.fps)
-    except (OSError, VideoReadError, ImportError):
-        return 0  # it will be a failure of the run
-
-
-def _tell(results: Results) -> int:
+def _tell(results: "Results") -> int:
     """Show a table, name what failed, and say what was read and written."""
-    with suppress(
-        SystemExit
-    ):  # rich's answer to a reader that closed the pipe, as `| head` does: the rest is told on stderr
+    with suppress(SystemExit):  # rich's answer to a closed pipe, as in `| head`: the rest is told on stderr
         Console().print(results.table())
     for note in (results.job.transform.notes if results.job.transform else [])[:_MOST_NOTES]:
-        print(f"note: {printable(note)}", file=sys.stderr)
+        say(f"note: {printable(note)}")
     for failure in results.failures:
-        print(f"failed: {failure}", file=sys.stderr)  # paths may hold what rich takes for markup
-    print("; ".join([*_said(results), *results.written]), file=sys.stderr)
+        say(f"failed: {failure}")  # paths may hold what rich takes for markup
+    say("; ".join([*results.said(), *results.written]))
     if results.kept:
-        place = results.job.place
-        print(f"what was read is kept in {place}: the same command with --resume writes it", file=sys.stderr)
+        say(f"what was read is kept in {results.job.place}: the same command with --resume writes it")
     return SOME_FAILED if results.failures else ALL_READ
-
-
-def _said(results: Results) -> list[str]:
-    """What was read and what was not, in numbers."""
-    inputs, total = results.job.inputs, results.summary.total
-    said = [f"read {total.inputs} of {counted(len(inputs.sources), 'input')}"]
-    said += [counted(total.frames, "frame")] if total.frames > total.inputs else []
-    said += [counted(total.faces, "face")]
-    said += [f"{counted(total.without_face, 'frame')} without a face"] if total.without_face else []
-    said += [f"{counted(total.unreadable, 'frame')} not decoded"] if total.unreadable else []
-    said += [f"{counted(total.invalid, 'reading')} invalid"] if total.invalid else []
-    said += [f"{len(results.failures)} failed"] if results.failures else []
-    said += [f"skipped {counted(inputs.skipped, 'file')} not asked for"] if inputs.skipped else []
-    said += [f"{counted(inputs.repeated, 'further name')} of the same inputs"] if inputs.repeated else []
-    return said

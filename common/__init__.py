@@ -1,1 +1,1 @@
-"""What every other folder may stand on: hashes of files, versions, settings as text, texts without secrets and places."""
+"""What every other folder may use: atomic writes, hashes, settings, versions, uploads, and text without secrets or paths."""

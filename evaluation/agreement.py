@@ -1,16 +1,16 @@
-"""Whether the three formats say the same of one face.
+"""Whether the three formats (occurrence, intensity, continuous) agree about a face.
 
 Conventions
     decision    of a format about a unit of a face: present or not. Occurrence: P(present) >= 0.5. Intensity: P(level >= t) >= 0.5.
                 Continuous: P(value >= v) >= 0.5, where v is the least of the 101 values whose level (`action_units.level_of`) is
                 t: 0.30 for t = 2. That is, the median is compared. t is the protocol's `occurrence_threshold`.
     FEAFA       a FEAFA value speaks about the FACS unit that is its one counterpart, two sides together: present where either
-                is. Brow raise (AU1 and AU2) and jaw drop (AU26 or AU27) have no single one and say nothing. For drawn faces the
+                is. Brow raise (AU1 and AU2) and jaw drop (AU26 or AU27) have no single one and are left out. For drawn faces the
                 counterparts hold by construction (procedural/labels.py); for people they are inferred.
     rounding    a drawn strength of 0.296 is level 1 but 0.30 in hundredths, so the truth itself does not agree to 100%: give
                 `agreement` the labels to see by how much.
-    share       of the (face, unit) that two formats or more decide, those in which all of them say the same. What one of them
-                could not determine agrees with nothing: it counts as disagreement and is counted in `undetermined`.
+    share       of the (face, unit) that two formats or more decide, those in which all of them agree. A value that a format left
+                undetermined counts as disagreement, and in `undetermined`.
 Suffixes: N faces, U units, V values of a scale.
 """
 
@@ -21,12 +21,7 @@ from itertools import combinations
 
 import numpy as np
 
-from aullava.action_units import (
-    FEAFA_UNITS,
-    Protocol,
-    value_of,
-    value_strings,
-)
+from aullava.action_units import FEAFA_UNITS, Protocol, value_of, value_strings
 
 Decisions = dict[str, np.ndarray]  # FACS code -> (N,) 1, 0, or NaN where undetermined
 
@@ -49,23 +44,14 @@ class Agreement:
     undetermined: int
 
 
-def first_present(protocol: Protocol) -> int:
-    """Index of the least value of the protocol's scale that counts as present.
-
-    >>> first_present(Protocol("", ("AU1",), "continuous")), first_present(Protocol("", ("AU1",), "intensity"))
-    (30, 2)
-    """
-    return protocol.first_present
-
-
 def present_probability(distribution_NUV: np.ndarray, protocol: Protocol) -> np.ndarray:
     """(N, U) probability that the value counts as present; NaN where the distribution is not known."""
-    return np.asarray(distribution_NUV, float)[..., first_present(protocol) :].sum(-1).clip(max=1)
+    return np.asarray(distribution_NUV, float)[..., protocol.first_present :].sum(-1).clip(max=1)
 
 
 def present_label(truth_NU: np.ndarray, protocol: Protocol) -> np.ndarray:
     """(N, U) labels of the protocol as 1, 0, or NaN where not coded."""
-    least = value_of(value_strings(protocol.scale)[first_present(protocol)], protocol.scale)
+    least = value_of(value_strings(protocol.scale)[protocol.first_present], protocol.scale)
     truth_NU = np.asarray(truth_NU, float)
     return np.where(np.isnan(truth_NU), np.nan, truth_NU >= least)
 

@@ -1,4 +1,4 @@
-"""Fit what stands in a checkpoint's `calibration`: a temperature a scale, and thresholds by protocol and unit.
+"""Fit a checkpoint's `calibration`: one temperature per scale, and thresholds per protocol and unit.
 
 Conventions
     data        validation rows only; any other split is refused. Read without a calibration (`without_calibration`).
@@ -17,11 +17,10 @@ Suffixes: N faces, U units, V values, R labels.
 """
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,14 +28,14 @@ from typing import Any
 import numpy as np
 
 from aullava.action_units import SCALES, Protocol, value_of, value_strings
-from aullava.common.files import replace_file
+from aullava.common.files import replace_file, replaced_folder
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.evaluation.agreement import present_label, present_probability
 from aullava.metrics.au_detection.scores import confusion, f1, score_detection
 
 HOTTEST = 8.0  # temperatures from 1 / HOTTEST to HOTTEST
 FEWEST_LABELS, SHRINKAGE = 20, 50
-_LEAST = 1e-12  # a probability that underflowed is no proof of impossibility
+_LEAST = 1e-12  # a probability may have underflowed to 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Fit:
 
 @contextmanager
 def without_calibration(model: Any) -> Iterator[None]:
-    """The model reads without its calibration meanwhile."""
+    """Inside the context the model reads without its calibration."""
     kept, model.config.calibration = model.config.calibration, {}
     try:
         yield
@@ -184,23 +183,18 @@ def write_calibrated(
     settings = json.loads((checkpoint / "config.json").read_text())
     settings["calibration"] = calibration
     AULlavaConfig.from_dict(settings)  # refuses what it does not know
-    partial = checkpoint if same else out.with_name(out.name + ".partial")
-    if not same:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(checkpoint, partial)
-    written = partial / "config.json.partial"
-    written.write_text(json.dumps(settings, indent=2) + "\n")
-    os.replace(written, partial / "config.json")
-    if (partial / "decision.json").exists():
-        from aullava.checkpoint.decision import (
-            write_decision_files,
-        )  # only where there are such files: it needs the processor
+    with nullcontext(checkpoint) if same else replaced_folder(out) as folder:
+        if not same:
+            shutil.copytree(checkpoint, folder, dirs_exist_ok=True)
+        text = json.dumps(settings, indent=2) + "\n"
+        replace_file(folder / "config.json", lambda path: path.write_text(text))
+        if (folder / "decision.json").exists():
+            # Imported only where there are such files: it needs the processor.
+            from aullava.checkpoint.decision import write_decision_files
 
-        write_decision_files(partial)
-    if origin is not None:
-        _record_origin(partial, origin)
-    if not same:
-        os.replace(partial, out)
+            write_decision_files(folder)
+        if origin is not None:
+            _record_origin(folder, origin)
     return out
 
 
@@ -220,7 +214,7 @@ def calibration_line(origin: Mapping[str, Any]) -> str:
     """What a card says of a calibration."""
     fold = f", fold {origin['fold']}" if origin["fold"] else ""
     return (
-        f"Calibrated on {origin['corpus']}{fold}, {origin['rows']:,} rows of {origin['people_count']:,} validation people "
+        f"Calibrated on {origin['corpus']}{fold}, {origin['rows']:,} rows of {origin['people_count']:,} validation subjects "
         f"({', '.join(origin['protocols'])}; {origin['date']})."
     )
 

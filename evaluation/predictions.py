@@ -1,19 +1,20 @@
-"""What a checkpoint says of the rows of a corpus, as arrays, kept on disk so that an interrupted run goes on.
+"""What a checkpoint reads of the rows of a corpus, as arrays, stored so that an interrupted run can resume.
 
 Conventions
     value         what was answered: by the checkpoint's value rule and calibration. NaN: undetermined (the answer was invalid, or
-                  the picture unreadable).
+                  the image unreadable).
     probability   P(present): P(1), P(level >= the protocol's threshold) or P(value >= 0.30), see agreement.py. NaN where the mode
                   gives none: "generate" writes text and no more.
     expected      the mean of the distribution over the scale's values; P(present) on the occurrence scale.
     distribution  (N, U, V) float32; on the continuous scale kept on request only: it holds 101 numbers a value.
-    status        "ok", "repaired", "invalid", or "unreadable" for a picture that could not be read. Such a row counts as
+    status        "ok", "repaired", "invalid", or "unreadable" for an image that could not be read. Such a row counts as
                   undetermined; it never ends the run.
     store         a folder: settings.json says what the readings depend on, shard-000000.npz holds the first CHUNK rows, and so on.
                   Each file appears whole. A store of other settings is refused, with the settings that differ.
 Suffixes: N rows, U units, V values of a scale.
 """
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -24,7 +25,7 @@ from typing import Protocol as Interface
 import numpy as np
 from PIL import Image
 
-from aullava.action_units import CONTINUOUS, OCCURRENCE, Protocol, value_of, value_strings
+from aullava.action_units import CONTINUOUS, OCCURRENCE, Protocol, value_strings
 from aullava.common.files import replace_file
 from aullava.evaluation.agreement import present_probability
 from aullava.image_aullava import ImageReadError
@@ -35,7 +36,7 @@ _ARRAYS = ("value_NU", "probability_NU", "expected_NU", "distribution_NUV", "sta
 
 
 class Recognizer(Interface):
-    """What reads: `evaluation.recognizer.Recognizer`, or anything like it."""
+    """Reads images: `evaluation.recognizer.Recognizer`, or anything like it."""
 
     fingerprint: str
 
@@ -43,7 +44,7 @@ class Recognizer(Interface):
 
 
 class Source(Interface):
-    """What is read: `evaluation.rows.EvaluationRows`, or anything like it."""
+    """Holds the rows to read: `evaluation.rows.EvaluationRows`, or anything like it."""
 
     corpus: str
     rows: tuple[str, ...]
@@ -64,7 +65,7 @@ class Predictions:
         rows: their names, each once. subjects: who is in each. folds: which fold tests each, "" where there are no folds.
         truth_NU: labels on the protocol's scale, NaN = not coded.
         groups: label such as "skin_tone" -> its value in each row.
-        failures: "row: reason" of every picture that could not be read.
+        failures: "row: reason" of every image that could not be read.
     """
 
     protocol: Protocol
@@ -105,8 +106,8 @@ def predict(
         recognizer, source: see there.
         protocol: units and scale that are asked.
         mode: "joint", "parallel" or "generate".
-        batch_size: pictures read at once.
-        store: folder in which readings are kept; what it already holds is not read again. None: nothing is kept.
+        batch_size: images read at once.
+        store: folder for the readings; rows already there are not read again. None: nothing is stored.
         keep_distribution: whether the predictions hold the whole distributions; None: on the occurrence and the intensity scale.
 
     Raises:
@@ -131,7 +132,9 @@ def predict(
             wanted = range(first, min(first + CHUNK, len(source.rows)))
             shard = _read_chunk(recognizer, source, wanted, protocol, mode, batch_size, settings["distribution"])
             if file is not None:
-                replace_file(file, lambda path, shard=shard: _save(path, shard))
+                packed = io.BytesIO()  # given a name, numpy would add .npz to it
+                np.savez_compressed(packed, **shard)
+                replace_file(file, lambda path, packed=packed: path.write_bytes(packed.getbuffer()))
         if file is not None:
             with np.load(file, allow_pickle=False) as held:
                 shard = dict(held)
@@ -156,7 +159,7 @@ def joined(parts: Mapping[str, Predictions]) -> Predictions:
     """The predictions of several folds as one.
 
     Args:
-        parts: fold -> what was read of the people it tests; the same protocol, mode and corpus.
+        parts: fold -> what was read of the subjects it tests; the same protocol, mode and corpus.
 
     Raises:
         ValueError: a row is in two folds.
@@ -190,17 +193,12 @@ def _open_store(store: Path, settings: dict[str, Any]) -> None:
         raise ValueError(f"{store} holds readings made otherwise ({said}): remove it, or name another --out")
 
 
-def _save(path: Path, shard: dict[str, np.ndarray]) -> None:
-    with open(path, "wb") as file:  # given a name, numpy would add .npz to it
-        np.savez_compressed(file, **shard)
-
-
 def _read_chunk(
     recognizer, source, wanted: range, protocol: Protocol, mode: str, batch_size: int, keep: bool
 ) -> dict[str, np.ndarray]:
     """The arrays of some rows."""
-    units, numbers = len(protocol.units), _numbers(protocol)
-    distribution_NUV = np.full((len(wanted), units, len(numbers)), np.nan, np.float32)
+    units, values = len(protocol.units), len(value_strings(protocol.scale))
+    distribution_NUV = np.full((len(wanted), units, values), np.nan, np.float32)
     probability_NU, value_NU, expected_NU = np.full((3, len(wanted), units), np.nan)
     status, failures = [UNREADABLE] * len(wanted), []
     places, pictures = [], []
@@ -213,7 +211,7 @@ def _read_chunk(
     readings = recognizer.recognize(pictures, protocol, mode, batch_size) if pictures else []
     for place, reading in zip(places, readings, strict=True):
         status[place] = reading.status
-        value_NU[place] = [_or_nan(reading.values[code]) for code in protocol.units]
+        value_NU[place] = np.array([reading.values[code] for code in protocol.units], float)  # None becomes NaN
         for u, code in enumerate(protocol.units):
             distribution_NUV[place, u] = reading.distributions.get(code, np.nan)
             expected_NU[place, u] = reading.expected.get(code, np.nan)
@@ -231,11 +229,3 @@ def _read_chunk(
         "failures": np.array(failures, str),
     }
     return found | ({"distribution_NUV": distribution_NUV} if keep else {})
-
-
-def _numbers(protocol: Protocol) -> np.ndarray:
-    return np.array([value_of(text, protocol.scale) for text in value_strings(protocol.scale)], float)
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else float(value)

@@ -1,9 +1,8 @@
-"""Everything an evaluation found, as one JSON object: scores, what they are to be compared with, and checks."""
+"""Everything an evaluation found, as one JSON object: scores, baselines, published figures, checks."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from aullava.evaluation.predictions import UNREADABLE, Predictions, predict
 from aullava.evaluation.published import published
 from aullava.evaluation.rows import base_rates
 from aullava.evaluation.run import Outcome, Task, by_row
-from aullava.evaluation.scores import PRESENT, Scored, View, score, views
+from aullava.evaluation.views import PRESENT, Scored, View, score, views
 
 
 @dataclass(frozen=True)
@@ -44,15 +43,15 @@ def score_views(outcome: Outcome, draws: int) -> list[Scored]:
 def make_record(
     task: Task, outcome: Outcome, scored: Sequence[Scored], extras: Extras, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """All that the report says; `finite` makes JSON of it.
+    """The content of the report; `finite` turns it into JSON.
 
     Args:
-        say: takes a line on each stage.
+        say: called with one line per stage.
 
     Raises:
-        ValueError: rows have too few groups of a label.
+        ValueError: a label has fewer than two groups.
     """
-    read, chosen = outcome.predictions, [one.view for one in scored]
+    read, chosen, path = outcome.predictions, [one.view for one in scored], Path(task.checkpoint)
     rate_of = {PRESENT: _present_rates(read, outcome, task)}
     controls = {
         view.name: {
@@ -63,7 +62,7 @@ def make_record(
     }
     return {
         "checkpoint": {
-            "name": _name(task.checkpoint),
+            "name": path.name if path.is_dir() or path.is_absolute() else task.checkpoint,  # no place of this machine
             "id": {fold: found.id for fold, found in outcome.identities.items()},
             "settings": {fold: found.settings for fold, found in outcome.identities.items()},
             "revision": {fold: found.revision for fold, found in outcome.identities.items()},
@@ -89,14 +88,8 @@ def make_record(
     }
 
 
-def _name(checkpoint: str) -> str:
-    """A folder by its last name, so that no place of this machine is written down."""
-    path = Path(checkpoint)
-    return path.name if path.is_dir() or path.is_absolute() else checkpoint
-
-
 def _present_rates(read: Predictions, outcome: Outcome, task: Task) -> np.ndarray | None:
-    """(N, U) share of positives among each row's training people: given on the occurrence scale, looked up anew for levels."""
+    """(N, U) share of positives among each row's training subjects: given on the occurrence scale, looked up anew for levels."""
     if outcome.rate_NU is None or read.protocol.scale == OCCURRENCE:
         return outcome.rate_NU
     if read.protocol.scale == CONTINUOUS:
@@ -159,7 +152,7 @@ def _groups(read: Predictions, chosen: Sequence[View], label: str, draws: int) -
             said_NU = np.where(np.isnan(view.said_NU), np.nan, view.said_NU >= view.threshold_U)
     names = read.groups[label]
     if all(name.isdecimal() for name in names):
-        names = tuple(int(name) for name in names)  # so that 10 comes behind 9
+        names = tuple(int(name) for name in names)  # so that 10 follows 9
     found = score_groups(truth_NU, said_NU, read.subjects, names, read.protocol.units, draws=draws)
     groups = [
         vars(group) | {"f1_U": group.f1_U.tolist(), "positives_U": group.positives_U.tolist()}
@@ -185,32 +178,27 @@ def _checks(count: int, task: Task, outcome: Outcome, say: Callable[[str], None]
 
 
 def _corruption(count: int, task: Task, outcome: Outcome, say: Callable[[str], None]) -> dict[str, Any]:
-    """Headline of the first view, mean over supported units, of clean and of spoilt pictures."""
+    """Headline of the first view, mean over supported units, of clean and of corrupted images."""
     if not count:
         return {}
     recognizer, rows = outcome.first
     sample = Sample.spread(rows, count)
     say(f"corruptions on {len(sample.places)} rows")
 
-    def reached(change=None) -> float:
-        spoilt = sample if change is None else Sample(sample.source, sample.places, change)
-        read = predict(recognizer, spoilt, task.protocol, task.mode, task.batch_size)
+    def reached(kind: str | None = None, severity: int = 0) -> float:
+        worse = replace(sample, change=lambda image, row: corrupt(image, kind, severity, row)) if kind else sample
+        read = predict(recognizer, worse, task.protocol, task.mode, task.batch_size)
         view = views(read, outcome.thresholds)[0]
         return score(view, read, 0).result["pooled"][f"{view.headlines[0]}_supported"]
 
     clean = reached()
-    changes = {kind: [partial(_spoil, kind, strength) for strength in range(1, 6)] for kind in KINDS}
     view = views(outcome.predictions)[0]
     return {
         "rows": len(sample.places),
         "score": f"{view.headlines[0]} of {view.name}",
         "clean": clean,
-        "losses": {kind: [clean - reached(change) for change in of_kind] for kind, of_kind in changes.items()},
+        "losses": {kind: [clean - reached(kind, severity) for severity in range(1, 6)] for kind in KINDS},
     }
-
-
-def _spoil(kind: str, strength: int, image, row: str):
-    return corrupt(image, kind, strength, row)
 
 
 def finite(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aullava.action_units import FEAFA_UNITS, unit
 from aullava.detection.framing import Framing
-from aullava.evaluation.scores import HEADLINES, PRESENT
+from aullava.evaluation.views import HEADLINES, PRESENT
 
 _SCORES = {
     PRESENT: ("f1", "f1_undetermined_wrong", "precision", "recall", "balanced_accuracy", "f1_skew_normalised")
@@ -29,9 +29,9 @@ _CONVENTIONS = """\
 * "Supported" averages the units whose score is defined; "missing as zero" averages all units and takes an undefined score for 0,
   as published tables do. Errors have no such average.
 * "Pooled frames" scores all frames at once; "mean over folds" scores each fold on its own and averages. Papers use either.
-* Intervals are 95%, people drawn again with all their frames, of the pooled score. They cover who was tested, not another
+* Intervals are 95%, subjects resampled with all their frames, of the pooled score. They cover who was tested, not another
   training run or fold.
-* Predictors without a picture: a figure that does not beat them says nothing. Base rates are those of the training people."""
+* Baselines see no image: a figure that does not beat them says nothing. Base rates are those of the training subjects."""
 
 
 def markdown(record: Mapping[str, Any], plots: Sequence[str]) -> str:
@@ -39,7 +39,7 @@ def markdown(record: Mapping[str, Any], plots: Sequence[str]) -> str:
 
     Args:
         record: as `evaluation.record.make_record` gives it.
-        plots: names of pictures, relative to the report.
+        plots: names of PNG files, relative to the report.
     """
     parts = [_head(record)]
     for view, result in record["scores"].items():
@@ -57,7 +57,7 @@ def _head(record: Mapping[str, Any]) -> str:
     folds = ", ".join(record["folds"]) or "none"
     ids = dict.fromkeys(record["checkpoint"]["id"].values())
     if len(record["folds"]) > 1 and len(ids) == 1:
-        folds += " (one checkpoint for all of them: it must not have seen any of these people)"
+        folds += " (one checkpoint for all of them: it must not have seen any of these subjects)"
     threshold = (
         f"level {protocol['occurrence_threshold']} or more" if protocol["scale"] != "occurrence" else "P >= 0.5"
     )
@@ -65,17 +65,21 @@ def _head(record: Mapping[str, Any]) -> str:
         threshold = f"not scored; groups: {threshold}"
     if record["thresholds"]:
         threshold += f"; calibrated: {', '.join(f'{code} {value:g}' for code, value in record['thresholds'].items())}"
+    used, trained = (Framing(**record["framing"][which]) for which in ("used", "checkpoint"))
+    same = used == replace(trained, largest=used.largest)
     facts = {
         "checkpoint": record["checkpoint"]["name"],
         "checkpoint id": ", ".join(ids),
         "settings": ", ".join(dict.fromkeys(record["checkpoint"]["settings"].values())),
         "corpus": f"{record['corpus']}, split {record['split']}, {record['rows']} rows of {record['people']} people",
-        "faces": _faces(record["framing"]),
+        "faces": f"{used}, as in the checkpoint's training"
+        if same
+        else f"{used}; the checkpoint's own framing is: {trained}",
         "folds": folds,
         "protocol": f"{protocol['name']}, {protocol['scale']}, {len(protocol['units'])} units",
         "mode": record["mode"],
         "present": threshold,
-        "answers": f"invalid {_percent(answers['invalid'])}, repaired {_percent(answers['repaired'])}, pictures that could not be "
+        "answers": f"invalid {_percent(answers['invalid'])}, repaired {_percent(answers['repaired'])}, images that could not be "
         f"read {answers['unreadable']}",
         "command": f"`{record['command']}`" if record["command"] else "-",
     }
@@ -88,13 +92,6 @@ def _head(record: Mapping[str, Any]) -> str:
             f"## Conventions\n\n{_CONVENTIONS}",
         )
     )
-
-
-def _faces(framing: Mapping[str, Any]) -> str:
-    used, trained = Framing(**framing["used"]), Framing(**framing["checkpoint"])
-    if used == replace(trained, largest=used.largest):
-        return f"{used}, as in the checkpoint's training"
-    return f"{used}; the checkpoint's own framing is: {trained}"
 
 
 def _view(record: Mapping[str, Any], view: str, result: Mapping[str, Any]) -> str:
@@ -110,7 +107,7 @@ def _view(record: Mapping[str, Any], view: str, result: Mapping[str, Any]) -> st
     parts = [f"## {_TITLES[view]}", "Pooled frames.", _table(head, rows), _averages(kind, result)]
     parts += [
         f"Mean of {name} over supported units, pooled: {_number(found['mean']['value'])}, 95% {_interval(found['mean'])}, "
-        f"{found['people']} people."
+        f"{found['people']} subjects."
         for name, found in intervals.items()
     ]
     parts.append(_controls(kind, headlines, record["controls"].get(view, {}), result))
@@ -135,8 +132,8 @@ def _controls(kind: str, headlines, controls: Mapping[str, Any], result: Mapping
         (name, *(_number(found["pooled"][f"{score}_supported"]) for score in shown))
         for name, found in {"this checkpoint": result, **controls}.items()
     ]
-    return "Beside predictors that look at no picture, pooled, supported units:\n\n" + _table(
-        ("predictor", *shown), rows
+    return "Compared with baselines that see no image, pooled, supported units:\n\n" + _table(
+        ("baseline", *shown), rows
     )
 
 
@@ -158,7 +155,8 @@ def _published(view: str, block: Mapping[str, Any]) -> str:
             rows.append((f"{us}, {_AVERAGES[how]}", *shown, mean, "this report", ""))
         else:
             names = ("icc_3_1", "pcc", "mae", "mse")
-            means = [_mean([ours[code][name] for code in units]) for name in names]
+            known = [[ours[code][name] for code in units if not _missing(ours[code][name])] for name in names]
+            means = [sum(values) / len(values) if values else None for values in known]
             shown = [_number(value, block["decimals"]) for value in means]
             rows.append((f"{us}, {_AVERAGES[how]}", *shown, "this report", ""))
     for row in block["rows"]:
@@ -173,12 +171,10 @@ def _published(view: str, block: Mapping[str, Any]) -> str:
             figures = tuple(_number(row.get(name), block["decimals"]) for name in ("icc_3_1", "pcc", "mae", "mse"))
         rows.append((row["name"], *figures, f"{row['source']} ({row['evidence']})", row.get("note", "")))
     names = (*map(_name, block["units"]), "printed average") if by_unit else ("ICC", "PCC", "MAE", "MSE")
-    missing = (
-        f" Units that were not asked here: {', '.join(block['missing_units'])}." if block["missing_units"] else ""
-    )
+    missing = f" Units not asked here: {', '.join(block['missing_units'])}." if block["missing_units"] else ""
     return (
         f"## Published figures: {_TITLES[view].lower()}\n\nHow the papers measured: {block['protocol']}{missing} Our rows follow "
-        "the papers' convention (an undefined F1 is 0, an undetermined answer counts as absent). Compare only where people, "
+        "the papers' convention (an undefined F1 is 0, an undetermined answer counts as absent). Compare only where subjects, "
         "frames and folds are the same; fold noise alone is several points.\n\n"
         + _table(("", *names, "source (evidence)", "note"), rows)
     )
@@ -195,10 +191,10 @@ def _group(label: str, found: Mapping[str, Any], units: Sequence[str]) -> str:
         else ""
     )
     gap = (
-        "No gap can be told: there is no unit that every group shows."
+        "There is no gap to report: no unit is shown by every group."
         if _missing(found["gap"])
-        else f"Gap of macro F1 {_number(found['gap'])}, 95% {_interval(found)}. By chance alone {_number(found['chance'])} on "
-        f"average; a gap at least as large comes in {_percent(found['p'])} of random deals."
+        else f"Gap of macro F1 {_number(found['gap'])}, 95% {_interval(found)}. By chance alone it is {_number(found['chance'])} "
+        f"on average; a gap at least as large comes in {_percent(found['p'])} of random deals."
     )
     return f"## Groups by {label}\n\n{gap}{left_out}\n\n" + _table(
         (label, "people", "rows", "macro F1", *map(_name, units)), rows
@@ -238,19 +234,16 @@ def _corruption(record: Mapping[str, Any]) -> str:
         return ""
     rows = [(kind, *map(_number, losses)) for kind, losses in found["losses"].items()]
     return (
-        f"## Spoilt pictures\n\n{_whose(record)}"
-        f"What is lost of {found['score']} (supported units) at strengths 1 to 5, on {found['rows']} rows; "
+        f"## Corrupted images\n\n{_whose(record)}"
+        f"Loss of {found['score']} (supported units) at severities 1 to 5, on {found['rows']} rows; "
         f"clean {_number(found['clean'])}.\n\n" + _table(("corruption", "1", "2", "3", "4", "5"), rows)
     )
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in (head, *rows)]
+    cells = ([str(cell).replace("|", r"\|").replace("\n", " ") for cell in row] for row in (head, *rows))
+    lines = [f"| {' | '.join(row)} |" for row in cells]
     return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:]])
-
-
-def _cell(text: str) -> str:
-    return str(text).replace("|", r"\|").replace("\n", " ")
 
 
 def _name(code: str) -> str:
@@ -271,8 +264,3 @@ def _percent(value: float | None) -> str:
 
 def _interval(found: Mapping[str, float]) -> str:
     return f"[{_number(found['low'])}, {_number(found['high'])}]"
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not _missing(value)]
-    return sum(known) / len(known) if known else math.nan

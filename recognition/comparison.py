@@ -1,4 +1,4 @@
-"""A picture of truth beside reading: each face with two bars for every unit that was drawn or read."""
+"""Truth beside reading, drawn: each face with two bars for every unit that was drawn or read."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,8 +17,11 @@ _COLUMNS = 2
 def draw_comparison(
     images: Sequence[Image.Image], truths: Sequence[Mapping], readings: Sequence[Mapping], protocol: Protocol
 ) -> Image.Image:
-    """A sheet of faces, two in a row. A unit that is 0 in both is left out; an undetermined one shows "?"."""
-    shown = [_shown(truth, reading, protocol) for truth, reading in zip(truths, readings, strict=True)]
+    """A sheet of faces, two to a row. A unit that is 0 in both is left out; an undetermined one shows "?"."""
+    shown = [
+        [code for code in protocol.units if truth[code] or reading[code] or reading[code] is None]
+        for truth, reading in zip(truths, readings, strict=True)
+    ]
     heights = [max(_FACE, _ROW * len(codes)) + _PAD for codes in shown]
     row_heights = [max(heights[i : i + _COLUMNS]) for i in range(0, len(heights), _COLUMNS)]
     sheet = Image.new("RGB", (_COLUMNS * _CELL + _PAD, _HEAD + sum(row_heights)), PAPER)
@@ -34,10 +37,6 @@ def draw_comparison(
             place = left + _FACE + _PAD, top + line * _ROW
             _draw_unit(pen, place, code, truths[position][code], readings[position][code], protocol)
     return sheet
-
-
-def _shown(truth: Mapping, reading: Mapping, protocol: Protocol) -> list[str]:
-    return [code for code in protocol.units if truth[code] or reading[code] or reading[code] is None]
 
 
 def _draw_legend(pen: ImageDraw.ImageDraw, protocol: Protocol) -> None:

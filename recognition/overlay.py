@@ -1,4 +1,4 @@
-"""Pictures and videos of readings: the input with its boxes, and beside it a bar for every unit of every face."""
+"""Readings drawn into images and videos: the input with its boxes, and beside it a bar for every unit of every face."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -9,10 +9,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from aullava.action_units import Protocol, format_value
-from aullava.common.files import replace_file
+from aullava.common.files import FileNames, replace_file
 from aullava.image_aullava import ImageReadError, load_image
 from aullava.recognition.drawing import FAINT, INK, PAPER, bar_share, colour_of, draw_bar, draw_boxes, font
-from aullava.recognition.filenames import FileNames
 from aullava.recognition.inputs import Failure
 from aullava.recognition.overlay_video import survey, write_overlay_video
 from aullava.recognition.rows import FaceRow
@@ -32,13 +31,13 @@ def write_overlays(
     failures: list[Failure],
     kinds: Mapping[str, str] | None = None,
 ) -> Iterator[Path]:
-    """Write a PNG for each picture and an MP4 for each video, named after it, and yield its path.
+    """Write a PNG for each image and an MP4 for each video, named after it, and yield its path.
 
     Args:
-        read_rows: gives all rows, an input's together, and may be called twice: a video needs a look ahead.
-        folder: made where it is missing.
+        read_rows: gives all rows, those of one input together. It may be called twice: a video is surveyed before it is drawn.
+        folder: made if it is missing.
         protocols: what to show.
-        failures: what cannot be written, or whose input is gone, is appended here.
+        failures: outputs that cannot be written, or whose input is gone, are appended here.
         kinds: input -> "image" (default), "video" or "webcam".
     """
     kinds, names, by_input = kinds or {}, FileNames(kinds or ()), attrgetter("input")
@@ -53,9 +52,10 @@ def write_overlays(
             if kind == "webcam":
                 raise OSError("what a webcam showed is gone; record it to a video and read that")
             if kind == "video":
-                _count_hidden(
-                    write_overlay_video(rows, Path(source), target, protocols, surveys[source]), target, failures
-                )
+                hidden = write_overlay_video(rows, Path(source), target, protocols, surveys[source])
+                if hidden:
+                    reason = f"lacks {hidden} frames that were read before and cannot be decoded now"
+                    failures.append(Failure(target, reason))
             else:
                 picture = draw_overlay(load_image(source), list(rows), protocols)
                 replace_file(target, partial(picture.save, format="PNG"))
@@ -65,14 +65,10 @@ def write_overlays(
             yield target
 
 
-def _count_hidden(hidden: int, target: Path, failures: list[Failure]) -> None:
-    if hidden:
-        failures.append(Failure(target, f"lacks {hidden} frames that were read before and cannot be decoded now"))
-
-
 def draw_overlay(image: Image.Image, rows: Sequence[FaceRow], protocols: Sequence[Protocol]) -> Image.Image:
-    """The image with the boxes of all rows, and for every face that was found a panel a protocol."""
-    scale = _scale_of(image)
+    """The image with the boxes of all rows, and for every face that was found one panel per protocol."""
+    longest = max(image.size)
+    scale = min(max(longest, _PICTURE_SIDES[0]), _PICTURE_SIDES[1]) / longest
     picture = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
     panels = [(row, protocol) for row in rows if row.has_face for protocol in protocols]
     panel_height = _ROW * (max(len(protocol.units) for protocol in protocols) + 2)
@@ -91,11 +87,6 @@ def draw_overlay(image: Image.Image, rows: Sequence[FaceRow], protocols: Sequenc
     return canvas
 
 
-def _scale_of(image: Image.Image) -> float:
-    longest = max(image.size)
-    return min(max(longest, _PICTURE_SIDES[0]), _PICTURE_SIDES[1]) / longest
-
-
 def _draw_panel(pen: ImageDraw.ImageDraw, left: int, top: int, row: FaceRow, protocol: Protocol) -> None:
     status = row.readings[protocol.name].status
     pen.text((left + _PAD, top), f"face {row.face_id}", fill=colour_of(row.face_id), font=font(17))
@@ -111,12 +102,8 @@ def _draw_unit(pen: ImageDraw.ImageDraw, left: int, top: int, code: str, row: Fa
     ink, colour = (INK, colour_of(row.face_id)) if value else (FAINT, FAINT)
     pen.text((left, top + 3), unit_label(code), fill=ink, font=font(13))
     draw_bar(pen, left + _NAME, top + 4, (_BAR, _ROW - 10), bar_share(row, code, protocol), colour)
-    said = _reading(value, present_probability(row, code, protocol), protocol)
+    probability = present_probability(row, code, protocol)
+    said = "undetermined" if value is None else format_value(value, protocol.scale)
+    if value is not None and probability is not None:
+        said += f"   p {probability:.2f}"
     pen.text((left + _NAME + _BAR + 10, top + 3), said, fill=ink, font=font(13))
-
-
-def _reading(value, probability: float | None, protocol: Protocol) -> str:
-    if value is None:
-        return "undetermined"
-    said = format_value(value, protocol.scale)
-    return said if probability is None else f"{said}   p {probability:.2f}"

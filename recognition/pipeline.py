@@ -1,32 +1,31 @@
-"""Units in, rows out: frames are decoded, their faces found and numbered, and read a block at a time.
+"""Work items in, rows out: frames are decoded, their faces found and numbered, and read a block at a time.
 
 Conventions
-    block       whole consecutive frames of one unit with up to `batch_size` faces, or one frame with more. A frame without a face
-                stays in its place among the others.
-    order       blocks, rows and failures come in the order of units, inputs, frames and faces.
-    bad input   an input that cannot be read gives a `Failure`, a frame that cannot be decoded a row with a fault; the rest is read.
-                An error of the model is neither and ends the run.
-    equality    a block depends on the frames from its first one on and on nothing before: reading that begins again where a block
-                ended gives the same blocks, and each batch of the model the same faces.
+    block       whole consecutive frames of one work item with up to `batch_size` faces, or one frame with more. A frame
+                without a face keeps its place among the others.
+    order       blocks, rows and failures come in the order of work items, inputs, frames and faces.
+    bad input   an input that cannot be read gives a `Failure`, and a frame that cannot be decoded a row with a fault; the
+                rest is read. An error of the model is neither, and ends the run.
+    equality    a block depends on the frames from its first one on, and on nothing before them. A run that is resumed
+                where a block ended gives the same blocks, and each batch holds the same faces.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from dataclasses import dataclass, field
+from itertools import groupby, islice
 
 from aullava.action_units import Protocol
 from aullava.detection.detector import Detector
 from aullava.detection.tracking import Tracker
-from aullava.readout_aullava import AUReading
-from aullava.recognition.faces import number_faces
+from aullava.recognition.frames import Frame
 from aullava.recognition.inputs import Failure
 from aullava.recognition.prefetch import Choice, Step, steps_ahead
-from aullava.recognition.rows import NO_FACE_ID, Face, FaceRow, Frame, contradictions_of
-from aullava.recognition.work import Position, Unit
+from aullava.recognition.rows import Face, FaceRow, number_faces, rows_of
+from aullava.recognition.work import Position, WorkItem
 
-_BLOCK_BYTES = 512 * 2**20  # of crops; thirty faces that fill a picture of 2160 lines
-_FRAMES_A_FACE = 4  # frames in a block for each face that it may hold, so that long films without faces do not pile up
+_BLOCK_BYTES = 512 * 2**20  # of crops; thirty faces that fill an image of 2160 lines
+_FRAMES_A_FACE = 4  # most frames of a block for each face that it may hold: long videos without faces must not pile up
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,15 @@ class ReadSettings:
     """How inputs are read.
 
     model, processor: a loaded checkpoint.
-    protocols: units and scales, each of another name.
+    protocols: units and scales, each with a name of its own.
     detector: finds and crops the faces.
-    mode: "joint", "parallel" or "generate", as `model.recognize`.
+    mode: "joint", "parallel" or "generate", as for `model.recognize`.
     batch_size: faces the model reads at a time, 1 or more.
-    every, fps: which frames of videos and webcams, as `read_frames`.
+    every, fps: which frames of videos and webcams are read, as for `read_frames`.
     workers: threads that find faces; None for half of the cores, at most 4.
 
     Raises:
-        ValueError: a number is out of range, or no protocol or two of one name.
+        ValueError: a number is out of range, there is no protocol, or two have the same name.
     """
 
     model: object
@@ -71,13 +70,13 @@ class Block:
     """What was read together.
 
     rows: those of its frames.
-    failures: of inputs that were met between its first frame and its last, or, in the last block of a unit, behind it.
+    failures: of inputs met between its first frame and its last; in the last block of a work item, also after that.
     frames, faces: how many it holds.
-    after: where reading goes on behind it.
-    done: whether the unit has nothing more; such a block may be empty.
+    after: where reading continues.
+    done: whether this is the last block of the work item; it may be empty.
     """
 
-    unit: Unit
+    item: WorkItem
     rows: tuple[FaceRow, ...]
     failures: tuple[Failure, ...]
     frames: int
@@ -86,26 +85,26 @@ class Block:
     done: bool
 
 
-def read_units(work: Sequence[tuple[Unit, Position]], settings: ReadSettings) -> Iterator[Block]:
-    """Read units one after the other; the frames of the next blocks are made ready meanwhile.
+def read_items(work: Sequence[tuple[WorkItem, Position]], settings: ReadSettings) -> Iterator[Block]:
+    """Read work items one after the other, while the frames of the next blocks are prepared.
 
-    Memory is that of a few blocks, whatever the length of the inputs. Closing the generator stops its threads.
+    Only a few blocks are in memory, however long the inputs are. Closing the generator stops its threads.
 
     Args:
-        work: units, and where in each to begin.
+        work: work items, and where to begin in each.
         settings: how.
 
     Yields:
-        The blocks of each unit; the last one of each is `done`.
+        The blocks of each item; the last one of each is `done`.
     """
-    starts = {unit.number: position for unit, position in work}
+    starts = {item.number: position for item, position in work}
     choice = Choice(settings.detector, settings.every, settings.fps)
     with closing(steps_ahead(work, choice, 2 * settings.batch_size, settings.workers)) as steps:
-        for unit, steps_of_unit in groupby(steps, key=lambda step: step.unit):
-            # A camera shows nothing twice: each face is read at once, so that Ctrl-C loses none that was seen before.
-            together = 1 if unit.kind == "webcam" else settings.batch_size
-            for draft in _drafts(steps_of_unit, starts[unit.number], together):
-                yield _read(unit, draft, settings)
+        for item, steps_of_item in groupby(steps, key=lambda step: step.item):
+            # A camera shows nothing twice. Each face is read at once, so that Ctrl-C loses none that was seen.
+            together = 1 if item.kind == "webcam" else settings.batch_size
+            for draft in _drafts(steps_of_item, starts[item.number], together):
+                yield _read(item, draft, settings)
 
 
 @dataclass
@@ -120,12 +119,12 @@ class _Draft:
     done: bool = False
 
     def has_room(self, step: Step, batch_size: int) -> bool:
-        """Whether a step may join; the first one and the end of the unit always may."""
+        """Whether a step may join. The first one always may, and so may the end of the work item."""
         few = self.faces + len(step.found) <= batch_size and len(self.frames) < _FRAMES_A_FACE * batch_size
         return not self.frames or step.is_end or (few and self.size + step.size <= _BLOCK_BYTES)
 
     def add(self, step: Step, tracker: Tracker | None) -> None:
-        """Take in a step, the frames of a video in order."""
+        """Take in a step. The frames of a video come in order."""
         self.size += step.size
         self.faces += len(step.found)
         if step.is_end:
@@ -135,7 +134,7 @@ class _Draft:
         if step.failure is not None:
             self.failures.append(step.failure)
         else:
-            # A damaged frame was not looked at: no face was away in it.
+            # A damaged frame was not searched, so the tracker must not count its faces as missing.
             faces = [] if step.frame.fault else number_faces(step.frame, step.found, tracker)
             self.frames.append((step.frame, faces))
             if tracker is not None:
@@ -143,10 +142,10 @@ class _Draft:
 
 
 def _drafts(steps: Iterator[Step], start: Position, batch_size: int) -> Iterator[_Draft]:
-    """The steps of one unit as blocks: each is given as soon as it is full."""
+    """The steps of one work item as blocks, each yielded as soon as it is full."""
     draft, tracker = _Draft(start), None
     for step in steps:
-        if tracker is None and step.unit.kind != "image":
+        if tracker is None and step.item.kind != "image":
             tracker = Tracker.from_state(start.tracker) if start.tracker else Tracker()
         if not draft.has_room(step, batch_size):
             yield draft
@@ -158,7 +157,7 @@ def _drafts(steps: Iterator[Step], start: Position, batch_size: int) -> Iterator
     yield draft
 
 
-def _read(unit: Unit, draft: _Draft, settings: ReadSettings) -> Block:
+def _read(item: WorkItem, draft: _Draft, settings: ReadSettings) -> Block:
     crops = [face.crop for _, faces in draft.frames for face in faces]
     options = {"mode": settings.mode, "batch_size": settings.batch_size}
     found = iter(
@@ -166,21 +165,6 @@ def _read(unit: Unit, draft: _Draft, settings: ReadSettings) -> Block:
     )
     rows: list[FaceRow] = []
     for frame, faces in draft.frames:
-        rows += [_row(frame, face, next(found), settings.protocols) for face in faces] or [
-            _row_without_face(frame, settings.protocols)
-        ]
+        rows += rows_of(frame, faces, list(islice(found, len(faces))), settings.protocols)
     frames, failures = len(draft.frames), tuple(draft.failures)
-    return Block(unit, tuple(rows), failures, frames, draft.faces, draft.after, draft.done)
-
-
-def _row(frame: Frame, face: Face, readings: dict[str, AUReading], protocols: Sequence[Protocol]) -> FaceRow:
-    box = face.box
-    place = {"box": (box.x, box.y, box.w, box.h), "score": box.score}
-    placed = {name: replace(reading, **place) for name, reading in readings.items()}
-    conflicts = contradictions_of(protocols, placed)
-    return FaceRow(frame.input, face.face_id, placed, frame.index, frame.timestamp, contradictions=conflicts)
-
-
-def _row_without_face(frame: Frame, protocols: Sequence[Protocol]) -> FaceRow:
-    empty = {protocol.name: AUReading(dict.fromkeys(protocol.units), status="no_face") for protocol in protocols}
-    return FaceRow(frame.input, NO_FACE_ID, empty, frame.index, frame.timestamp, frame.fault)
+    return Block(item, tuple(rows), failures, frames, draft.faces, draft.after, draft.done)

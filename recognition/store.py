@@ -1,14 +1,14 @@
-"""What was read so far, on disk beside the output: an interrupted run goes on from there, and tables are made of it.
+"""What was read so far, on disk beside the output: an interrupted run resumes from it, and tables are made of it.
 
     .readings.csv.part/
         run.json        what was asked for, and the inputs with size and time: a run that differs is refused
         lock            held while a process reads
-        000012.jsonl    rows of unit 12, a JSON object a line
-        000012.json     how far unit 12 was read: bytes of the rows that hold, position behind them, failures
+        000012.jsonl    rows of work item 12, a JSON object a line
+        000012.json     how far work item 12 was read: bytes of valid rows, position after them, failures
 
 Conventions
-    order       rows are on disk before the file that counts them, which is replaced whole. Bytes behind the count are those of a
-                run that was killed; the next rows take their place.
+    order       rows are on disk before the file that counts them, which is replaced whole. Bytes after the count were left by
+                a run that was killed; the next rows overwrite them.
     numbers     as Python writes them, which loses nothing: a row comes back equal to the one that went in.
 """
 
@@ -26,18 +26,17 @@ from filelock import FileLock, Timeout
 
 from aullava.common.files import printable, replace_file
 from aullava.recognition.inputs import Failure
-from aullava.recognition.lines import line_of, row_of
-from aullava.recognition.pipeline import Block, ReadSettings, read_units
+from aullava.recognition.pipeline import Block, ReadSettings, read_items
 from aullava.recognition.rows import FaceRow
-from aullava.recognition.work import Position, Unit
+from aullava.recognition.work import Position, WorkItem
 
 _FORMAT = 2  # of the files
-_SAVE_EVERY_S = 1.0  # of work that may be lost to a kill; writing after every block would slow down fast devices
+_SAVE_EVERY_S = 1.0  # a kill loses at most this much work; saving after every block would slow down fast devices
 _NAME_BYTES = 240
 
 
 def working_folder(out: Path) -> Path:
-    """The folder of a run that writes `out`, beside it."""
+    """Where a run keeps what it reads while it writes `out`: a hidden folder beside it."""
     name = out.name
     if len(os.fsencode(name)) > _NAME_BYTES:  # file systems take 255
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
@@ -46,7 +45,7 @@ def working_folder(out: Path) -> Path:
 
 @dataclass
 class _Progress:
-    """How far a unit was read. `bytes`: of its rows; `frames`, `faces`: how many are in them."""
+    """How far a work item was read. `bytes`: of its rows; `frames`, `faces`: how many are in them."""
 
     bytes: int = 0
     frames: int = 0
@@ -57,37 +56,37 @@ class _Progress:
 
 
 class Store:
-    """Rows and progress of one run. `Store.open` makes one, `Store.attach` reads one that another process has opened.
+    """Rows and progress of one run. `Store.open` makes a store; `Store.attach` uses one that another process has opened.
 
     Args:
-        folder: where it lies.
-        units: those of the run, all of them.
+        folder: where it is kept.
+        items: all work items of the run.
     """
 
-    def __init__(self, folder: Path, units: Sequence[Unit]):
+    def __init__(self, folder: Path, items: Sequence[WorkItem]):
         self.folder = folder
-        self.units = units
+        self.items = items
         self._lock = FileLock(self.folder / "lock", blocking=False, thread_local=False)
-        self._unit: int | None = None  # the one that is being written
+        self._item: int | None = None  # the one that is being written
         self._progress = _Progress()
         self._lines: list[bytes] = []  # rows that are not yet on disk
         self._saved = 0.0
 
     @classmethod
-    def open(cls, folder: Path, units: Sequence[Unit], options: Mapping, resume: bool = False) -> "Store":
-        """Begin, or go on with, the run that writes into `folder`.
+    def open(cls, folder: Path, items: Sequence[WorkItem], options: Mapping, resume: bool = False) -> "Store":
+        """Begin or resume the run that is kept in `folder`.
 
         Args:
-            folder: made if it is not there.
-            units: as `units_of` gives them.
-            options: for JSON: whatever changes the rows, the fingerprint of the checkpoint among it.
-            resume: go on with what is there. Default: what is there is deleted.
+            folder: made if it is missing.
+            items: as `work_items` gives them.
+            options: whatever changes the rows, including the checkpoint's id; JSON.
+            resume: continue what is there. Default: delete it.
 
         Raises:
-            ValueError: another process is at it; or what is there came from other options or inputs, which are named.
+            ValueError: another process is using it; or what is there comes from other options or inputs, which are named.
             OSError: the folder cannot be written.
         """
-        store = cls(folder, units)
+        store = cls(folder, items)
         folder.mkdir(parents=True, exist_ok=True)
         try:
             store._lock.acquire()
@@ -96,12 +95,14 @@ class Store:
                 f"{folder} is in use: another run writes the same output. Wait for it, or name another output"
             ) from error
         try:
-            asked = _identity(units, options)
+            asked = _identity(items, options)
             run = folder / "run.json"
             if resume and run.exists():
                 _check_same(json.loads(run.read_text()), asked, folder)
             else:
-                store._clear()
+                for path in folder.iterdir():
+                    if path.name != "lock":
+                        path.unlink()
                 _write_json(run, asked)
         except BaseException:
             store.close()
@@ -109,15 +110,15 @@ class Store:
         return store
 
     @classmethod
-    def attach(cls, folder: Path, units: Sequence[Unit]) -> "Store":
-        """The run that another process has opened, to write units that nobody else writes.
+    def attach(cls, folder: Path, items: Sequence[WorkItem]) -> "Store":
+        """The run that another process has opened, to write work items that no other process writes.
 
         Raises:
-            FileNotFoundError: there is none.
+            FileNotFoundError: there is no such run.
         """
         if not (folder / "run.json").exists():
             raise FileNotFoundError(f"{folder} is not there: all processes of a run need the same disk")
-        return cls(folder, units)
+        return cls(folder, items)
 
     def __enter__(self) -> "Store":
         return self
@@ -125,13 +126,13 @@ class Store:
     def __exit__(self, *_) -> None:
         self.close()
 
-    def pending(self) -> list[tuple[Unit, Position]]:
-        """Units that are not done, and where in each to go on. A webcam that was stopped is done: it cannot go back."""
+    def pending(self) -> list[tuple[WorkItem, Position]]:
+        """Work items that are not done, and where to continue in each. A webcam that was stopped is done: it cannot go back."""
         found = []
-        for unit in self.units:
-            progress = self._read_progress(unit)
-            if not progress.done and not (unit.kind == "webcam" and progress.frames):
-                found.append((unit, progress.position))
+        for item in self.items:
+            progress = self._read_progress(item)
+            if not progress.done and not (item.kind == "webcam" and progress.frames):
+                found.append((item, progress.position))
         return found
 
     @property
@@ -139,20 +140,20 @@ class Store:
         return not self.pending()
 
     def count(self) -> tuple[int, int]:
-        """How many frames and faces were read so far."""
-        progress = [self._read_progress(unit) for unit in self.units]
+        """How many frames and faces have been read."""
+        progress = [self._read_progress(item) for item in self.items]
         return sum(p.frames for p in progress), sum(p.faces for p in progress)
 
     def add(self, block: Block) -> None:
-        """Keep what was read. On disk at the end of a unit, and at the latest with the first block after a second.
+        """Keep what was read. It is saved at the end of a work item and, before that, once a second.
 
         Raises:
-            OSError: it cannot be written; what was saved before holds.
+            OSError: it cannot be written; what was saved before is kept.
         """
-        if self._unit != block.unit.number:
+        if self._item != block.item.number:
             self.save()
-            self._unit, self._progress = block.unit.number, self._read_progress(block.unit)
-        before, lines = self._progress, self._lines + [line_of(row) for row in block.rows]
+            self._item, self._progress = block.item.number, self._read_progress(block.item)
+        before, lines = self._progress, self._lines + [row.to_line() for row in block.rows]
         progress = _Progress(
             before.bytes,
             before.frames + block.frames,
@@ -161,21 +162,21 @@ class Store:
             [*before.failures, *block.failures],
             block.done,
         )
-        self._progress, self._lines = progress, lines  # at once: Ctrl-C finds all of a block or nothing of it
+        self._progress, self._lines = progress, lines  # in one statement: Ctrl-C finds a whole block or nothing of it
         if block.done or time.monotonic() - self._saved > _SAVE_EVERY_S:
             self.save()
 
     def save(self) -> None:
-        """Bring to disk what was added.
+        """Write what was added to disk.
 
         Raises:
-            OSError: it cannot be written; what was saved before holds.
+            OSError: it cannot be written; what was saved before is kept.
         """
-        if self._unit is None:
+        if self._item is None:
             return
-        rows, state = self._files(self._unit)
+        rows, state = self._files(self._item)
         try:
-            # Behind the bytes that hold lies what a killed run wrote: nothing counts it.
+            # Bytes after the count are those of a killed run.
             with open(rows, "r+b" if rows.exists() else "wb") as file:
                 file.truncate(self._progress.bytes)
                 file.seek(self._progress.bytes)
@@ -187,7 +188,7 @@ class Store:
             _write_json(state, written)
         except OSError as error:
             reason = (
-                f"{error.strerror or error}: what was read before is kept there, and a resumed run goes on from it"
+                f"{error.strerror or error}: what was read before is kept there, and a resumed run continues from it"
             )
             raise OSError(error.errno, reason, str(self.folder)) from error
         self._progress.bytes += len(data)
@@ -196,42 +197,37 @@ class Store:
 
     def rows(self) -> Iterator[FaceRow]:
         """All rows that were saved, in the order of the inputs, one in memory at a time."""
-        for unit in self.units:
-            left = self._read_progress(unit).bytes
+        for item in self.items:
+            left = self._read_progress(item).bytes
             if not left:
                 continue
-            with open(self._files(unit.number)[0], "rb") as file:
+            with open(self._files(item.number)[0], "rb") as file:
                 while left > 0:
                     line = file.readline()
                     left -= len(line)
-                    yield row_of(line)
+                    yield FaceRow.from_line(line)
 
     def failures(self) -> Iterator[Failure]:
         """All failures that were saved, in the order of the inputs."""
-        for unit in self.units:
-            yield from self._read_progress(unit).failures
+        for item in self.items:
+            yield from self._read_progress(item).failures
 
     def close(self) -> None:
-        """Let others at it. What was read stays on disk."""
+        """Release the lock. What was read stays on disk."""
         self._lock.release()
 
     def delete(self) -> None:
-        """Remove it, with all that was read."""
+        """Delete the store, with all that was read."""
         self.close()
         shutil.rmtree(self.folder)
 
-    def _clear(self) -> None:
-        for path in self.folder.iterdir():
-            if path.name != "lock":
-                path.unlink()
-
     def _files(self, number: int) -> tuple[Path, Path]:
-        """Rows and progress of a unit."""
+        """Rows and progress of a work item."""
         return self.folder / f"{number:06}.jsonl", self.folder / f"{number:06}.json"
 
-    def _read_progress(self, unit: Unit) -> _Progress:
+    def _read_progress(self, item: WorkItem) -> _Progress:
         try:
-            found = json.loads(self._files(unit.number)[1].read_text())
+            found = json.loads(self._files(item.number)[1].read_text())
         except FileNotFoundError:
             return _Progress()
         found["position"] = Position(**found["position"])
@@ -239,13 +235,13 @@ class Store:
         return _Progress(**found)
 
 
-def _identity(units: Sequence[Unit], options: Mapping) -> dict:
-    """What two runs must have in common for one to go on with the other's work, as JSON gives it back."""
+def _identity(items: Sequence[WorkItem], options: Mapping) -> dict:
+    """What two runs must share for one to resume the other, as JSON gives it back."""
     inputs = []
-    for source in (source for unit in units for source in unit.sources):
+    for source in (source for item in items for source in item.sources):
         size = changed = None
         if source.kind != "webcam":
-            with suppress(OSError):  # it will be a failure of the run
+            with suppress(OSError):  # reading it will be a failure of the run
                 size, changed = (stat := os.stat(source.path)).st_size, stat.st_mtime_ns
         inputs.append([source.name, source.kind, size, changed])
     return json.loads(json.dumps({"format": _FORMAT, "options": dict(options), "inputs": inputs}))
@@ -268,36 +264,30 @@ def _check_same(kept: dict, asked: dict, folder: Path) -> None:
 
 
 def _write_json(path: Path, content: dict) -> None:
-    def write(temporary: Path) -> None:
-        with open(temporary, "w") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-
-    replace_file(path, write)
+    replace_file(path, lambda temporary: temporary.write_text(json.dumps(content)), durable=True)
 
 
 def fill(
     store: Store,
-    work: Sequence[tuple[Unit, Position]],
+    work: Sequence[tuple[WorkItem, Position]],
     settings: ReadSettings,
     on_block: Callable[[Block], None] | None = None,
 ) -> None:
-    """Read units into a store.
+    """Read work items into a store.
 
     Args:
         store: keeps what is read.
-        work: of the units that `store.pending` names, those that this process reads.
+        work: those of `store.pending()` that this process reads.
         settings: how.
-        on_block: told of every block that was kept, for a progress bar.
+        on_block: called with every block that was kept, for a progress bar.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C, once all that was read is kept. It is how a webcam ends: `store.is_complete` tells whether
-            anything is left to be read.
+        KeyboardInterrupt: Ctrl-C, after all that was read has been saved. A webcam ends this way: `store.is_complete` says
+            whether anything is left to be read.
         OSError: the store cannot be written.
     """
     try:
-        with closing(read_units(work, settings)) as blocks:
+        with closing(read_items(work, settings)) as blocks:
             for block in blocks:
                 store.add(block)
                 if on_block is not None:

@@ -1,11 +1,11 @@
-"""What was read, counted while rows pass by, and the first of them as a table for the terminal.
+"""Counts of the rows as they pass, and the first rows as a table for the terminal.
 
 Conventions
-    films       inputs of several frames. Each is counted by itself, and all inputs of one frame together, so that memory grows
-                with the films only: the stills are in the table by name.
-    frames      each counts once, however many faces it holds; without_face and unreadable say how many held none or were not
-                decoded.
-    faces       rows with a face. people: different face_id of an input, added up over inputs.
+    films       inputs of several frames, each counted by itself. Inputs of one frame (stills) are counted together, so memory
+                grows with the films only; the table names each still.
+    frames      each counts once, however many faces it holds; without_face and unreadable are the frames that held none or
+                were not decoded.
+    faces       rows with a face. people: different values of face_id of an input, summed over inputs.
     repaired, contradictory, invalid   rows of that status (see tables.py).
 """
 
@@ -24,7 +24,7 @@ from aullava.recognition.tables import Layout, present_probability, unit_label
 
 @dataclass(frozen=True)
 class Counts:
-    """Of one input or several; the conventions say what each is."""
+    """Counts of one input or several, as the conventions say."""
 
     inputs: int = 0
     frames: int = 0
@@ -41,11 +41,11 @@ class Counts:
 
 
 class Summary:
-    """Counts rows as they come, those of one input one after the other, and keeps the first few to show.
+    """Counts rows as they come, and keeps the first few to show. Rows of one input have to come together.
 
     Args:
-        layout: names the protocols.
-        limit: rows to show, default 30.
+        layout: with the protocols.
+        limit: most rows to show, default 30.
     """
 
     def __init__(self, layout: Layout, limit: int = 30):
@@ -58,7 +58,7 @@ class Summary:
         self._counts, self._ids = Counts(), set()  # of the input that the last row is of
 
     def watch(self, rows: Iterable[FaceRow]) -> Iterator[FaceRow]:
-        """The same rows; each is counted when it is taken."""
+        """The same rows, each counted as it passes."""
         for row in rows:
             self.add(row)
             yield row
@@ -87,7 +87,7 @@ class Summary:
 
     @property
     def stills(self) -> Counts:
-        """Of all inputs of one frame."""
+        """Counts of all inputs of one frame."""
         return self._stills if self._counts.frames > 1 else self._stills + self._counts
 
     @property
@@ -95,7 +95,7 @@ class Summary:
         return sum((counts for _, counts in self.films), self.stills)
 
     def table(self) -> Table:
-        """Which units act in each face, by name; the first rows."""
+        """The first rows, with the names of the active units."""
         layout, rows = self.layout, self._shown
         about = [f"{p.name}, {len(p.units)} units, {p.scale}" for p in layout.protocols]
         timed = any(row.frame for row in rows)
@@ -108,17 +108,13 @@ class Summary:
         for protocol in layout.protocols:
             table.add_column("units that act" if len(layout.protocols) == 1 else protocol.name)
         for row in rows:
-            when = [_when(row)] if timed else []
+            when = f"frame {row.frame}" if row.timestamp is None else f"{row.timestamp:.2f} s"
             face = str(row.face_id) if row.has_face else ""
             said = [describe(row, protocol) for protocol in layout.protocols]
-            table.add_row(escape(printable(Path(row.input).name)), *when, face, row.status, *said)
+            table.add_row(escape(printable(Path(row.input).name)), *([when] if timed else []), face, row.status, *said)
         if self.rows > len(rows):
             table.caption = f"and {self.rows - len(rows)} more rows"
         return table
-
-
-def _when(row: FaceRow) -> str:
-    return f"frame {row.frame}" if row.timestamp is None else f"{row.timestamp:.2f} s"
 
 
 def describe(row: FaceRow, protocol: Protocol) -> str:
@@ -127,21 +123,17 @@ def describe(row: FaceRow, protocol: Protocol) -> str:
         return ""
     values = row.readings[protocol.name].values
     scale = SCALES[protocol.scale]
-    active = [code for code in protocol.units if values[code] is not None and scale.is_active(values[code])]
-    active.sort(key=lambda code: -_strength(row, code, protocol))
+    active = []  # strength, unit in words
+    for code in protocol.units:
+        if values[code] is None or not scale.is_active(values[code]):
+            continue
+        # An occurrence is always 1: its probability, where there is one, says more.
+        probability = None if scale.is_graded else present_probability(row, code, protocol)
+        amount = f" {format_value(values[code], protocol.scale)}" if scale.is_graded else ""
+        if probability is not None:
+            amount = f" (p {probability:.2f})"
+        active.append((values[code] if probability is None else probability, f"{unit_label(code)}{amount}"))
+    active.sort(key=lambda one: -one[0])
     unknown = [code for code in protocol.units if values[code] is None]
-    said = [f"{unit_label(code)}{_amount(row, code, protocol)}" for code in active] or ["none"]
+    said = [name for _, name in active] or ["none"]
     return ", ".join(said) + (f"; undetermined: {', '.join(unknown)}" if unknown else "")
-
-
-def _strength(row: FaceRow, code: str, protocol: Protocol) -> float:
-    probability = present_probability(row, code, protocol)
-    of_occurrence = not SCALES[protocol.scale].is_graded and probability is not None
-    return probability if of_occurrence else row.readings[protocol.name].values[code]
-
-
-def _amount(row: FaceRow, code: str, protocol: Protocol) -> str:
-    if SCALES[protocol.scale].is_graded:
-        return f" {format_value(row.readings[protocol.name].values[code], protocol.scale)}"
-    probability = present_probability(row, code, protocol)
-    return "" if probability is None else f" (p {probability:.2f})"

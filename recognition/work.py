@@ -1,7 +1,8 @@
-"""What is read as one piece of work: a video or webcam by itself, or a few pictures in a row.
+"""Work items: what is read as one piece, a video or webcam by itself or a few images in a row.
 
-Which inputs make up a unit follows from their order and the batch size alone. Faces that share a batch come from one unit, and the
-last bits of a reading depend on the company in its batch; so one process, several, and a run that was interrupted write the same.
+Which inputs make up a work item follows from their order and the batch size alone. Faces that share a batch come from one
+work item, and the last bits of a reading depend on what else is in its batch. So one process, several processes and an
+interrupted run all write the same.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,8 @@ from aullava.recognition.inputs import Source
 
 
 @dataclass(frozen=True)
-class Unit:
-    """`number`: 0, 1, ... in the order of the inputs. `sources`: one video or webcam, or one or several pictures."""
+class WorkItem:
+    """`number`: 0, 1, ... in the order of the inputs. `sources`: one video or webcam, or one or several images."""
 
     number: int
     sources: tuple[Source, ...]
@@ -26,11 +27,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Position:
-    """Where reading goes on in a unit.
+    """Where reading continues in a work item.
 
-    source: which of the unit's inputs is next.
+    source: which of the item's inputs is next.
     frame: number of the first frame of it that was not read.
-    tracker: what `detection.tracking.Tracker.state` gave before that frame; None where nothing is followed yet.
+    tracker: what `detection.tracking.Tracker.state` gave before that frame; None if no face has been tracked yet.
     """
 
     source: int = 0
@@ -41,12 +42,12 @@ class Position:
 START = Position()
 
 
-def units_of(sources: Sequence[Source], batch_size: int) -> list[Unit]:
-    """The units of a run, in the order of the inputs.
+def work_items(sources: Sequence[Source], batch_size: int) -> list[WorkItem]:
+    """The work items of a run, in the order of the inputs.
 
     Args:
         sources: what is to be read.
-        batch_size: the most pictures in a unit, 1 or more.
+        batch_size: the most images in a work item, 1 or more.
 
     Raises:
         ValueError: the batch size is below 1.
@@ -58,4 +59,4 @@ def units_of(sources: Sequence[Source], batch_size: int) -> list[Unit]:
         group = list(group)
         size = batch_size if kind == "image" else 1
         parts += [tuple(group[first : first + size]) for first in range(0, len(group), size)]
-    return [Unit(number, part) for number, part in enumerate(parts)]
+    return [WorkItem(number, part) for number, part in enumerate(parts)]

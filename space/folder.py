@@ -37,7 +37,7 @@ def write_space(out: Path, repo: str | None = None, root: Path = ROOT) -> list[P
             f"a Space carries the project's wheel, which is built from a clone: {root} holds no pyproject.toml"
         )
     if repo is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
-        raise ValueError(f"--space-repo {repo}: expected ORG/NAME, such as my-lab/au-llava-space")
+        raise ValueError(f"--repo {repo}: expected ORG/NAME, such as my-lab/au-llava-space")
     out.mkdir(parents=True, exist_ok=True)
     if found := sorted(path.name for path in out.iterdir()):
         raise FileExistsError(f"{out} holds {', '.join(found[:3])}: name a new or an empty folder")

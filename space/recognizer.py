@@ -1,7 +1,7 @@
 """What the Space asks of a model: the faces of a picture, and what each shows, by the steps that `aullava recognize` takes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from aullava.detection.detector import Detector
 from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.image_aullava import ImageReadError, load_image
 from aullava.readout_aullava import AUReading
-from aullava.recognition.rows import NO_FACE_ID, FaceRow
+from aullava.recognition.frames import Frame
+from aullava.recognition.rows import FaceRow, find_faces, number_faces, rows_of
 from aullava.space.zerogpu import LentModel
 
 MODES = ("joint", "parallel")
@@ -77,16 +78,10 @@ class Recognizer:
             image = load_image(path, name)
         except ImageReadError as error:
             raise ValueError(str(error).replace(str(path), name)) from error  # Pillow names the file in full
-        boxes = detector.detect(np.asarray(image))
-        if not boxes:
-            reading = AUReading(dict.fromkeys(protocol.units), status="no_face")
-            return [FaceRow(name, NO_FACE_ID, {protocol.name: reading})]
-        readings = self.read([detector.crop(image, box) for box in boxes], protocol, mode)
-        placed = [
-            replace(reading, box=(box.x, box.y, box.w, box.h), score=box.score)
-            for box, reading in zip(boxes, readings, strict=True)
-        ]
-        return [FaceRow(name, number, {protocol.name: reading}) for number, reading in enumerate(placed)]
+        frame = Frame(name, image_HWC=np.asarray(image))
+        faces = number_faces(frame, find_faces(frame, detector))
+        readings = self.read([face.crop for face in faces], protocol, mode) if faces else []
+        return rows_of(frame, faces, [{protocol.name: reading} for reading in readings], [protocol])
 
 
 def load_recognizer(checkpoint: str | None = None) -> Recognizer:
@@ -99,28 +94,19 @@ def load_recognizer(checkpoint: str | None = None) -> Recognizer:
     model, processor = load_checkpoint(chosen)
     is_folder = Path(chosen).is_dir()
     name = Path(chosen).resolve().name if is_folder else str(chosen)
+    readme, card = Path(chosen) / "README.md", ""
+    if is_folder and readme.is_file():
+        card = ModelCard(readme.read_text(encoding="utf-8", errors="replace"), ignore_metadata_errors=True).text
+    # The embedded checkpoint is known by its weights: a release or a copy on the Hub has another name.
+    with safe_open(embedded_checkpoint() / "model.safetensors", "pt") as weights:
+        drawn_only = torch.equal(model.lm_head.weight.cpu().float(), weights.get_tensor("lm_head.weight").float())
     return Recognizer(
         LentModel(model, processor),
         processor,
         name,
-        drawn_only=_is_embedded(model),
-        card=_card(Path(chosen)) if is_folder else "",
+        drawn_only=drawn_only,
+        card=card,
         on_hub=not is_folder,
-    )
-
-
-def _is_embedded(model) -> bool:
-    """By its weights: a release or a copy on the Hub has another name."""
-    with safe_open(embedded_checkpoint() / "model.safetensors", "pt") as weights:
-        return torch.equal(model.lm_head.weight.cpu().float(), weights.get_tensor("lm_head.weight").float())
-
-
-def _card(folder: Path) -> str:
-    file = folder / "README.md"
-    return (
-        ModelCard(file.read_text(encoding="utf-8", errors="replace"), ignore_metadata_errors=True).text
-        if file.is_file()
-        else ""
     )
 
 

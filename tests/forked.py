@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["aullava.training.run.assembly", "aullava.training.card", "aullava.commands.recognize"])
+SERVER.set_forkserver_preload(["aullava.training.run.assembly", "aullava.commands.recognize_job"])
 
 
 class Forked:

@@ -15,12 +15,17 @@ def reading(
     """A reading of a face; units without a given value are 0."""
     full = dict.fromkeys(protocol.units, 0) | dict(values or {})
     text = "" if None in full.values() else render(full, protocol)
-    return AUReading(full, dict(probabilities or {}), text, **({"box": BOX, "score": 0.75} | more))
+    return AUReading(full, dict(probabilities or {}), text, **more)
 
 
 def face_row(name: str, *readings: tuple[Protocol, AUReading], face_id: int = 0, **more) -> FaceRow:
     """A row of the given readings."""
-    return FaceRow(name, face_id, {protocol.name: reading for protocol, reading in readings}, **more)
+    return FaceRow(
+        name,
+        face_id,
+        {protocol.name: reading for protocol, reading in readings},
+        **({"box": BOX, "score": 0.75} | more),
+    )
 
 
 def bare_row(name: str, *protocols: Protocol, **more) -> FaceRow:

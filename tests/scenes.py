@@ -9,7 +9,7 @@ from aullava.action_units import resolve_protocol
 from aullava.detection.crop import FaceBox, crop_face
 from aullava.recognition.inputs import Source
 from aullava.recognition.pipeline import ReadSettings
-from aullava.recognition.work import START, units_of
+from aullava.recognition.work import START, work_items
 
 from trees.videos import write_video
 
@@ -56,8 +56,8 @@ def sources_of(*paths: Path) -> list[Source]:
 
 
 def work_on(paths: list[Path], batch_size: int) -> list:
-    """All units of some files, from their beginning."""
-    return [(unit, START) for unit in units_of(sources_of(*paths), batch_size)]
+    """All work items of some files, from their beginning."""
+    return [(item, START) for item in work_items(sources_of(*paths), batch_size)]
 
 
 def settings_for(checkpoint, detector=None, batch_size=4, protocols=(UNITS,), **more) -> ReadSettings:

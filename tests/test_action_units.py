@@ -403,12 +403,12 @@ ADDED = (
 
 @pytest.mark.parametrize("scale, text, first_present", [(ADDED[0], "007", 30), (ADDED[1], "2", 1)])
 def test_one_entry_adds_a_scale(monkeypatch, scale, text, first_present):
-    from aullava.analysis.columns import value_columns
+    from aullava.analysis.series import value_columns
     from aullava.dataset_builder.chat.describe import describe
     from aullava.dataset_builder.rows.derive import as_protocol
     from aullava.dataset_builder.rows.schema import value_column
     from aullava.evaluation.predictions import Predictions
-    from aullava.evaluation.scores import views
+    from aullava.evaluation.views import views
     from aullava.recognition.tables import Layout
 
     monkeypatch.setitem(SCALES, scale.name, scale)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from aullava.action_units import PROTOCOLS
 from aullava.cli import main
-from aullava.commands import recognize_results as results
+from aullava.commands import recognize_job as results
 from aullava.recognition.tables import Layout
 from aullava.recognition.writers import write_table
 
@@ -43,6 +43,7 @@ def album(tmp_path):
     return folder
 
 
+VERBS = ["build", "calibrate", "evaluate", "faces", "recognize", "release", "space"]
 BROKEN = {"text.png", "noise.jpg", "empty.webp", "truncated.png", "long.png"}
 
 
@@ -201,7 +202,6 @@ def test_nothing_to_read_exits_2_and_names_what_was_given(tmp_path, checkpoint, 
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["recognise", "x"],
         ["recognize"],
         ["recognize", "x", "--batch-size", "0"],
@@ -266,11 +266,25 @@ def test_build_without_its_libraries_names_the_extra():
     assert done.returncode == 2 and "pip install 'au-llava[corpora]'" in done.stderr, done.stderr
 
 
-def test_help_needs_no_torch_and_the_module_runs():
-    code = "import sys, aullava.cli as c; assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+VERBS = ["build", "calibrate", "evaluate", "faces", "recognize", "release", "space"]
+
+
+def test_help_and_usage_errors_load_no_heavy_library_and_the_module_runs():
+    code = (
+        "import sys; from aullava.cli import main, verbs; print(*verbs()); code = main(['release', 'x']); "
+        "heavy = {'torch', 'transformers', 'datasets', 'pandas'} & set(sys.modules); sys.exit(f'{heavy}' if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2 and "aullava release: error: give OUT_DIR and --checkpoint" in done.stderr, done.stderr
+    assert done.stdout.split() == VERBS
     shown = subprocess.run([sys.executable, "-m", "aullava.cli", "--help"], check=True, capture_output=True, text=True)
-    assert all(verb in shown.stdout for verb in ("recognize", "release", "faces", "build"))
+    assert all(f"\n    {verb}" in shown.stdout for verb in VERBS)
+
+
+def test_without_a_verb_the_help_is_printed_as_an_error(capsys):
+    assert main([]) == 2
+    printed = capsys.readouterr()
+    assert not printed.out and all(f"\n    {verb}" in printed.err for verb in VERBS)
 
 
 @pytest.mark.parametrize("mode", ["joint", "parallel", "generate"])

@@ -18,7 +18,7 @@ REMOTE = {  # file -> the siblings it may import
     "image_aullava": set(),
     "processing_aullava": {"action_units", "image_aullava"},
     "plan_aullava": {"action_units"},
-    "tree_aullava": {"plan_aullava"},
+    "tree_aullava": set(),
     "readout_aullava": {"action_units", "plan_aullava", "tree_aullava"},
     "modeling_aullava": {
         "action_units",
@@ -48,7 +48,7 @@ ARROWS = REMOTE | {
     "common": set(),
     "detection": {"image_aullava"},
     "video": {"common"},
-    "checkpoint": {*REMOTE},
+    "checkpoint": {*REMOTE, "common", "detection"},
     "release": {"checkpoint"},
     "dataset_builder": {"action_units", "image_aullava", "common", "detection", "video"},
     "metrics": set(),
@@ -80,8 +80,9 @@ ARROWS = REMOTE | {
         "analysis",
         "evaluation",
         "hub",
+        "space",
     },
-    "cli": {"action_units", "common", "dataset_builder", "space", "commands"},
+    "cli": {"common", "commands"},
 }
 
 # Folders that `evaluate` copies and loads one by one; tests/metrics/test_folders.py says what those may import.

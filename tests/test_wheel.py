@@ -24,6 +24,7 @@ CHECKPOINT = "checkpoints/au-llava-tiny/"
 FROZEN = "dataset_builder/rows/frozen/"  # folds and published counts
 PUBLISHED = "evaluation/published.json"  # figures of papers
 STYLE = "space/style.css"
+TEMPLATES = ("checkpoint/templates/", "dataset_builder/publish/templates/")  # of cards
 # Run in a process where neither the checkout nor an editable install can supply a module.
 ISOLATED = """
 import sys
@@ -72,7 +73,7 @@ def test_it_holds_every_module_and_the_embedded_checkpoint_and_nothing_else(whee
     expected |= {
         name
         for name in files()
-        if name.startswith((CHECKPOINT, FROZEN, PUBLISHED, STYLE)) and not name.endswith(".py")
+        if name.startswith((CHECKPOINT, FROZEN, PUBLISHED, STYLE, *TEMPLATES)) and not name.endswith(".py")
     }
     inside = {PurePosixPath(name) for name in zipfile.ZipFile(wheel).namelist()}
     packed = {str(path.relative_to(PACKAGE)) for path in inside if path.parts[0] == PACKAGE}

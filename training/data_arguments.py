@@ -175,7 +175,7 @@ class DataArguments:
                     + (f", {NOTHING} for none" if name != "corpus_weights" else "")
                 )
         for place, name in enumerate(self.corpora):
-            if name not in ("procedural", "rendered") and self.folder_of(place) is None:
+            if reader_class(name).on_disk and self.folder_of(place) is None:
                 raise ValueError(f"corpora names {name} but data_dirs has no folder for it: give its folder")
         weights = self.corpus_weights
         if weights and not all(math.isfinite(weight) and weight > 0 for weight in weights):

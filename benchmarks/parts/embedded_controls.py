@@ -18,11 +18,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from aullava.dataset_builder.synthetic.drawn.actions import PARTS
 from aullava.dataset_builder.synthetic.drawn.renderer import DrawnFace, draw_face
 from aullava.dataset_builder.synthetic.drawn.samples import describe_face
 from aullava.dataset_builder.synthetic.drawn.scene import MAX_PITCH, MAX_ROLL, MAX_YAW, Scene
+from aullava.evaluation.corruption import KINDS, corrupt
 
 SHIFTS: dict[str, tuple[float, ...]] = {
     "yaw": (1.5, 2.0, 2.5),  # times the largest of training, 17 degrees
@@ -136,4 +138,30 @@ def shift_losses(
                 for f in faces
             ]
             losses[kind].append(clean - score(moved))
+    return losses
+
+
+def corruption_losses(
+    score: Callable[[Sequence[Image.Image]], float],
+    images: Sequence[Image.Image],
+    rows: Sequence[str],
+    kinds: Iterable[str] = tuple(KINDS),
+) -> dict[str, list[float]]:
+    """What is lost at each strength.
+
+    Args:
+        score: reads the pictures, in the order given, and scores the readings: more is better.
+        images, rows: clean pictures and their names.
+        kinds: which corruptions.
+
+    Returns:
+        "clean" -> [score], then each kind -> its five losses.
+    """
+    clean = score(images)
+    losses = {"clean": [clean]}
+    for kind in kinds:
+        losses[kind] = [
+            clean - score([corrupt(image, kind, strength, row) for image, row in zip(images, rows, strict=True)])
+            for strength in range(1, 6)
+        ]
     return losses

@@ -10,8 +10,6 @@ Suffixes: B batch, N faces, U units, L places of the trunk's grid, C channels.
 """
 
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
+from aullava.common.files import replaced_folder
 from aullava.training.model.scratch import MEAN, STD, ScratchArguments, build_from_scratch, tower_output_width
 
 TRUNKS = ("tower", "cnn")
@@ -174,13 +173,10 @@ def read(peer: Peer, images: Sequence[np.ndarray], batch_size: int = 50) -> Read
 
 def save_peer(peer: Peer, folder: Path) -> None:
     """Write weights and design; the folder appears only when complete."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    save_file({name: tensor.contiguous() for name, tensor in peer.state_dict().items()}, partial / "model.safetensors")
-    (partial / "design.json").write_text(json.dumps(asdict(peer.design), indent=2) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    weights = {name: tensor.contiguous() for name, tensor in peer.state_dict().items()}
+    with replaced_folder(folder) as new:
+        save_file(weights, new / "model.safetensors")
+        (new / "design.json").write_text(json.dumps(asdict(peer.design), indent=2) + "\n")
 
 
 def load_peer(folder: str | Path) -> Peer:

@@ -1,1 +1,1 @@
-"""Readers of corpora on disk, one a module, and the faces this project draws itself."""
+"""The corpora. Every module here is one corpus, named as users name it, but for reader.py and registry.py."""

@@ -12,8 +12,8 @@ the apex is our choice.
 
 from collections.abc import Iterator, Mapping
 
-from aullava.dataset_builder.corpora.apex_tables import APEX_NOTES, ApexTableReader
-from aullava.dataset_builder.corpora.workbook import column_key
+from aullava.dataset_builder.corpora.formats.apex_tables import APEX_NOTES, ApexTableReader
+from aullava.dataset_builder.corpora.formats.workbook import column_key
 from aullava.dataset_builder.errors import LabelError
 
 # Position of each column, and how its name in the header begins.
@@ -34,7 +34,7 @@ class Casme2Reader(ApexTableReader):
     request = "http://casme.psych.ac.cn/casme/e2"
     anchors = ("CASME2-coding*.xlsx", "CASME2-coding*.csv")
     notes = APEX_NOTES
-    picture_stem = r"(?:reg_)?img(\d+)"
+    image_stem = r"(?:reg_)?img(\d+)"
     subject_pattern = "sub*"
 
     def columns(self, rows: Iterator[tuple[int, list[str]]]) -> Mapping[str, int]:

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from aullava.action_units import INTENSITY
-from aullava.dataset_builder.corpora.disfa_dropped import JAANET_DROPPED
-from aullava.dataset_builder.corpora.label_text import coded_value, read_cells, whole_number
-from aullava.dataset_builder.corpora.paths import VIDEO_SUFFIXES, Root
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, read_cells, whole_number
+from aullava.dataset_builder.corpora.formats.paths import VIDEO_SUFFIXES, Root
 from aullava.dataset_builder.corpora.reader import CorpusReader, facs
 from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, VideoFrame
@@ -34,13 +33,33 @@ FRAME_LISTS = {
     "all": "Frames: all that are labelled, 130,814 in the whole corpus. [C]",
     "jaanet": "Frames: those that JAA-Net keeps, 126,144 in the whole corpus; it leaves out failures of face tracking. [C]",
 }
+# Subject -> ranges of video frames that JAA-Net leaves out, both ends included. [C: JAA-Net's list against all frames]
+# Frames count from 0 here, so label frame n is in a range if n - 1 is.
+JAANET_DROPPED: dict[str, tuple[tuple[int, int], ...]] = {
+    "SN001": ((397, 419), (3189, 3242)),
+    "SN002": ((799, 825),),
+    "SN004": ((4540, 4554),),
+    "SN006": ((1348, 1404),),
+    "SN009": ((1735, 1807), (1850, 1884)),
+    "SN011": ((4528, 4532), (4829, 4844)),
+    "SN021": (
+        *((573, 615), (984, 1163), (1189, 1204), (1304, 1337), (1664, 1709)),
+        *((1861, 2476), (2553, 4656), (4709, 4721)),
+    ),
+    "SN023": ((1020, 1048), (3377, 3556), (3583, 3667), (4546, 4620), (4740, 4771), (4824, 4844)),
+    "SN025": ((4595, 4661), (4815, 4834)),
+    "SN027": ((3460, 3493), (4737, 4784)),
+    "SN028": ((1874, 1884), (4570, 4689)),
+    "SN029": ((4089, 4542),),
+    "SN030": ((938, 961), (1405, 1421), (2099, 2131), (2892, 2954)),
+}
 
 
 class DisfaReader(CorpusReader):
     """DISFA on disk.
 
-    Pictures are frames of the videos: label frame n is video frame n - 1, counted as shown. A label behind the end of the video
-    is yielded like any other and turns out to have no picture, so min(frames of the video, labels) frames are usable; frames of
+    Images are frames of the videos: label frame n is video frame n - 1, counted as shown. A label behind the end of the video
+    is yielded like any other and turns out to have no image, so min(frames of the video, labels) frames are usable; frames of
     the video behind the last label are not yielded. A frame that some of the 12 label files lack is NaN for their units. No
     timestamps: they come from the video when it is decoded.
 
@@ -57,6 +76,8 @@ class DisfaReader(CorpusReader):
     name: ClassVar[str] = "disfa"
     title: ClassVar[str] = "DISFA (Denver Intensity of Spontaneous Facial Action)"
     request: ClassVar[str] = "http://mohammadmahoor.com/disfa/"
+    protocol: ClassVar[str] = "disfa"
+    folds: ClassVar[tuple[str, ...]] = ("disfa",)
     anchors: ClassVar[tuple[str, ...]] = ("ActionUnit_Labels/SN*",)
     units: Mapping[str, tuple[str, ...]] = {INTENSITY: DISFA_UNITS}
 
@@ -82,7 +103,7 @@ class DisfaReader(CorpusReader):
             f"Camera: {camera}. Most published work takes the left one, LibreFace the right one; the units were coded once "
             "and serve both.",
             "Label frame n is frame n - 1 of the video. [V2]",
-            "Labels behind the end of a video have no picture; frames of a video behind its last label are left out.",
+            "Labels behind the end of a video have no image; frames of a video behind its last label are left out.",
         )
 
     def subjects(self) -> tuple[str, ...]:
@@ -97,7 +118,7 @@ class DisfaReader(CorpusReader):
             if any(first <= index <= last for first, last in dropped):
                 continue
             yield FrameRecord(
-                picture=video and VideoFrame(video, index),
+                image=video and VideoFrame(video, index),
                 subject=subject,
                 sequence=SEQUENCE,
                 frame=frame,
@@ -108,7 +129,7 @@ class DisfaReader(CorpusReader):
     def label_files(self, subject: str) -> Iterator[Path]:
         yield from self._files(subject).values()
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
+    def image_places(self, subject: str) -> Iterator[Path]:
         if subject in self._videos:
             yield self._videos[subject]
 

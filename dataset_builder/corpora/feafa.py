@@ -16,16 +16,16 @@ from functools import cached_property
 from pathlib import Path
 
 from aullava.action_units import CONTINUOUS, FEAFA_UNITS
-from aullava.dataset_builder.corpora.frame_files import FRAME_NUMBER, label_files_by_frame
-from aullava.dataset_builder.corpora.label_text import coded_value, read_cells
-from aullava.dataset_builder.corpora.paths import Root
+from aullava.dataset_builder.corpora.formats.frame_files import FRAME_NUMBER, label_files_by_frame
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, read_cells
+from aullava.dataset_builder.corpora.formats.paths import Root
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
 
 CODES = tuple(FEAFA_UNITS)
 LABELS = ("*.auw", "*.floatarray")
-PICTURE_STEMS = {"full": FRAME_NUMBER, "crop": FRAME_NUMBER + "_crop"}
+IMAGE_STEMS = {"full": FRAME_NUMBER, "crop": FRAME_NUMBER + "_crop"}
 PART_A = re.compile(r"PV(\d+)\.output", re.IGNORECASE)
 
 PEOPLE_NOTE = (
@@ -53,6 +53,8 @@ class FeafaReader(CorpusReader):
     name = "feafa"
     title = "FEAFA"
     request = "https://www.iiplab.net/feafa+/"
+    protocol = "feafa"
+    folds = ("feafa",)
     anchors = ("PV*.output", "FEAFA-A/PV*.output")
     units = {CONTINUOUS: CODES}
     notes = (PEOPLE_NOTE, SIDES_NOTE, SPLIT_NOTE)
@@ -69,7 +71,7 @@ class FeafaReader(CorpusReader):
     def subjects(self) -> tuple[str, ...]:
         if not self._folders:
             raise LayoutError(
-                f"{self.root.folder}: no .auw file in any folder such as PV001.output; get the labels of {self.title}"
+                f"{self.root.folder}: no .auw file; expected some in folders such as PV001.output. Get the labels of {self.title}"
             )
         return tuple(self._folders)
 
@@ -80,18 +82,18 @@ class FeafaReader(CorpusReader):
     def label_files(self, subject: str) -> Iterator[Path]:
         yield from label_files_by_frame(self.root, folder_of(self, self._folders, subject), *LABELS).values()
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
+    def image_places(self, subject: str) -> Iterator[Path]:
         yield folder_of(self, self._folders, subject)
 
 
 def checked_images(images: str) -> str:
-    """The option `images`, if it is one of PICTURE_STEMS.
+    """The option `images`, if it is one of IMAGE_STEMS.
 
     Raises:
         CorpusError: it is not.
     """
-    if images not in PICTURE_STEMS:
-        raise CorpusError(f"images is {images!r}: expected one of {', '.join(PICTURE_STEMS)}")
+    if images not in IMAGE_STEMS:
+        raise CorpusError(f"images is {images!r}: expected one of {', '.join(IMAGE_STEMS)}")
     return images
 
 
@@ -133,11 +135,11 @@ def folder_of(reader: CorpusReader, folders: Mapping[str, Path], subject: str) -
 
 
 def read_beside(root: Root, folder: Path, subject: str, images: str) -> Iterator[FrameRecord]:
-    """Records of a folder whose pictures lie beside the labels."""
-    pictures = root.numbered_pictures(folder, PICTURE_STEMS[images])
+    """Records of a folder whose images lie beside the labels."""
+    by_number = root.numbered_images(folder, IMAGE_STEMS[images])
     for frame, path in label_files_by_frame(root, folder, *LABELS).items():
-        picture = ImageFile(pictures[frame]) if frame in pictures else None
-        yield FrameRecord(picture, subject, subject, frame, {CONTINUOUS: read_auw(path)})
+        image = ImageFile(by_number[frame]) if frame in by_number else None
+        yield FrameRecord(image, subject, subject, frame, {CONTINUOUS: read_auw(path)})
 
 
 def read_auw(path: Path) -> dict[str, float]:

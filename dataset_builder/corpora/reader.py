@@ -1,6 +1,6 @@
 """What every corpus reader is: a folder on disk in, records of labelled frames out.
 
-A reader names pictures and reads labels; it opens no picture. It yields subject by subject, so that work can be shared out,
+A reader names images and reads labels; it opens no image. It yields subject by subject, so that work can be shared out,
 interrupted and repeated by subject, and within a subject sequence by sequence with frame numbers ascending.
 """
 
@@ -9,13 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from aullava.action_units import canonical_code
-from aullava.dataset_builder.corpora.paths import Root
+from aullava.dataset_builder.corpora.formats.paths import Root
 from aullava.dataset_builder.errors import LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord
-from aullava.detection.framing import Framing
 
 _DEPTH_SEARCHED = 3  # levels above and below a wrong folder in which the right one is looked for
 _FOLDERS_SEARCHED = 2000
@@ -32,16 +31,21 @@ class CorpusReader(ABC):
         title: its full name.
         request: where to ask for it.
         licensed: whether its owners give it out by request only.
+        on_disk: whether there is a folder. Where not, the package makes the images when they are looked at.
+        side_option: where the package makes them, the option that says how many pixels wide they are.
         anchors: places that tell the corpus's folder from any other; one of them is enough. As in `Root.find`.
         units: scale -> unit codes that the corpus can code, in numerical order. A unit a file lacks is NaN.
+        protocol: name of the protocol that papers report on the corpus; None where there is none.
         groups: keys of `FrameRecord.groups`.
-        people_known: whether `subject` tells people apart. Where not (pictures from the web, whole videos) it names the picture or
+        people_known: whether `subject` tells people apart. Where not (images from the web, whole videos) it names the image or
             video, and a split by subject may still share people.
         shares_subjects_with: prefix of subject ids -> the corpus that shows the same people under the same ids. Ids without one
             of these prefixes are people of this corpus alone; see leaks.py.
+        folds: files of frozen/ that its subjects are partitioned by, without "_folds.json". Parts of one name are joined, and the
+            folds are those of the first file. Empty: there is no frozen partition.
         ids_published: whether the ids are the owners', known to all who have the corpus. Where not, training.json holds hashes.
-        framing: for pictures that are faces already and are not cropped again: how faces elsewhere are cropped to look like them.
-            None: pictures show more than a face.
+        framing: for images that are faces already and are not cropped again: how faces elsewhere are cropped to look like them,
+            as keyword arguments of `Framing`. None: images show more than a face.
         notes: what a reader of its data must know, one sentence each; they go into the dataset's description.
 
     Args:
@@ -56,13 +60,17 @@ class CorpusReader(ABC):
     title: ClassVar[str]
     request: ClassVar[str]
     licensed: ClassVar[bool] = True
+    on_disk: ClassVar[bool] = True
+    side_option: ClassVar[str] = ""
     anchors: ClassVar[tuple[str, ...]]
     units: Mapping[str, tuple[str, ...]]
+    protocol: ClassVar[str | None] = None
     groups: tuple[str, ...] = ()
     people_known: bool = True
     shares_subjects_with: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    folds: ClassVar[tuple[str, ...]] = ()
     ids_published: ClassVar[bool] = True
-    framing: ClassVar[Framing | None] = None
+    framing: ClassVar[Mapping[str, Any] | None] = None
     notes: tuple[str, ...] = ()
 
     def __init__(self, data_dir: str | os.PathLike, *, follow_links: bool = False):
@@ -82,7 +90,7 @@ class CorpusReader(ABC):
 
     @abstractmethod
     def read(self, subject: str) -> Iterator[FrameRecord]:
-        """Every labelled frame of a subject, those without a picture included.
+        """Every labelled frame of a subject, those without an image included.
 
         Raises:
             LabelError: a label file breaks its format.
@@ -92,8 +100,8 @@ class CorpusReader(ABC):
     def label_files(self, subject: str) -> Iterator[Path]:
         """The files that hold the subject's labels, for a fingerprint of their content."""
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
-        """Files and folders that hold the subject's pictures, for a fingerprint of names, sizes and times."""
+    def image_places(self, subject: str) -> Iterator[Path]:
+        """Files and folders that hold the subject's images, for a fingerprint of names, sizes and times."""
         return iter(())
 
     def native_split(self, subject: str) -> str:

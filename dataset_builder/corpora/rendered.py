@@ -1,15 +1,14 @@
-"""Rendered faces as a corpus: nothing lies on disk, labels are computed, and a picture is rendered when it is asked for."""
+"""Rendered faces as a corpus: nothing lies on disk, labels are computed, and an image is rendered when it is asked for."""
 
 import functools
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from types import MappingProxyType
 
 from PIL import Image
 
-from aullava.action_units import ACTION_UNITS, CONTINUOUS, FEAFA_UNITS, INTENSITY, OCCURRENCE, Protocol
-from aullava.dataset_builder.corpora.reader import CorpusReader
+from aullava.dataset_builder.corpora.formats.made_faces import MadeFacesReader, protocols_of
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.rows.records import Drawing, FrameRecord
 from aullava.dataset_builder.synthetic.rendered.actions import PARTS
@@ -17,29 +16,20 @@ from aullava.dataset_builder.synthetic.rendered.assets import load_library
 from aullava.dataset_builder.synthetic.rendered.labels import sides_of, values_of
 from aullava.dataset_builder.synthetic.rendered.samples import (
     GROUPS,
-    IDENTITIES_PER_SPLIT,
     MINIMUM_SIZE,
-    SPLITS,
     FaceDescription,
     describe_face,
-    subject_name,
 )
 from aullava.dataset_builder.synthetic.rendered.sampling import LEAST_SHARE, MOST_LEAST_SHARE, ONE_SIDED
-from aullava.detection.framing import Framing
 
-SHOWN_UNITS = tuple(code for code in ACTION_UNITS if code in PARTS)  # what a head shows, in numerical order
-_PROTOCOLS = (
-    Protocol("rendered", SHOWN_UNITS, OCCURRENCE),
-    Protocol("rendered", SHOWN_UNITS, INTENSITY),
-    Protocol("rendered", tuple(FEAFA_UNITS), CONTINUOUS),
-)
+_PROTOCOLS = protocols_of("rendered", PARTS)
 
 
-class RenderedReader(CorpusReader):
+class RenderedReader(MadeFacesReader):
     """Faces `first` to `first + count - 1` of a split of the stream, as `rendered.samples.sample_face` renders them.
 
     A record's frame is the face's index in the split, its sequence is always "rendered". The group "factors" holds everything that
-    made the face as JSON: shape, looks, scene, strengths, pose, gaze, box and the 68 landmarks in pixels of the picture.
+    made the face as JSON: shape, looks, scene, strengths, pose, gaze, box and the 68 landmarks in pixels of the image.
 
     Args:
         data_dir: nothing; there is no folder.
@@ -49,7 +39,7 @@ class RenderedReader(CorpusReader):
         least_share: share of faces that show any given unit at least, 0 to 0.12.
         one_sided: share of the faces with sided units on which some are shown on one side only.
         render_seed: another seed gives other persons, expressions and scenes.
-        render_size: side of the square picture in pixels, at least 32.
+        render_size: side of the square image in pixels, at least 32.
         assets: folder of MakeHuman's CC0 assets, see `rendered.assets`; "": everything is procedural.
         follow_links: without meaning here.
 
@@ -61,11 +51,12 @@ class RenderedReader(CorpusReader):
     name = "rendered"
     title = "Rendered heads"
     request = "(nobody: they are rendered by this package)"
-    licensed = False
-    anchors = ()
+    no_folder = "faces are rendered, so give no folder (assets: assets=DIR)"
+    side_option = "render_size"
     units = {protocol.scale: protocol.units for protocol in _PROTOCOLS}
     groups = (*GROUPS, "factors")
-    framing = Framing("haar", margin=0.21)  # of 120 near-frontal faces the cascade boxes 0.70 of the side (median)
+    # Of 120 near-frontal faces OpenCV's cascade boxes 0.70 of the image's side (median).
+    framing = MappingProxyType({"detector": "haar", "margin": 0.21})
     notes = (
         "The faces are rendered heads, and their values are the strengths that moved them: no person was coded.",
         "Occurrence is an intensity of 2 or more; intensity is five times the strength, rounded. Strength 1 is a displacement in "
@@ -89,41 +80,17 @@ class RenderedReader(CorpusReader):
         assets: str = "",
         follow_links: bool = False,
     ):
-        if data_dir is not None and str(data_dir):
-            raise CorpusError(
-                f"data_dir is {str(data_dir)!r}: faces are rendered, so give no folder (assets: assets=DIR)"
-            )
-        self.split = "train" if split is None else split
-        if self.split not in SPLITS:
-            raise CorpusError(f"split is {split!r}: expected one of {', '.join(SPLITS)}")
+        wholes = {"render_seed": (render_seed, 0), "render_size": (render_size, MINIMUM_SIZE)}
+        super().__init__(data_dir, split, count, first, frames_per_identity, wholes)
         for name, share, most in (("least_share", least_share, MOST_LEAST_SHARE), ("one_sided", one_sided, 1)):
             if not 0 <= share <= most:
                 raise CorpusError(f"{name} is {share}: expected a number from 0 to {most}")
-        numbers = (("count", count, 1), ("first", first, 0), ("frames_per_identity", frames_per_identity, 1))
-        for name, number, lowest in (
-            *numbers,
-            ("render_seed", render_seed, 0),
-            ("render_size", render_size, MINIMUM_SIZE),
-        ):
-            if number != int(number) or number < lowest:
-                raise CorpusError(f"{name} is {number}: expected a whole number from {lowest}")
-        if (first + count - 1) // frames_per_identity >= IDENTITIES_PER_SPLIT:
-            raise CorpusError(
-                f"first {first} and count {count} ask for more than a split's {IDENTITIES_PER_SPLIT} people"
-            )
         try:
             load_library(assets or None)
         except (ValueError, OSError) as error:
             raise CorpusError(f"assets: {error}") from error
-        self._indices = range(first, first + count)
-        self._per_identity = frames_per_identity
         self._size, self._assets = render_size, assets
         self._options = {"seed": render_seed, "least_share": least_share, "one_sided": one_sided}
-
-    def subjects(self) -> tuple[str, ...]:
-        """Names of the identities, such as "train-000017"."""
-        per, indices = self._per_identity, self._indices
-        return tuple(subject_name(self.split, n) for n in range(indices[0] // per, indices[-1] // per + 1))
 
     def read(self, subject: str) -> Iterator[FrameRecord]:
         """The faces of an identity that lie in the reader's range.
@@ -131,7 +98,7 @@ class RenderedReader(CorpusReader):
         Raises:
             CorpusError: the identity has none.
         """
-        for index in self._frames(subject):
+        for index in self.indices_of(subject):
             face = describe_face(self.split, index, frames_per_identity=self._per_identity, **self._options)
             yield FrameRecord(
                 Drawing(functools.partial(_paint, face, self._size, self._assets)),
@@ -142,24 +109,6 @@ class RenderedReader(CorpusReader):
                 sides=sides_of(face.actions),
                 groups=face.groups | {"factors": json.dumps(face.record(self._size), separators=(",", ":"))},
             )
-
-    def label_files(self, subject: str) -> Iterator[Path]:
-        """None: the options and the code say everything."""
-        return iter(())
-
-    def native_split(self, subject: str) -> str:
-        """The split in the subject's name."""
-        return subject.rpartition("-")[0]
-
-    def _frames(self, subject: str) -> range:
-        split, _, digits = subject.rpartition("-")
-        number = int(digits) if digits.isdecimal() else -1
-        begin = max(number * self._per_identity, self._indices.start)
-        frames = range(begin, min((number + 1) * self._per_identity, self._indices.stop))
-        if number < 0 or subject != subject_name(self.split, number) or not frames:
-            people = self.subjects()
-            raise CorpusError(f"{subject!r} has no face here: expected one of {people[0]} to {people[-1]}")
-        return frames
 
 
 def _paint(face: FaceDescription, size: int, assets: str) -> Image.Image:

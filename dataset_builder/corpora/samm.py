@@ -11,8 +11,8 @@ numbers are those of the names. The grammar of the codes is undocumented: it is 
 
 from collections.abc import Iterator, Mapping
 
-from aullava.dataset_builder.corpora.apex_tables import APEX_NOTES, ApexTableReader
-from aullava.dataset_builder.corpora.workbook import column_key
+from aullava.dataset_builder.corpora.formats.apex_tables import APEX_NOTES, ApexTableReader
+from aullava.dataset_builder.corpora.formats.workbook import column_key
 from aullava.dataset_builder.errors import LabelError
 
 _COLUMNS = {"subject": "subject", "name": "filename", "onset": "onset", "apex": "apex", "codes": "actionunit"}
@@ -27,9 +27,9 @@ class SammReader(ApexTableReader):
     anchors = ("SAMM_Micro_FACS_Codes*.xlsx", "SAMM_Micro_FACS_Codes*.csv")
     notes = (
         *APEX_NOTES,
-        "Unverified: that the table's frame numbers are the last numbers of the pictures' names, and the grammar of the codes.",
+        "Unverified: that the table's frame numbers are the last numbers of the images' names, and the grammar of the codes.",
     )
-    picture_stem = r"(?:.*\D)?(\d+)"
+    image_stem = r"(?:.*\D)?(\d+)"
     subject_pattern = "0*"
 
     def columns(self, rows: Iterator[tuple[int, list[str]]]) -> Mapping[str, int]:

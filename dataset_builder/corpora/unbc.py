@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aullava.action_units import INTENSITY, OCCURRENCE
-from aullava.dataset_builder.corpora.facs_files import FacsFilesReader
-from aullava.dataset_builder.corpora.frame_files import facs_rows
+from aullava.dataset_builder.corpora.formats.facs_files import FacsFilesReader
+from aullava.dataset_builder.corpora.formats.frame_files import facs_rows
 from aullava.dataset_builder.corpora.reader import facs
 from aullava.dataset_builder.errors import LabelError
 
@@ -38,9 +38,10 @@ class UnbcReader(FacsFilesReader):
     name = "unbc"
     title = "UNBC-McMaster Shoulder Pain Expression Archive"
     request = "https://sites.pitt.edu/~emotion/um-spread.htm"
+    protocol = "unbc"
     anchors = ("Frame_Labels/FACS",)
     units = {INTENSITY: facs(*GRADED), OCCURRENCE: facs(EYES_CLOSED)}
-    labels_at, pictures_at = "Frame_Labels/FACS", "Images"
+    labels_at, images_at = "Frame_Labels/FACS", "Images"
     example = "042-ll042/<sequence>/<frame>_facs.txt"
     notes = (
         "AU43 is coded as absent or present only: it has an occurrence and no intensity.",

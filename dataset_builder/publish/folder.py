@@ -1,10 +1,10 @@
-"""The folder a build writes to: whose it is, what in it is finished, and what must go.
+"""The output folder of a build: its owner, what is finished, and what must be removed.
 
-README.md, manifest.json    there only while they agree with the shards: a build that changes shards removes them first
+README.md, manifest.json    exist only while they agree with the shards: a build that changes shards removes them first
 data/<subject>.parquet      the shards; each appears whole
-.build/settings.json        what the folder was built with; another build is refused
+.build/settings.json        settings of the build; others are refused
 .build/shards/<subject>.json    the report of a finished shard, written after it
-.build/cards                hashes of the cards written here, so that one edited by hand is not overwritten
+.build/cards                hashes of the cards written here, so that a card edited by hand is not overwritten
 .build/lock                 held while a build runs
 """
 
@@ -18,29 +18,28 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from aullava.common.files import replace_file
+from aullava.common.files import TEMPORARY, replace_file
 from aullava.common.hashing import file_hash
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.publish.shards import Plan, ShardReport
 from aullava.dataset_builder.rows.census import Census
 
-TEMPORARY = ".aullava-"  # how `replace_file` names what it has not put in place yet
 STATE, DATA, CARD, MANIFEST = ".build", "data", "README.md", "manifest.json"
 
 
 class FolderError(CorpusError):
-    """The output folder cannot be used for this build; nothing in it was changed."""
+    """The output folder cannot be used for this build; nothing was changed."""
 
 
 class OutFolder:
-    """Use as a context manager; inside, this process alone builds here.
+    """A context manager that gives this process the folder to itself.
 
     Args:
         path: missing, empty, or an earlier build's with the same settings.
-        settings: `Job.settings()`.
+        settings: `BuildJob.settings()`.
 
     Raises:
-        FolderError: it is somebody else's, of other settings, in use, or cannot be written to.
+        FolderError: not a folder of a build, built with other settings, in use, or not writable.
     """
 
     def __init__(self, path: Path, settings: dict):
@@ -80,12 +79,12 @@ class OutFolder:
         return self.path / DATA / f"{name}.parquet"
 
     def finished(self, plan: Plan, fingerprint: str) -> ShardReport | None:
-        """The report of a shard that is there as it was written, from this very source; None if there is none."""
+        """The report of a finished shard, unchanged and from exactly this source; None if there is none."""
         try:
             report = ShardReport(**json.loads(self._report_file(plan.name).read_text("utf-8")))
             Census.from_dict(report.census)
             Counter(report.statuses).total()
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # damaged: the shard is made anew
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # damaged: the shard is written again
             return None
         file = self.shard_file(plan.name)
         if report.fingerprint != fingerprint or tuple(report.subjects) != plan.subjects:
@@ -95,22 +94,22 @@ class OutFolder:
         return report
 
     def record(self, report: ShardReport) -> None:
-        """Remember that a shard is finished."""
+        """Record that a shard is finished."""
         _write_json(self._report_file(report.name), asdict(report))
 
     def begin(self, keep: Iterable[str], planned: Iterable[str]) -> list[str]:
-        """Remove what interrupted runs left behind, and all shards but those to keep. If anything changes, card and manifest go
-        first, which would no longer be true.
+        """Remove leftovers of interrupted runs and all shards but those to keep. If anything changes, card and manifest go first,
+        as they would no longer be true.
 
         Args:
             keep: names of finished shards that stay.
-            planned: names of all shards there are to be.
+            planned: names of all planned shards.
 
         Returns:
             Names of the shards that were removed.
 
         Raises:
-            FolderError: there are Parquet files that no build wrote; nothing was changed.
+            FolderError: there are Parquet files of other origin; nothing was changed.
         """
         keep, planned = set(keep), set(planned)
         stale = [file for file in (self.path / DATA).glob("*.parquet") if file.stem not in keep]
@@ -126,25 +125,25 @@ class OutFolder:
             for name in (MANIFEST, CARD):
                 (self.path / name).unlink(missing_ok=True)
         self.sweep()
-        for file in (*stale, *reports):  # in this order: a file without a report would be taken for somebody else's
+        for file in (*stale, *reports):  # in this order: a file without a report would count as foreign
             file.unlink()
         return sorted(file.stem for file in stale)
 
     def sweep(self) -> None:
-        """Remove what was being written when a process was ended."""
+        """Remove partial files of killed processes."""
         for folder in (self.path, self.path / DATA, self._state, self._state / "shards"):
             for left in (*folder.glob(f"{TEMPORARY}*"), *folder.glob("*.parquet.part")):
                 left.unlink(missing_ok=True)
 
     def finish(self, card: str, manifest: dict) -> None:
-        """Write card and manifest, the manifest last: it says that the folder is complete."""
+        """Write card and manifest, the manifest last, as it marks the folder complete."""
         with open(self._state / "cards", "a") as file:
-            file.write(_hash(card.encode()) + "\n")
+            file.write(hashlib.sha256(card.encode()).hexdigest() + "\n")
         replace_file(self.path / CARD, lambda path: path.write_bytes(card.encode()))
         _write_json(self.path / MANIFEST, manifest)
 
     def _check(self) -> None:
-        """Look before anything is touched."""
+        """Refuse a folder before anything in it is changed."""
         if self.path.exists() and not self.path.is_dir():
             raise FolderError(f"--out {self.path} is a file: name a folder")
         if not self._settings_file.is_file():
@@ -160,17 +159,19 @@ class OutFolder:
         except ValueError as error:
             raise FolderError(f"{self._settings_file} is damaged ({error}): name another folder") from error
         if earlier != self._settings:
+            there, now = _flat(earlier), _flat(self._settings)
+            keys = sorted(key for key in there | now if there.get(key) != now.get(key))
+            shown = [[json.dumps(flat[key]) if key in flat else "not given" for flat in (there, now)] for key in keys]
+            different = [
+                f"{key}: there {before}, now {after}" for key, (before, after) in zip(keys, shown, strict=True)
+            ]
             raise FolderError(
-                f"--out {self.path} was built with other settings ({_difference(earlier, self._settings)}): name another folder, "
-                "or repeat the earlier settings"
+                f"--out {self.path} was built with other settings ({'; '.join(different)}): name another folder, or repeat the "
+                "earlier settings"
             )
-        card = self.path / CARD
-        if card.exists() and file_hash(card) not in self._cards():
+        card, written = self.path / CARD, self._state / "cards"
+        if card.exists() and file_hash(card) not in (written.read_text().split() if written.exists() else ()):
             raise FolderError(f"{card} was edited since it was written: move it away, since this build writes it anew")
-
-    def _cards(self) -> set[str]:
-        file = self._state / "cards"
-        return set(file.read_text().split()) if file.exists() else set()
 
     @property
     def _settings_file(self) -> Path:
@@ -181,7 +182,7 @@ class OutFolder:
 
 
 def _files_in(out: Path) -> list[str]:
-    """What a folder holds, but for what a build makes that is ended before it wrote its settings."""
+    """What a folder holds, except leftovers of a build that ended before it wrote its settings."""
     if not out.exists():
         return []
     ours = ["lock", "shards"]
@@ -197,13 +198,6 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def _difference(earlier: dict, now: dict) -> str:
-    """Every setting that is not the same, both ways."""
-    flat_earlier, flat_now = _flat(earlier), _flat(now)
-    keys = sorted(key for key in flat_earlier | flat_now if flat_earlier.get(key) != flat_now.get(key))
-    return "; ".join(f"{key}: there {_shown(flat_earlier, key)}, now {_shown(flat_now, key)}" for key in keys)
-
-
 def _flat(settings: dict, prefix: str = "") -> dict[str, object]:
     flat = {}
     for key, value in settings.items():
@@ -211,14 +205,6 @@ def _flat(settings: dict, prefix: str = "") -> dict[str, object]:
     return flat
 
 
-def _shown(flat: dict, key: str) -> str:
-    return json.dumps(flat[key]) if key in flat else "not given"
-
-
 def _write_json(path: Path, content: dict) -> None:
     text = json.dumps(content, indent=1, ensure_ascii=True) + "\n"
     replace_file(path, lambda temporary: temporary.write_text(text, "utf-8"))
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

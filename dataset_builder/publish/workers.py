@@ -1,7 +1,7 @@
-"""Shards of many subjects, one after the other in this process, or several at a time in others. The bytes are the same.
+"""Shards of many subjects, one after the other in this process or several at once in others. The bytes are the same.
 
-Processes are started afresh ("spawn"): neither OpenCV's threads nor PyAV's survive a fork. A worker ends when the process that
-started it does, however that ended.
+Processes are started afresh ("spawn"): neither OpenCV's threads nor PyAV's survive a fork. A worker ends with the process that
+started it, however that ends.
 """
 
 import multiprocessing
@@ -18,7 +18,7 @@ import cv2
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.publish.folder import OutFolder
-from aullava.dataset_builder.publish.request import Job
+from aullava.dataset_builder.publish.request import BuildJob
 from aullava.dataset_builder.publish.shards import Plan, ShardReport, ShardWriteError, write_shard
 
 _SECONDS_BETWEEN_LOOKS = 0.2  # at how far the workers are
@@ -46,20 +46,21 @@ class WorkerDied(RuntimeError):
 
 def build_shards(
     reader: CorpusReader,
-    job: Job,
+    job: BuildJob,
     folder: OutFolder,
     tasks: Sequence[Task],
     processes: int = 1,
     advance: Callable[[int], None] = lambda frames: None,
 ) -> Iterator[ShardReport | Failure]:
-    """Write the shards and record each as finished, in any order.
+    """Write the shards and record each as finished; the order is not fixed.
 
     Args:
-        processes: how many, 1 for this one alone. advance: told how many labelled frames were gone through, some at a time.
+        processes: their number; 1 for this one alone.
+        advance: called with numbers of labelled frames processed since the last call.
 
     Raises:
-        ShardWriteError: the disk does not take more; what is finished stays.
-        WorkerDied: a process was ended from outside.
+        ShardWriteError: the disk is full or read-only; finished shards stay.
+        WorkerDied: a process was killed.
     """
     processes = min(processes, len(tasks))
     if processes > 1:
@@ -75,14 +76,14 @@ def build_shards(
 
 
 def _build(
-    reader: CorpusReader, job: Job, folder: OutFolder, task: Task, advance: Callable[[int], None]
+    reader: CorpusReader, job: BuildJob, folder: OutFolder, task: Task, advance: Callable[[int], None]
 ) -> ShardReport | Failure:
     target = folder.shard_file(task.plan.name)
     try:
         report = write_shard(reader, task.plan, job, task.fingerprint, target, advance)
     except ShardWriteError:
         raise
-    except (CorpusError, OSError, UnicodeError) as error:  # the source; other subjects may be sound
+    except (CorpusError, OSError, UnicodeError) as error:  # the source is broken; other subjects may be fine
         return Failure(task.plan, str(error))
     try:
         folder.record(report)
@@ -92,7 +93,7 @@ def _build(
 
 
 def _in_processes(
-    job: Job, folder: OutFolder, tasks: Sequence[Task], processes: int, advance: Callable[[int], None]
+    job: BuildJob, folder: OutFolder, tasks: Sequence[Task], processes: int, advance: Callable[[int], None]
 ) -> Iterator[ShardReport | Failure]:
     context = multiprocessing.get_context("spawn")
     frames, told = context.Value("q", 0), 0
@@ -102,19 +103,19 @@ def _in_processes(
         waiting = {pool.submit(_run, task) for task in tasks}
         while waiting:
             done, waiting = wait(waiting, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
-            now = frames.get_obj().value  # without the lock, which a worker that died may hold for ever
+            now = frames.get_obj().value  # without the lock, which a dead worker may hold for ever
             advance(now - told)
             told = now
             for future in done:
                 yield future.result()
     except BaseException as error:
         for worker in set(multiprocessing.active_children()).difference(others):
-            worker.terminate()  # or the error would wait until every subject begun is done
+            worker.terminate()  # otherwise the error waits until every started subject is done
         if not isinstance(error, BrokenProcessPool):
             raise
         raise WorkerDied(
-            "a worker process ended before its subject was done, for lack of memory perhaps. What is finished stays: run the same "
-            "command again to go on, with a smaller --num-proc if it happens again"
+            "a worker process ended before its subject was done, perhaps for lack of memory. Finished subjects stay: run the same "
+            "command again to resume, with a smaller --num-proc if it happens again"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -124,7 +125,7 @@ def _in_processes(
 class _Worker:
     """What a worker process keeps between shards."""
 
-    job: Job
+    job: BuildJob
     reader: CorpusReader
     folder: OutFolder
     advance: Callable[[int], None]
@@ -133,10 +134,15 @@ class _Worker:
 _worker: _Worker | None = None
 
 
-def _start_worker(job: Job, path, frames) -> None:
+def _start_worker(job: BuildJob, path, frames) -> None:
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process sees to it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    def end_with_parent() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process handles it
+    threading.Thread(target=end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
 
     def advance(count: int) -> None:
@@ -144,11 +150,6 @@ def _start_worker(job: Job, path, frames) -> None:
             frames.value += count
 
     _worker = _Worker(job, job.open(), OutFolder(path, job.settings()), advance)
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _run(task: Task) -> ShardReport | Failure:

@@ -20,21 +20,11 @@ from functools import cache
 from pathlib import Path
 
 from aullava.common.files import natural_key
+from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.errors import CorpusError
 
 FROZEN = Path(__file__).with_name("frozen")
 LEAVE_ONE_OUT = "loso:"
-
-# Corpus -> the files its partition is read from; parts of one name are joined, folds are those of the first file.
-_FILES = {
-    "bp4d": ("bp4d",),
-    "bp4d_plus": ("bp4d_plus",),
-    "disfa": ("disfa",),
-    "disfa_plus": ("disfa_plus",),
-    "feafa": ("feafa",),
-    "feafa_plus": ("feafa", "disfa"),
-}
-CORPORA = tuple(_FILES)
 
 
 @dataclass(frozen=True)
@@ -61,14 +51,26 @@ class Fold:
     test: frozenset[str]
 
 
+@cache
 def partition(corpus: str) -> Partition | None:
-    """The frozen parts of a corpus; None if it has none."""
-    return _partition(corpus) if corpus in _FILES else None
+    """The frozen parts of a corpus, from the files that its reader names; None if it has none."""
+    names = reader_class(corpus).folds if corpus in READERS else ()
+    if not names:
+        return None
+    files = [json.loads((FROZEN / f"{name}_folds.json").read_text("utf-8")) for name in names]
+    parts = {part: frozenset().union(*(file["parts"][part] for file in files)) for part in files[0]["parts"]}
+    tests = {
+        f"{scheme}{number}": part
+        for scheme, made in files[0]["schemes"].items()
+        for number, part in enumerate(made["tests"], 1)
+    }
+    evidence = tuple(f"[{file['tag']}] {'. '.join(filter(None, (file['source'], file['note'])))}" for file in files)
+    return Partition(parts, tests, evidence)
 
 
 def part_of(corpus: str, subject: str) -> str:
     """The part a subject is in; "" if the corpus has no parts or none of them knows the subject."""
-    return _part_of_subject(corpus).get(subject, "") if corpus in _FILES else ""
+    return _part_of_subject(corpus).get(subject, "")
 
 
 def fold_names(corpus: str) -> tuple[str, ...]:
@@ -91,7 +93,13 @@ def fold(corpus: str, name: str | int, subjects: Iterable[str]) -> Fold:
     name = f"fold{name}" if str(name).isdecimal() else str(name)
     present = frozenset(subjects)
     if name.startswith(LEAVE_ONE_OUT):
-        return _restricted(corpus, name, frozenset({_left_out(corpus, name, present)}), present)
+        subject = name.removeprefix(LEAVE_ONE_OUT)
+        if subject not in present:
+            raise CorpusError(
+                f"{name} leaves out {subject!r}, which is not among the {len(present)} subjects of {corpus} given: expected one "
+                f"of {', '.join(_ids(present)[:10])}{', ...' if len(present) > 10 else ''}"
+            )
+        return _restricted(corpus, name, frozenset({subject}), present)
     found = partition(corpus)
     if found is None or name not in found.tests:
         known = f"{', '.join(fold_names(corpus))} or " if found else ""
@@ -150,32 +158,10 @@ def _restricted(corpus: str, name: str, tested: frozenset[str], present: frozens
     return made
 
 
-def _left_out(corpus: str, name: str, present: frozenset[str]) -> str:
-    subject = name.removeprefix(LEAVE_ONE_OUT)
-    if subject not in present:
-        raise CorpusError(
-            f"{name} leaves out {subject!r}, which is not among the {len(present)} subjects of {corpus} given: expected one of "
-            f"{', '.join(_ids(present)[:10])}{', ...' if len(present) > 10 else ''}"
-        )
-    return subject
-
-
-@cache
-def _partition(corpus: str) -> Partition:
-    files = [json.loads((FROZEN / f"{name}_folds.json").read_text("utf-8")) for name in _FILES[corpus]]
-    parts = {part: frozenset().union(*(file["parts"][part] for file in files)) for part in files[0]["parts"]}
-    tests = {
-        f"{scheme}{number}": part
-        for scheme, made in files[0]["schemes"].items()
-        for number, part in enumerate(made["tests"], 1)
-    }
-    evidence = tuple(f"[{file['tag']}] {'. '.join(filter(None, (file['source'], file['note'])))}" for file in files)
-    return Partition(parts, tests, evidence)
-
-
 @cache
 def _part_of_subject(corpus: str) -> dict[str, str]:
-    return {subject: part for part, people in _partition(corpus).parts.items() for subject in people}
+    found = partition(corpus)
+    return {subject: part for part, people in found.parts.items() for subject in people} if found else {}
 
 
 def _uniform(seed: int, subject: str) -> float:

@@ -64,21 +64,16 @@ def score_detection(
 
     Raises: ValueError for a threshold outside 0 to 1 or not one a unit, fewer than one bin, or an unknown convention.
     """
-    threshold_U = _thresholds(threshold, truth_NU.shape[1])
+    units, threshold_U = truth_NU.shape[1], np.array(threshold, dtype=float)
+    if threshold_U.shape not in ((), (units,)) or not ((threshold_U >= 0) & (threshold_U <= 1)).all():
+        raise ValueError(f"threshold is {threshold}, expected a number from 0 to 1, or {units} of them, one a unit")
+    threshold_U = np.broadcast_to(threshold_U, units)
     if convention not in CONVENTIONS:
         raise ValueError(f"convention is {convention!r}, expected one of {', '.join(CONVENTIONS)}")
     columns = [
-        _score_unit(truth_NU[:, u], probability_NU[:, u], threshold_U[u], bins, convention)
-        for u in range(truth_NU.shape[1])
+        _score_unit(truth_NU[:, u], probability_NU[:, u], threshold_U[u], bins, convention) for u in range(units)
     ]
     return {name: np.array([column[name] for column in columns]) for name in columns[0]}
-
-
-def _thresholds(threshold, units: int) -> np.ndarray:
-    threshold_U = np.array(threshold, dtype=float)
-    if threshold_U.shape not in ((), (units,)) or not ((threshold_U >= 0) & (threshold_U <= 1)).all():
-        raise ValueError(f"threshold is {threshold}, expected a number from 0 to 1, or {units} of them, one a unit")
-    return np.broadcast_to(threshold_U, units)
 
 
 def _score_unit(truth_N, probability_N, threshold: float, bins: int, convention: str) -> dict[str, float]:
@@ -87,14 +82,14 @@ def _score_unit(truth_N, probability_N, threshold: float, bins: int, convention:
     known = ~np.isnan(probability_N)
     missed, invented = int(truth_N[~known].sum()), int((~truth_N[~known]).sum())
     scored_truth_N, scored_N = truth_N[known], probability_N[known]
+    hits, false, misses, rest = counts = confusion(scored_truth_N, scored_N >= threshold)
+    undetermined_wrong = f1(hits, false + invented, misses + missed)
     if convention == "published":
         present_N = np.nan_to_num(probability_N, nan=-1.0) >= threshold  # -1: below any threshold
         hits, false, misses, rest = counts = confusion(truth_N, present_N)
-    else:
-        hits, false, misses, rest = counts = confusion(scored_truth_N, scored_N >= threshold)
     return {
         "f1": f1(*counts),
-        "f1_undetermined_wrong": f1(*confusion_plus(scored_truth_N, scored_N >= threshold, missed, invented)),
+        "f1_undetermined_wrong": undetermined_wrong,
         "f1_skew_normalised": f1_skew_normalised(*counts),
         "precision": ratio(hits, hits + false) if hits + misses else np.nan,
         "recall": ratio(hits, hits + misses),
@@ -119,12 +114,6 @@ def confusion(truth_N: np.ndarray, present_N: np.ndarray) -> tuple[int, int, int
     """True positives, false positives, false negatives, true negatives of boolean arrays."""
     hits, labelled, said = int((truth_N & present_N).sum()), int(truth_N.sum()), int(present_N.sum())
     return hits, said - hits, labelled - hits, len(truth_N) - labelled - said + hits
-
-
-def confusion_plus(truth_N, present_N, missed: int, invented: int) -> tuple[int, int, int, int]:
-    """The confusion with `missed` more false negatives and `invented` more false positives."""
-    hits, false, misses, rest = confusion(truth_N, present_N)
-    return hits, false + invented, misses + missed, rest
 
 
 def f1(hits: float, false: float, misses: float, rest: float = 0) -> float:

@@ -1,7 +1,7 @@
 """Averages of per-unit scores, each by its name. NumPy only.
 
-This file stands in `au_detection/` and in `au_intensity/`, because `evaluate` loads one folder on its own; a test holds the
-two copies equal. Suffixes: N frames, U units, F folds.
+`evaluate` loads one folder on its own, so this file lies in two: change it in `au_detection/`, and `make fix` copies it to
+`au_intensity/`. Suffixes: N frames, U units, F folds.
 
 Conventions
     missing         NaN (or None) in a label: not coded. The frame is left out for that unit only, never read as 0.
@@ -43,14 +43,6 @@ def refuse(wrong_NU: np.ndarray, table_NU: np.ndarray, what: str, expected: str)
         raise ValueError(
             f"{what}[{frame}][{unit}] is {table_NU[frame, unit]:g} (frame {frame}, unit {unit}, and "
             f"{int(wrong_NU.sum()) - 1} more), expected {expected}"
-        )
-
-
-def same_shape(truth_NU: np.ndarray, prediction_NU: np.ndarray) -> None:
-    if truth_NU.shape != prediction_NU.shape:
-        raise ValueError(
-            f"references have shape {truth_NU.shape}, predictions {prediction_NU.shape}: expected one row a frame and one "
-            "column a unit in both, in the same order"
         )
 
 
@@ -137,7 +129,11 @@ def report(
 
     Units without names are called unit_0, unit_1, ...
     """
-    same_shape(truth_NU, prediction_NU)
+    if truth_NU.shape != prediction_NU.shape:
+        raise ValueError(
+            f"references have shape {truth_NU.shape}, predictions {prediction_NU.shape}: expected one row a frame and one "
+            "column a unit in both, in the same order"
+        )
     units = [f"unit_{u}" for u in range(truth_NU.shape[1])] if units is None else list(units)
     if len(units) != truth_NU.shape[1] or len(set(units)) != len(units):
         raise ValueError(f"units are {units}, expected {truth_NU.shape[1]} different names, one a column")

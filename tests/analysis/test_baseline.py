@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from aullava.analysis.baseline import auto_neutral, neutral_of, read_neutral, subtract_baseline
-from aullava.analysis.columns import as_floats
+from aullava.analysis.series import as_floats
 
 
 def test_the_neutral_is_the_value_at_a_tenth_of_the_sorted_ones():

@@ -6,7 +6,7 @@ import pytest
 from aullava.action_units import PROTOCOLS
 from aullava.analysis.activity import activity
 from aullava.analysis.blendshapes import to_blendshapes
-from aullava.analysis.columns import as_floats
+from aullava.analysis.series import as_floats
 from aullava.analysis.smoothing import Smoothing
 from aullava.analysis.transform import Transform
 from aullava.checkpoint.layout import embedded_checkpoint

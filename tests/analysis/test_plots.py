@@ -11,9 +11,8 @@ import pytest
 from PIL import Image
 from plotly.io import to_html
 
-from aullava.analysis.columns import as_floats, value_columns
 from aullava.analysis.plots import draw_html, draw_png, write_plots
-from aullava.analysis.samples import series_of
+from aullava.analysis.series import as_floats, series_of, value_columns
 
 
 def shown(table):

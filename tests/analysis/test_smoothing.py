@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import savgol_filter
 
-from aullava.analysis.columns import as_floats
+from aullava.analysis.series import as_floats
 from aullava.analysis.smoothing import Smoothing, smooth
 
 

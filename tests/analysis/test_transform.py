@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aullava.analysis.columns import as_floats
+from aullava.analysis.series import as_floats
 from aullava.analysis.smoothing import Smoothing
 from aullava.analysis.transform import Transform
 

@@ -156,6 +156,7 @@ def test_the_run_prints_the_figures_and_writes_the_calibrated_copy(tmp_path, cap
         "## Views beyond training",
         "## Skin tone (Monk scale)",
         "## Gaps between groups",
+        "## Photographs",
     ]
     temperature = AULlavaConfig.from_pretrained(copy).calibration["temperature"]
     assert set(temperature) == {"occurrence", "intensity"} and all(0.3 < t < 3 for t in temperature.values())

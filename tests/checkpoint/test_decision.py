@@ -313,7 +313,7 @@ def test_written_anew_they_follow_the_configuration(tmp_path):
     write_decision_files(folder)
     assert json.loads((folder / SETTINGS).read_text())["temperature"]["score"] == 3.0
     assert "AU12" in (folder / TEMPLATE).read_text()
-    assert not list(folder.glob("*.partial"))
+    assert not list(folder.glob(".aullava-*"))
 
 
 def test_the_embedded_checkpoint_holds_what_would_be_written():

@@ -43,7 +43,7 @@ def test_release_holds_weights_code_card_and_licence(checkpoint, tmp_path):
 
 def test_a_card_we_write_gives_the_weights_no_licence(checkpoint, tmp_path):
     card = (assemble(checkpoint, tmp_path / "hub") / "README.md").read_text()
-    assert "license:" not in card and "the licence of the weights is not stated" in card
+    assert "license:" not in card and "| weights | not stated |" in card
 
 
 def test_release_names_stock_classes_and_maps_ours(checkpoint, tmp_path):

@@ -313,7 +313,7 @@ def test_a_full_disk_leaves_whole_shards_and_the_same_command_goes_on(tree, out,
         assert bp4d(tree, out) == 1
     said = capsys.readouterr().err
     assert "stopped: " in said and "M009.parquet" in said and "too large" in said
-    assert "2 of 3 shards are finished; the same command goes on" in said
+    assert "2 of 3 shards are finished; run the same command again to resume" in said
     assert sorted(contents(out)) == ["data/F001.parquet", "data/F003.parquet"]
     assert bp4d(tree, out) == 0
     assert "2 of 3 shards are finished and unchanged" in capsys.readouterr().err
@@ -466,12 +466,12 @@ def test_out_of_memory_is_told_and_leaves_whole_shards(tree, out, monkeypatch, c
 
 
 def test_control_c_before_the_first_shard_is_no_traceback(tree, out, monkeypatch, capsys):
-    from aullava.commands import build as command
+    from aullava.dataset_builder.publish import build as work
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "Sources", interrupted)
+    monkeypatch.setattr(work, "Sources", interrupted)
     assert bp4d(tree, out) == 1
     assert "aullava build: interrupted" in capsys.readouterr().err
 

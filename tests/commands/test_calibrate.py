@@ -53,7 +53,7 @@ def test_drawn_faces_give_a_temperature_a_scale_and_the_checkpoint_stays(checkpo
         "disfa": "intensity",
     }
     assert str(tmp_path) not in (out / "training.json").read_text()
-    assert "8 rows of 2 validation people" in capsys.readouterr().err and told["people_count"] == 2
+    assert "8 rows of 2 validation subjects" in capsys.readouterr().err and told["people_count"] == 2
     # A record of a calibration says nothing of what the weights learnt from.
     assert why_a_statement(out) == f"{out} has no training.json and no card that states a licence"
 
@@ -121,7 +121,7 @@ def test_people_who_trained_or_are_tested_are_refused(mix, flags, said, corpus, 
 @pytest.mark.parametrize(
     "flags, said",
     [
-        (DRAWN + " --option split=test", "fitted on validation people, never on those it is tested on"),
+        (DRAWN + " --option split=test", "fitted on validation subjects, never on those it is tested on"),
         (DRAWN + " --protocol feafa", "the continuous scale, which has no temperature"),
         (DRAWN + " --protocol bp4d --protocol bp4d", "each of another name"),
         (DRAWN + " --option size=9", "procedural has no option 'size'"),
@@ -154,7 +154,7 @@ def test_the_card_says_it_once_however_often_it_is_calibrated(tmp_path):
     first = write_calibrated(embedded_checkpoint(), tmp_path / "a", {}, origin=origin(rows=1000))
     second = write_calibrated(first, tmp_path / "b", {}, origin=origin(rows=20))
     lines = [line for line in (second / "README.md").read_text().splitlines() if line.startswith("Calibrated on")]
-    assert lines == ["Calibrated on disfa, fold 1, 20 rows of 2 validation people (disfa; 2026-12-01)."]
+    assert lines == ["Calibrated on disfa, fold 1, 20 rows of 2 validation subjects (disfa; 2026-12-01)."]
     assert "1,000 rows" in (first / "README.md").read_text()
 
 

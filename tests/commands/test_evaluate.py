@@ -105,7 +105,7 @@ def test_people_that_a_calibration_was_fitted_on_do_not_test_it(corpus, tmp_path
     common = ("--checkpoint", made, "--data-dir", corpus, "--out", tmp_path / "a.json")
     for wrong in ("--fold fold2", "--split all", "--fold fold1 --split train"):
         assert run(f"{flags} {wrong}", *common) == 2
-        assert "calibrated on validation people of disfa, fold fold1" in capsys.readouterr().err
+        assert "calibrated on validation subjects of disfa, fold fold1" in capsys.readouterr().err
     assert run(flags + " --fold 1", *common) == 0
 
 
@@ -142,7 +142,7 @@ def test_bad_usage(checkpoint, tmp_path, monkeypatch, capsys, flags, said):
 def test_files_of_others_are_not_replaced(tmp_path, capsys, there):
     (tmp_path / there).write_text("{}")
     assert run("--corpus procedural", "--out", tmp_path / "config.json") == 2
-    assert f"{there} is there and of no earlier evaluation" in capsys.readouterr().err
+    assert f"{there} exists, and no evaluation wrote it" in capsys.readouterr().err
     assert (tmp_path / there).read_text() == "{}" and len([*tmp_path.iterdir()]) == 1
 
 

@@ -123,7 +123,7 @@ def test_a_killed_run_goes_on_and_writes_the_same_bytes(checkpoint, here, capsys
         running.send_signal(stop)
         said = running.finish().stderr
         assert running.returncode != 0 and not (here / "cut.csv").exists(), said
-    assert running.returncode == 1 and "--resume goes on from here" in said
+    assert running.returncode == 1 and "--resume continues from here" in said
     capsys.readouterr()
     assert recognize(*asked, "cut.csv") == 2
     assert "add --resume" in capsys.readouterr().err
@@ -172,7 +172,7 @@ def _saved(store) -> int:
         ("--smooth median:4 --out t.csv", "an odd number"),
         ("--smooth median:5 --out t.jsonl", "name a .csv or .parquet"),
         ("--smooth savgol:5:2 --protocol bp4d --out t.csv", "use median:WINDOW"),
-        ("--baseline auto --protocol bp4d --out t.csv", "occurrences have none"),
+        ("--baseline auto --protocol bp4d --out t.csv", "there is none for occurrences"),
         ("--baseline nowhere.png --out t.csv", "--baseline nowhere.png: No such file"),
         ("--out t.csv --summary t.csv", "name the same place"),
         ("--out t_pairs.csv --summary t.csv", "name the same place"),

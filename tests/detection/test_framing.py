@@ -92,5 +92,5 @@ def test_without_a_checkpoint_the_flags_alone_decide():
 def test_an_unknown_detector_is_refused(name):
     with pytest.raises(ValueError, match="expected auto, haar, none, or yunet:FILE.onnx"):
         AskedFraming(name)
-    with pytest.raises(ValueError, match="expected haar, none, or yunet:WEIGHTS"):
+    with pytest.raises(ValueError, match="expected haar, none, or yunet:FILE.onnx"):
         Framing(name)

@@ -10,7 +10,6 @@ from aullava.evaluation.agreement import (
     agreement,
     decisions_of,
     facs_of,
-    first_present,
     present_label,
     present_probability,
 )
@@ -24,10 +23,10 @@ def one(scale, threshold=2):
 
 @pytest.mark.parametrize("threshold", [1, 2, 3, 4, 5])
 def test_a_continuous_value_is_present_from_where_its_level_is(threshold):
-    first = first_present(one(CONTINUOUS, threshold))
+    first = one(CONTINUOUS, threshold).first_present
     assert level_of(first / 100) == threshold and level_of((first - 1) / 100) == threshold - 1
-    assert first_present(one(INTENSITY, threshold)) == threshold
-    assert first_present(one(OCCURRENCE, threshold)) == 1
+    assert one(INTENSITY, threshold).first_present == threshold
+    assert one(OCCURRENCE, threshold).first_present == 1
 
 
 def test_the_median_decides_on_every_scale():

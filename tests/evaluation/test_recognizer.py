@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from aullava.cli import main
-from aullava.commands.release import Request, release
+from aullava.commands.release import ReleaseRequest, release
 
 import forked
 from checkout import ROOT
@@ -135,7 +135,7 @@ def test_a_checkpoint_on_the_hub_brings_its_training_json(places, tmp_path, monk
 
     with LoopbackHub() as hub:
         hub.connect(monkeypatch)
-        assert release(Request(tmp_path / "release", places / "run" / "model", push=REPO)) == 0
+        assert release(ReleaseRequest(tmp_path / "release", places / "run" / "model", push=REPO)) == 0
         online = hub.environment("hf_me", tmp_path / "cache")
         assert ends(online, of("fold3", "seen.json"), of("fold1", "unseen.json")) == ["2", "0"]
         assert not (tmp_path / "seen.json").exists() and not notes("unseen.json")

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from aullava.checkpoint.identity import settings_hash, weights_id
 from aullava.checkpoint.load import load_checkpoint
 from aullava.cli import main
-from aullava.commands.release import Request, release
+from aullava.commands.release import ReleaseRequest, release
 
 from checkout import ROOT
 from loopback_hub import LoopbackHub
@@ -89,7 +89,7 @@ def follow(command: list[str], clone: Path, hub: LoopbackHub) -> None:
 
 def push_earlier(hub: LoopbackHub, folder: Path) -> str:
     """A first commit of the repo with other weights and other code; its id."""
-    assert release(Request(folder / "earlier", make_tiny_checkpoint(folder / "tiny"), push=REPO)) == 0
+    assert release(ReleaseRequest(folder / "earlier", make_tiny_checkpoint(folder / "tiny"), push=REPO)) == 0
     repo = hub.repos["models", REPO]
     code = repo.files["modeling_aullava.py"] + b"\nEDITION = 0\n"
     return repo.commit("main", repo.files | {"modeling_aullava.py": code})
@@ -141,7 +141,7 @@ def test_the_release_carries_its_calibration_and_the_figures_that_were_measured_
     fitted = json.loads(files["training.json"])["calibration"]
     assert fitted["split"] == "validation" and fitted["rows"] == 24 and [*fitted["protocols"]] == ["bp4d", "disfa"]
     card, report = files["README.md"].decode(), json.loads((made / "report.json").read_text())
-    assert f"Calibrated on procedural, 24 rows of {fitted['people_count']} validation people" in card
+    assert f"Calibrated on procedural, 24 rows of {fitted['people_count']} validation subjects" in card
     assert report["rows"] == 24 and report["split"] == "test"
     measured = report["scores"]["present"]["intervals"]["f1_undetermined_wrong"]["mean"]["value"]
     told = {result.metric_type: result.metric_value for result in ModelCard(card).data.eval_results}
@@ -151,7 +151,7 @@ def test_the_release_carries_its_calibration_and_the_figures_that_were_measured_
 def test_checkpoint_release_upload_and_download_are_one_by_id_and_settings(world, tmp_path):
     calibrated = world.clone / "outputs" / "quick_start" / "calibrated"
     sharded = tmp_path / "sharded"
-    assert release(Request(sharded, calibrated, max_shard_size="1MB")) == 0
+    assert release(ReleaseRequest(sharded, calibrated, max_shard_size="1MB")) == 0
     assert len([*sharded.glob("model-*.safetensors")]) > 1
     uploaded = tmp_path / "uploaded"
     for name, data in world.hub.repos["models", REPO].files.items():

@@ -12,15 +12,15 @@ from transformers import TrainerState, TrainingArguments
 
 from aullava.action_units import PROTOCOLS
 from aullava.checkpoint.layout import RESULTS, embedded_checkpoint
+from aullava.checkpoint.model_card import TEMPLATE, plain_card
 from aullava.cli import main
-from aullava.commands.release import Request, UsageError, release
+from aullava.commands.errors import UsageError
+from aullava.commands.release import ReleaseRequest, release
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
-from aullava.hub.card import plain_card
 from aullava.hub.results import SECTION, card_with
 from aullava.training.arguments import ModelArguments
-from aullava.training.card import describe_run
-from aullava.training.card_text import SECTIONS
 from aullava.training.run.provenance import drawn_manifest
+from aullava.training.run.run_card import describe_run
 
 from tiny import make_tiny_checkpoint
 
@@ -59,7 +59,7 @@ def lab(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def released(lab) -> Path:
     reports = tuple(lab / f"{name}.json" for name in ASKED)
-    assert release(Request(lab / "out", lab / "tiny", evaluation=reports)) == 0
+    assert release(ReleaseRequest(lab / "out", lab / "tiny", evaluation=reports)) == 0
     return lab / "out"
 
 
@@ -104,7 +104,7 @@ def headings(text: str) -> list[str]:
 
 def test_the_rest_of_the_card_of_the_run_stays(lab, released):
     before, after = (ModelCard.load(folder / "README.md") for folder in (lab / "tiny", released))
-    assert tuple(headings(after.text)) == SECTIONS
+    assert headings(after.text) == headings(TEMPLATE.read_text())
     kept, changed = (re.split(r"^## (?:Results|Speed)$", card.text, flags=re.MULTILINE) for card in (before, after))
     assert (kept[0], kept[2]) == (changed[0], changed[2]) and kept[1] != changed[1]
     assert after.data.license == "apache-2.0"
@@ -115,7 +115,7 @@ def test_the_rest_of_the_card_of_the_run_stays(lab, released):
 def test_any_card_keeps_its_sections_and_one_without_results_gets_them_before_its_limits(lab):
     record = json.loads((lab / "bp4d.json").read_text())
     for text in ((embedded_checkpoint() / "README.md").read_text(), plain_card(lab / "tiny", "x")):
-        assert tuple(headings(card_with(text, [record], "x"))) == SECTIONS
+        assert headings(card_with(text, [record], "x")) == headings(TEMPLATE.read_text())
     by_hand = "---\nlicense: mit\n---\n# tiny\n\nA card.\n\n## Limits\n\nMany.\n\n## Licence\n\nMIT.\n"
     assert headings(card_with(by_hand, [record], "x")) == ["Results", "Limits", "Licence"]
 
@@ -133,13 +133,13 @@ def test_later_results_take_the_place_of_earlier_ones(lab, released):
 def test_a_report_on_other_weights_or_settings_is_refused(lab, tmp_path):
     other = make_tiny_checkpoint(tmp_path / "other", seed=1)
     with pytest.raises(UsageError, match="is about other weights"):
-        release(Request(tmp_path / "out", other, evaluation=(lab / "bp4d.json",)))
+        release(ReleaseRequest(tmp_path / "out", other, evaluation=(lab / "bp4d.json",)))
     calibrated = shutil.copytree(lab / "tiny", tmp_path / "calibrated")
     config = json.loads((calibrated / "config.json").read_text())
     config["calibration"] = {"temperature": {"occurrence": 2.0}}
     (calibrated / "config.json").write_text(json.dumps(config))
     with pytest.raises(UsageError, match="is about other settings"):
-        release(Request(tmp_path / "out", calibrated, evaluation=(lab / "bp4d.json",)))
+        release(ReleaseRequest(tmp_path / "out", calibrated, evaluation=(lab / "bp4d.json",)))
     assert not (tmp_path / "out").exists()
 
 
@@ -148,7 +148,7 @@ def test_a_report_of_before_there_was_an_id_is_refused(lab, tmp_path):
     record["checkpoint"] = {"name": record["checkpoint"]["name"], "weights": {"": "00"}}
     (tmp_path / "old.json").write_text(json.dumps(record))
     with pytest.raises(UsageError, match=r"lacks checkpoint\.id, checkpoint\.settings: .* older version"):
-        release(Request(tmp_path / "out", lab / "tiny", evaluation=(tmp_path / "old.json",)))
+        release(ReleaseRequest(tmp_path / "out", lab / "tiny", evaluation=(tmp_path / "old.json",)))
 
 
 LEADERBOARD = (
@@ -159,7 +159,9 @@ LEADERBOARD = (
 
 def test_figures_go_to_the_leaderboards_that_are_named_and_come_back_as_they_were(lab, tmp_path, capsys):
     reports = (lab / "bp4d.json",)
-    asked = Request(tmp_path / "out", lab / "tiny", evaluation=(*reports, lab / "levels.json"), benchmark=LEADERBOARD)
+    asked = ReleaseRequest(
+        tmp_path / "out", lab / "tiny", evaluation=(*reports, lab / "levels.json"), benchmark=LEADERBOARD
+    )
     record = json.loads((lab / "disfa.json").read_text())
     del record["scores"]["present"]  # or there would be two of the figure
     (lab / "levels.json").write_text(json.dumps(record))
@@ -179,9 +181,9 @@ def test_figures_go_to_the_leaderboards_that_are_named_and_come_back_as_they_wer
     # a release of the release keeps them; other results take their place, though no dataset is named for those
     again = shutil.copytree(lab / "tiny", tmp_path / "again")
     shutil.copytree(tmp_path / "out" / ".eval_results", again / ".eval_results")
-    assert release(Request(tmp_path / "copy", again)) == 0
+    assert release(ReleaseRequest(tmp_path / "copy", again)) == 0
     assert (tmp_path / "copy" / RESULTS).read_bytes() == (again / RESULTS).read_bytes()
-    assert release(Request(tmp_path / "later", again, evaluation=reports)) == 0
+    assert release(ReleaseRequest(tmp_path / "later", again, evaluation=reports)) == 0
     assert not (tmp_path / "later" / RESULTS).parent.exists()
     assert f"no {RESULTS}: it is for benchmark datasets" in capsys.readouterr().out
 
@@ -197,7 +199,9 @@ def test_figures_go_to_the_leaderboards_that_are_named_and_come_back_as_they_wer
 def test_a_figure_that_nobody_can_find_is_refused(dataset, figure, said, lab, tmp_path):
     reports = tuple(lab / f"{name}.json" for name in ASKED)
     with pytest.raises(UsageError, match=said):
-        release(Request(tmp_path / "out", lab / "tiny", evaluation=reports, benchmark=((dataset, "task", figure),)))
+        release(
+            ReleaseRequest(tmp_path / "out", lab / "tiny", evaluation=reports, benchmark=((dataset, "task", figure),))
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -206,8 +210,8 @@ def test_a_command_that_names_a_place_is_refused(lab, tmp_path):
         "command": "aullava evaluate --data-dir /" + "home/ann/disfa"
     }
     (tmp_path / "report.json").write_text(json.dumps(record))
-    with pytest.raises(UsageError, match="the card with the results, line .* is a place on a machine"):
-        release(Request(tmp_path / "out", lab / "tiny", evaluation=(tmp_path / "report.json",)))
+    with pytest.raises(UsageError, match="the card with the results, line .* is an absolute path"):
+        release(ReleaseRequest(tmp_path / "out", lab / "tiny", evaluation=(tmp_path / "report.json",)))
     assert not (tmp_path / "out").exists()
 
 
@@ -215,10 +219,10 @@ def test_a_command_that_names_a_place_is_refused(lab, tmp_path):
 def test_what_is_no_report_is_refused(text, lab, tmp_path):
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(UsageError, match="expected the JSON file that aullava evaluate wrote"):
-        release(Request(tmp_path / "out", lab / "tiny", evaluation=(tmp_path / "report.json",)))
+        release(ReleaseRequest(tmp_path / "out", lab / "tiny", evaluation=(tmp_path / "report.json",)))
 
 
 def test_a_release_with_results_is_a_checkpoint_whose_card_goes_on(lab, released, tmp_path):
     again = shutil.copytree(released, tmp_path / "again")
-    assert release(Request(tmp_path / "out", again)) == 0
+    assert release(ReleaseRequest(tmp_path / "out", again)) == 0
     assert (tmp_path / "out" / "README.md").read_bytes() == (released / "README.md").read_bytes()

@@ -50,7 +50,8 @@ def test_the_entry_file_names_every_file_for_evaluate_to_copy(folder):
     assert local == {path.stem for path in folder.glob("*.py")} - {"__init__", entry.stem}
 
 
-def test_the_two_copies_of_the_averages_are_equal():
+def test_the_averages_of_the_second_folder_are_a_copy_of_the_first():
+    """`make fix` writes it."""
     first, second = ((ROOT / "metrics" / name / "averages.py").read_bytes() for name in FOLDERS)
     assert first == second
 

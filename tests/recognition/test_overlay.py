@@ -16,8 +16,8 @@ BLUE, ORANGE = (0, 114, 178), (213, 94, 0)
 
 def face(protocol, values, face_id=0, box=(100, 50, 200, 200), score=0.8, name="face.png", probabilities=None):
     full = dict.fromkeys(protocol.units, 0) | values
-    reading = AUReading(full, probabilities or {}, box=box, score=score)
-    return FaceRow(name, face_id, {protocol.name: reading})
+    reading = AUReading(full, probabilities or {})
+    return FaceRow(name, face_id, {protocol.name: reading}, box=box, score=score)
 
 
 def grey(width=600, height=480) -> Image.Image:
@@ -72,7 +72,7 @@ def test_every_face_has_a_panel_and_a_colour():
 def test_every_protocol_has_a_panel():
     bp4d, feafa = PROTOCOLS["bp4d"], PROTOCOLS["feafa"]
     row = face(bp4d, {"AU12": 1})
-    both = FaceRow(row.input, 0, row.readings | face(feafa, {"feafa_09_jaw_drop": 0.5}).readings)
+    both = replace(row, readings=row.readings | face(feafa, {"feafa_09_jaw_drop": 0.5}).readings)
     one, two = draw_overlay(grey(), [row], [bp4d]), draw_overlay(grey(), [both], [bp4d, feafa])
     assert np.array_equal(np.asarray(two)[: 14 * 24, : one.width], np.asarray(one)[: 14 * 24])
     assert bar_length(two, panel_left=one.width) == pytest.approx(bar_length(one) / 2, abs=2)

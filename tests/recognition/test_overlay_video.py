@@ -24,8 +24,8 @@ def row(frame, face_id, level=0, protocols=(DISFA,), timestamp=0.0, name="a.mp4"
     if box:
         values[protocols[0].name][protocols[0].units[0]] = level
     status = "ok" if box else "no_face"
-    readings = {n: AUReading(v, box=box, score=0.9 if box else None, status=status) for n, v in values.items()}
-    return FaceRow(name, face_id, readings, frame, timestamp, fault)
+    readings = {n: AUReading(v, status=status) for n, v in values.items()}
+    return FaceRow(name, face_id, readings, frame, timestamp, fault, box=box, score=0.9 if box else None)
 
 
 def near(image_HWC, colour) -> np.ndarray:

@@ -14,8 +14,8 @@ from aullava.action_units import PROTOCOLS
 from aullava.detection.detector import NoDetector
 from aullava.recognition.frames import read_frames
 from aullava.recognition.inputs import Source
-from aullava.recognition.pipeline import ReadSettings, read_units
-from aullava.recognition.work import START, units_of
+from aullava.recognition.pipeline import ReadSettings, read_items
+from aullava.recognition.work import START, work_items
 
 from scenes import UNITS, TwoFacesInLight, save_pictures, save_video, settings_for, sources_of, work_on
 from tiny import tiny_model
@@ -45,7 +45,7 @@ def no_thread_is_left():
 
 def read(paths, settings):
     """Rows and failures."""
-    blocks = list(read_units(work_on(paths, settings.batch_size), settings))
+    blocks = list(read_items(work_on(paths, settings.batch_size), settings))
     return [row for block in blocks for row in block.rows], [f for block in blocks for f in block.failures]
 
 
@@ -58,13 +58,13 @@ def same_reading(row, other, abs=1e-5):
 def test_units_are_videos_and_a_batch_of_pictures_in_a_row():
     sources = [Source(Path(f"{i}.png"), "image") for i in range(5)]
     films = [Source(Path("a.mp4"), "video"), Source(Path("b.mp4"), "video"), Source(Path("webcam:0"), "webcam")]
-    units = units_of([*sources, *films, *sources], 2)
-    assert [len(unit.sources) for unit in units] == [2, 2, 1, 1, 1, 1, 2, 2, 1]
-    assert [unit.number for unit in units] == list(range(9))
-    assert [source for unit in units for source in unit.sources] == [*sources, *films, *sources]
-    assert units_of([], 2) == []
+    items = work_items([*sources, *films, *sources], 2)
+    assert [len(item.sources) for item in items] == [2, 2, 1, 1, 1, 1, 2, 2, 1]
+    assert [item.number for item in items] == list(range(9))
+    assert [source for item in items for source in item.sources] == [*sources, *films, *sources]
+    assert work_items([], 2) == []
     with pytest.raises(ValueError, match="batch_size is 0"):
-        units_of(sources, 0)
+        work_items(sources, 0)
 
 
 def test_rows_of_whole_pictures_equal_model_recognize(checkpoint, pictures):
@@ -74,7 +74,7 @@ def test_rows_of_whole_pictures_equal_model_recognize(checkpoint, pictures):
     assert failures == []
     assert [row.input for row in rows] == [str(path) for path in pictures]
     assert [row.reading.values for row in rows] == [reading.values for reading in alone]
-    assert all(row.reading.box == (0, 0, 64, 48) and row.reading.score is None and row.success == 1 for row in rows)
+    assert all(row.box == (0, 0, 64, 48) and row.score is None and row.success == 1 for row in rows)
     assert len({reading.text for reading in alone}) > 1  # or a mix-up of rows would not show
 
 
@@ -84,9 +84,9 @@ def test_faces_keep_their_order_and_pictures_without_one_stay(checkpoint, pictur
     two = [(0, "ok"), (1, "ok")]
     expected = {"2": [(-1, "no_face")], "5": [(-1, "no_face")]}
     assert found == [(name, *face) for name in "012345" for face in expected.get(name, two)]
-    assert rows[1].reading.box == (34, 16, 30, 30) and rows[1].reading.score == 0.5
+    assert rows[1].box == (34, 16, 30, 30) and rows[1].score == 0.5
     blank = rows[4]
-    assert blank.success == 0 and blank.reading.box is None and set(blank.reading.values.values()) == {None}
+    assert blank.success == 0 and blank.box is None and set(blank.reading.values.values()) == {None}
 
 
 def test_frames_of_a_video_are_numbered_and_timed(checkpoint, video):
@@ -129,8 +129,8 @@ def test_saved_crops_read_the_same(checkpoint, video, tmp_path):
 
 
 def test_faces_of_several_frames_share_a_block_and_frames_stay_whole(checkpoint, pictures, video):
-    blocks = list(read_units(work_on([*pictures, video], 5), settings_for(checkpoint, batch_size=5)))
-    assert [(block.unit.number, block.frames, block.faces) for block in blocks] == [
+    blocks = list(read_items(work_on([*pictures, video], 5), settings_for(checkpoint, batch_size=5)))
+    assert [(block.item.number, block.frames, block.faces) for block in blocks] == [
         (0, 3, 4),  # two bright, one dark
         (0, 2, 4),
         (1, 1, 0),  # the sixth picture
@@ -162,7 +162,10 @@ def test_several_protocols_are_read_off_one_look(checkpoint, pictures):
     assert [list(row.readings) for row in rows] == [["disfa", "custom"]] * 5
     assert all(row.reading is row.readings["disfa"] for row in rows)
     assert [row.readings["custom"].values for row in rows] == [row.reading.values for row in single]
-    assert rows[0].readings["disfa"].box == rows[0].readings["custom"].box == (0, 0, 32, 32)
+    assert rows[0].box == (0, 0, 32, 32)
+    for reading in rows[0].readings.values():  # as earlier versions had it
+        with pytest.warns(FutureWarning, match="use FaceRow.box"):
+            assert reading.box == (0, 0, 32, 32)
     assert rows[-1].status == "no_face" and set(rows[-1].readings["disfa"].values.values()) == {None}
 
 
@@ -182,12 +185,12 @@ def test_reading_goes_on_from_every_block_with_the_same_bits(checkpoint, picture
     # The left face, the larger one, comes later: it is number 1 for whoever remembers the other.
     video = save_video(tmp_path / "late.avi", 10, dark=(5,), left_dark=(0, 1))
     settings = settings_for(checkpoint, batch_size=4)
-    units = units_of(sources_of(*pictures, video), 4)
-    whole = list(read_units([(unit, START) for unit in units], settings))
-    assert len(whole) > 6 and [row.reading.box[0] for row in whole[-2].rows] == [34, 0] * 2
+    items = work_items(sources_of(*pictures, video), 4)
+    whole = list(read_items([(item, START) for item in items], settings))
+    assert len(whole) > 6 and [row.box[0] for row in whole[-2].rows] == [34, 0] * 2
     for number, block in enumerate(whole):
-        later = [(unit, START) for unit in units if unit.number > block.unit.number]
-        again = list(read_units([(block.unit, block.after), *later], settings))
+        later = [(item, START) for item in items if item.number > block.item.number]
+        again = list(read_items([(block.item, block.after), *later], settings))
         rest = whole[number + 1 :] if not block.done else [again[0], *whole[number + 1 :]]
         assert again == rest
         assert not block.done or (again[0].rows, again[0].done) == ((), True)
@@ -273,25 +276,25 @@ def test_later_frames_are_made_ready_meanwhile_and_not_too_many(checkpoint, tmp_
     film = save_video(tmp_path / "long.avi", 60)
     short = save_video(tmp_path / "short.avi", 2)
     detector = CountingDetector()
-    blocks = read_units(work_on([short, film], 2), settings_for(checkpoint, detector, batch_size=2))
+    blocks = read_items(work_on([short, film], 2), settings_for(checkpoint, detector, batch_size=2))
     next(blocks)
-    # The block, and twice the batch ahead: the second frame, the end of the unit, and two frames of the next one.
+    # The block, and twice the batch ahead: the second frame, the end of the item, and two frames of the next one.
     assert settled(detector.seen, 4) == 1 + 3
-    next(block for block in blocks if block.unit.number)
+    next(block for block in blocks if block.item.number)
     assert settled(detector.seen, 2 + 1 + 4) == 2 + 1 + 4
     blocks.close()
 
 
 def test_frames_without_a_face_do_not_pile_up(checkpoint, tmp_path):
     film = save_video(tmp_path / "dark.avi", 40, dark=tuple(range(40)))
-    blocks = list(read_units(work_on([film], 2), settings_for(checkpoint, batch_size=2)))
+    blocks = list(read_items(work_on([film], 2), settings_for(checkpoint, batch_size=2)))
     assert [block.frames for block in blocks] == [8] * 5 and blocks[-1].done
 
 
 def test_large_crops_do_not_pile_up(checkpoint, pictures, monkeypatch):
     picture = 4 * 48 * 64
     monkeypatch.setattr("aullava.recognition.pipeline._BLOCK_BYTES", 2 * picture)
-    blocks = list(read_units(work_on(pictures, 6), settings_for(checkpoint, NoDetector(), batch_size=6)))
+    blocks = list(read_items(work_on(pictures, 6), settings_for(checkpoint, NoDetector(), batch_size=6)))
     assert [block.frames for block in blocks] == [2, 2, 2]
 
 
@@ -300,7 +303,7 @@ def test_large_pictures_wait_until_there_is_room(checkpoint, tmp_path, monkeypat
     monkeypatch.setattr("aullava.recognition.prefetch._BYTES_AHEAD", 3 * 3 * 48 * 64)
     film, detector = save_video(tmp_path / "film.avi", 30), CountingDetector()
     detector.crop = lambda image, box: image
-    blocks = read_units(work_on([film], 20), settings_for(checkpoint, detector, batch_size=20))
+    blocks = read_items(work_on([film], 20), settings_for(checkpoint, detector, batch_size=20))
     first = next(blocks)
     assert first.frames == 10 and settled(detector.seen, 11) <= 10 + 3
     assert sum(block.frames for block in blocks) == 20
@@ -313,7 +316,7 @@ def test_an_error_in_a_thread_reaches_the_caller(checkpoint, pictures):
                 raise RuntimeError("out of order")
             return super().detect(image_HWC)
 
-    blocks = read_units(work_on(pictures, 2), settings_for(checkpoint, Broken(), batch_size=2))
+    blocks = read_items(work_on(pictures, 2), settings_for(checkpoint, Broken(), batch_size=2))
     assert next(blocks).faces == 2
     with pytest.raises(RuntimeError, match="out of order"):
         list(blocks)
@@ -341,7 +344,7 @@ def test_an_error_of_the_model_is_let_through(pictures):
 
 def test_closing_in_the_middle_stops_all_threads_at_once(checkpoint, tmp_path):
     film = save_video(tmp_path / "long.avi", 400)
-    blocks = read_units(work_on([film], 2), settings_for(checkpoint, batch_size=2, workers=3))
+    blocks = read_items(work_on([film], 2), settings_for(checkpoint, batch_size=2, workers=3))
     next(blocks)
     assert sum(thread.name.startswith("aullava") for thread in threading.enumerate()) > 1
     began = time.monotonic()
@@ -350,7 +353,7 @@ def test_closing_in_the_middle_stops_all_threads_at_once(checkpoint, tmp_path):
 
 
 def test_nothing_to_do_is_no_block(checkpoint):
-    assert list(read_units([], settings_for(checkpoint))) == []
+    assert list(read_items([], settings_for(checkpoint))) == []
 
 
 def test_generated_text_that_is_no_answer_gives_no_values(checkpoint, pictures):

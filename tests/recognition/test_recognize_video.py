@@ -43,7 +43,7 @@ def test_drawn_faces_are_found_and_followed(checkpoint, tmp_path):
         pictures.append(picture)
     film = write_video(tmp_path / "film.mp4", pictures=pictures, codec="libx264")
     rows = list(recognize_video(str(film), *checkpoint, ["disfa", UNITS], mode="parallel"))
-    places = {face: [row.reading.box[0] for row in rows if row.face_id == face] for face in (0, 1)}
+    places = {face: [row.box[0] for row in rows if row.face_id == face] for face in (0, 1)}
     assert [row.frame for row in rows] == [0, 0, 1, 1, 2, 2, 3, 3]
     assert len({places[face][0] < 150 for face in (0, 1)}) == 2
     assert all(abs(later - sooner) < 20 for xs in places.values() for sooner, later in zip(xs, xs[1:], strict=False))

@@ -41,11 +41,11 @@ EARLIER_JSONL = (
 
 
 def earlier_rows():
-    smile = reading(SMALL, {"AU12": 2}, {"AU12": LEVELS}, score=0.756789)
-    unsure = reading(SMALL, {"AU1": None}, box=(0, 0, 5, 5), score=None)
+    smile = reading(SMALL, {"AU12": 2}, {"AU12": LEVELS})
+    unsure = reading(SMALL, {"AU1": None})
     return [
-        face_row('a/fa,c"e\n.png', (SMALL, smile)),
-        face_row(ODD, (SMALL, unsure), face_id=1),
+        face_row('a/fa,c"e\n.png', (SMALL, smile), score=0.756789),
+        face_row(ODD, (SMALL, unsure), face_id=1, box=(0, 0, 5, 5), score=None),
         bare_row("wall.png", SMALL),
     ]
 
@@ -149,9 +149,7 @@ def test_parquet_says_what_its_columns_hold_and_writes_out_odd_names(tmp_path):
 def test_parquet_groups_small_tables_and_holds_every_row(tmp_path, monkeypatch):
     import pyarrow.parquet as pq
 
-    from aullava.recognition import parquet
-
-    monkeypatch.setattr(parquet, "GROUP", 4)
+    monkeypatch.setattr(outputs, "_GROUP", 4)
     layout = Layout((SMALL,))
     rows = [one(SMALL, {"AU12": number % 6}, name=f"{number}.png") for number in range(10)]
     write_table(rows, Target.parse(tmp_path / "r.parquet"), layout, transform=lambda frame: frame)
@@ -288,9 +286,7 @@ def test_a_name_as_long_as_the_system_takes_is_written(tmp_path):
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
 def test_memory_does_not_grow_with_the_rows(format, tmp_path, monkeypatch):
     monkeypatch.setattr(outputs.Layout.chunks, "__defaults__", (64,))
-    from aullava.recognition import parquet
-
-    monkeypatch.setattr(parquet, "GROUP", 64)
+    monkeypatch.setattr(outputs, "_GROUP", 64)
     layout, target = Layout((SMALL,)), Target.parse(tmp_path / f"r.{format}")
 
     def peak(frames: int) -> int:

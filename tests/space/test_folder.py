@@ -39,7 +39,7 @@ def test_a_full_folder_and_code_without_a_clone_are_refused(tmp_path):
     (tmp_path / "old.txt").touch()
     with pytest.raises(FileExistsError, match="old.txt"):
         write_space(tmp_path)
-    with pytest.raises(ValueError, match="--space-repo nope: expected ORG/NAME"):
+    with pytest.raises(ValueError, match="--repo nope: expected ORG/NAME"):
         write_space(tmp_path / "new", "nope")
     with pytest.raises(ValueError, match="pyproject.toml"):
         write_space(tmp_path / "new", root=tmp_path)

@@ -1,6 +1,6 @@
 """The folder of a Space as a Space takes it: its requirements in an empty environment, its program started there and asked.
 
-Tests use no network, so this one wants every wheel in a folder. In a folder that `aullava release --space` wrote:
+Tests use no network, so this one wants every wheel in a folder. In a folder that `aullava space` wrote:
     python -m pip download --dest WHEELS -r requirements.txt
     AULLAVA_WHEELHOUSE=WHEELS python -m pytest -m slow CLONE/tests/space/test_installed.py
 """
@@ -32,7 +32,7 @@ pytestmark = [
 def installed(tmp_path_factory):
     """The Python of the environment, and the folder of the Space."""
     folder = tmp_path_factory.mktemp("here")
-    assert main(["release", "--space", str(folder / "space")]) == 0
+    assert main(["space", str(folder / "space")]) == 0
     space = (folder / "space").rename(tmp_path_factory.mktemp("else where") / "space")
     subprocess.run([sys.executable, "-m", "venv", str(folder / "empty")], check=True)
     python = folder / "empty" / "bin" / "python"

@@ -16,8 +16,8 @@ BP4D, DISFA, FEAFA = (PROTOCOLS[name] for name in ("bp4d", "disfa", "feafa"))
 def row_of(protocol, number=0, text="", status="ok", box=(10, 20, 30, 40), **values):
     full = dict.fromkeys(protocol.units, 0) | values
     probabilities = dict.fromkeys(protocol.units, 0.25) if protocol.scale == "occurrence" else {}
-    reading = AUReading(full, probabilities, text, status, box, 0.9)
-    return FaceRow("face.png", number, {protocol.name: reading})
+    reading = AUReading(full, probabilities, text, status)
+    return FaceRow("face.png", number, {protocol.name: reading}, box=box, score=0.9)
 
 
 def bars(html, code):

@@ -60,7 +60,10 @@ class TurnCollator:
         )
         tokens = [self._tokenise(row, pixels) for row, pixels in zip(rows, pixels_NCHW, strict=True)]
         if self.limit is not None:
-            tokens = [self._fitting(row, turns) for row, turns in zip(rows, tokens, strict=True)]
+            tokens = [
+                self.limit.fitting(row.get("row", "?"), turns, self._shared_prefix(turns) if self.packed else 0)
+                for row, turns in zip(rows, tokens, strict=True)
+            ]
             left = [index for index, turns in enumerate(tokens) if turns]
             if not left:
                 raise ValueError(
@@ -71,7 +74,10 @@ class TurnCollator:
         if self.packed:
             batch, slots = self._pack(tokens)
         else:
-            batch, slots = self._one_by_one([turn for turns in tokens for turn in turns])
+            alone = [turn for turns in tokens for turn in turns]
+            batch = self._padded([turn.ids for turn in alone], [turn.labels for turn in alone])
+            batch["attention_mask"] = _pad([[1] * len(turn.ids) for turn in alone], 0)
+            slots = [(index, *slot) for index, turn in enumerate(alone) for slot in turn.slots]
             pixels_NCHW = pixels_NCHW.repeat_interleave(torch.tensor([len(turns) for turns in tokens]), dim=0)
         batch["pixel_values"] = pixels_NCHW
         if self.extras:
@@ -90,9 +96,6 @@ class TurnCollator:
         turns = [turn for row, pixels in zip(rows, pixels_NCHW, strict=True) for turn in self._tokenise(row, pixels)]
         return min(turns, key=lambda turn: len(turn.ids))
 
-    def _fitting(self, row: dict, turns: list[TurnTokens]) -> list[TurnTokens]:
-        return self.limit.fitting(row.get("row", "?"), turns, self._shared_prefix(turns) if self.packed else 0)
-
     def _tokenise(self, row: dict, pixels_CHW: torch.Tensor) -> list[TurnTokens]:
         # By the pixels, not by the row's name: an augmented image has other values masked in every epoch.
         salt = zlib.crc32(pixels_CHW.numpy().tobytes())
@@ -103,11 +106,6 @@ class TurnCollator:
             masked = sampled(salt, number, self.mask_rate)
             turns.append(tokenise_turn(self.processor.tokenizer, prompt, turn, self.template_loss_fraction, masked))
         return turns
-
-    def _one_by_one(self, turns: list[TurnTokens]) -> tuple[dict[str, torch.Tensor], list[tuple[int, ...]]]:
-        batch = self._padded([turn.ids for turn in turns], [turn.labels for turn in turns])
-        batch["attention_mask"] = _pad([[1] * len(turn.ids) for turn in turns], 0)
-        return batch, [(index, *slot) for index, turn in enumerate(turns) for slot in turn.slots]
 
     def _pack(self, images: list[list[TurnTokens]]) -> tuple[dict[str, torch.Tensor], list[tuple[int, ...]]]:
         ids, labels, segments, positions, slots = [], [], [], [], []

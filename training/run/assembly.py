@@ -1,6 +1,7 @@
 """Puts the trainer of a run together."""
 
 from functools import partial
+from pathlib import Path
 
 from datasets import Dataset
 from peft import PeftModel
@@ -8,12 +9,12 @@ from transformers import EarlyStoppingCallback
 
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
-from aullava.training.card import OwnCard, describe_run
 from aullava.training.data.collator import TurnCollator
 from aullava.training.data.length_limit import LengthLimit
-from aullava.training.model.load import name_layers
+from aullava.training.model.base import name_layers
 from aullava.training.run.checkpoints import WholeCheckpoints
 from aullava.training.run.losses import LOSSES, count_values, sampled_turns
+from aullava.training.run.run_card import describe_run
 from aullava.training.run.settings import Run
 from aullava.training.run.sources import Source
 from aullava.training.run.trainer import AUTrainer
@@ -22,8 +23,19 @@ from aullava.training.run.validation import Validation
 _MEASURED = 50  # images whose turns are held against max_length
 
 
-class RunTrainer(WholeCheckpoints, OwnCard, AUTrainer):
-    """AUTrainer with checkpoints that are complete or absent, and our own model card beside them."""
+class RunTrainer(WholeCheckpoints, AUTrainer):
+    """AUTrainer with checkpoints that are complete or absent, and our own model card beside them.
+
+    Attributes:
+        describe: called with (folder, state) where TRL writes its card, by the main process alone; None: no card. For instance
+            `functools.partial(describe_run, parts=..., manifest=...)`.
+    """
+
+    describe = None
+
+    def create_model_card(self, *args, **kwargs) -> None:
+        if self.describe is not None and self.is_world_process_zero():
+            self.describe(Path(self.args.output_dir), self.state)
 
     def _run_epoch(self, *args, **kwargs) -> None:
         """The trainer checks max_steps only after a step: a finished run that is started again would train one more."""

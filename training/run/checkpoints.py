@@ -12,6 +12,8 @@ from pathlib import Path
 
 from transformers.trainer_utils import rotate_checkpoints
 
+from aullava.common.files import replace_file
+
 RECORD = "whole.json"
 UNFINISHED = "_unfinished"  # the Hub leaves out what begins with _
 
@@ -43,7 +45,10 @@ class WholeCheckpoints:
                     str(unfinished / "trainer_state.json")
                 )  # again, with the final path of the best one
                 record(unfinished)
-                _put(unfinished, place)
+                # Not `replaced_folder`: all processes fill the unfinished folder, and `tidy` looks for it under its fixed name.
+                if place.exists():  # an older one is removed with what is unfinished
+                    os.rename(place, unfinished.with_name(f"old-{place.name}"))
+                os.rename(unfinished, place)
                 shutil.rmtree(unfinished.parent)
         except Exception as error:
             if self.args.should_save:
@@ -72,12 +77,8 @@ def record(folder: Path) -> None:
         with open(path, "rb") as file:
             os.fsync(file.fileno())
         sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
-    partial = folder / f"{RECORD}.partial"
-    with open(partial, "w", encoding="utf-8") as file:
-        json.dump(sizes, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, folder / RECORD)
+    text = json.dumps(sizes, indent=2)
+    replace_file(folder / RECORD, lambda path: path.write_text(text, encoding="utf-8"), durable=True)
 
 
 def damage(folder: Path) -> str | None:
@@ -115,10 +116,3 @@ def tidy(output: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
             os.rename(folder, aside)
             print(f"set {folder} aside as {aside.name}: {reason}")
-
-
-def _put(unfinished: Path, place: Path) -> None:
-    """Rename a checkpoint into place; an older one there is removed with what is unfinished."""
-    if place.exists():
-        os.rename(place, unfinished.with_name(f"old-{place.name}"))
-    os.rename(unfinished, place)

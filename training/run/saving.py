@@ -4,19 +4,18 @@ python -m aullava.training.run.saving ADAPTERS OUT    merges adapters into their
 """
 
 import argparse
-import os
-import shutil
 from pathlib import Path
 
 import torch
 from peft import PeftConfig, PeftModel
 
 from aullava.checkpoint.decision import decision_files
+from aullava.common.files import replaced_folder
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.arguments import SAVED_DTYPES, ModelArguments
-from aullava.training.model.load import load_base
+from aullava.training.model.base import load_base
 
 MODEL_CONFIG = "model_config.json"  # not config.json, by which transformers would take the folder for a whole model
 
@@ -54,12 +53,12 @@ def save_adapters(
 
     `PeftModel.from_pretrained(base, folder)` restores the model.
     """
-    partial = _partial(folder)
-    model.save_pretrained(partial, state_dict=weights)
-    (partial / "README.md").unlink(missing_ok=True)  # peft's card is an empty template
-    processor.save_pretrained(partial)
-    model.get_base_model().config.to_json_file(partial / MODEL_CONFIG)
-    return _finished(partial, folder)
+    with replaced_folder(Path(folder)) as new:
+        model.save_pretrained(new, state_dict=weights)
+        (new / "README.md").unlink(missing_ok=True)  # peft's card is an empty template
+        processor.save_pretrained(new)
+        model.get_base_model().config.to_json_file(new / MODEL_CONFIG)
+    return Path(folder)
 
 
 def merge_adapters(
@@ -109,28 +108,16 @@ def save_checkpoint(
             and run in float32 on a CPU.
         weights: the state to write; default: the model's.
     """
-    partial = _partial(folder)
     precision = getattr(torch, dtype)
     weights = {name: tensor.to(precision) for name, tensor in (weights or model.state_dict()).items()}
-    model.save_pretrained(partial, state_dict=weights)
-    processor.save_pretrained(partial)
-    try:
-        for name, text in decision_files(processor, model.config).items():
-            (partial / name).write_text(text, encoding="utf-8")
-    except ValueError as error:
-        print(f"the checkpoint has no files for the decision API: {error}")
-    return _finished(partial, folder)
-
-
-def _partial(folder: str | Path) -> Path:
-    partial = Path(folder).with_name(Path(folder).name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    return partial
-
-
-def _finished(partial: Path, folder: str | Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    with replaced_folder(Path(folder)) as new:
+        model.save_pretrained(new, state_dict=weights)
+        processor.save_pretrained(new)
+        try:
+            for name, text in decision_files(processor, model.config).items():
+                (new / name).write_text(text, encoding="utf-8")
+        except ValueError as error:
+            print(f"the checkpoint has no files for the decision API: {error}")
     return Path(folder)
 
 

@@ -90,7 +90,7 @@ def _corpora(data: DataArguments, readings: ReadingArguments, epoch: EpochOfRun)
     form = "full" if data.full_question_share > 0.5 else "short"
     # Where every corpus shows nothing but faces, as drawn ones do, the crops that look like them; else those made here.
     own = [reader_class(name).framing for name in data.corpora]
-    framing = own[0] if all(own) else data.framing
+    framing = Framing(**own[0]) if all(own) else data.framing
     return Source(
         mixed.train, mixed.validation, read, mixed.manifest, form, data.turns_per_image, framing, epoch, mixed
     )
@@ -108,6 +108,6 @@ def _drawn(
         drawn_manifest(drawing, validation_faces),
         drawing.usual_form,
         drawing.turns_per_face,
-        ProceduralReader.framing,
+        Framing(**ProceduralReader.framing),
         epoch,
     )

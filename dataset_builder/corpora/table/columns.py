@@ -17,7 +17,7 @@ from aullava.action_units import (
     SCALES,
     canonical_code,
 )
-from aullava.dataset_builder.corpora.label_text import coded_value, whole_number
+from aullava.dataset_builder.corpora.formats.label_text import coded_value, whole_number
 from aullava.dataset_builder.errors import LabelError, LayoutError
 from aullava.dataset_builder.rows.records import NOT_CODED
 
@@ -154,7 +154,7 @@ def notes_on(tables: Iterable[Columns]) -> tuple[str, ...]:
         notes.append("The values are estimates of OpenFace, or of a program that writes its columns, not human codes.")
     for columns in tables:
         if not columns.subject:
-            what = "sequence" if columns.sequence else "picture" if columns.image else "video"
+            what = "sequence" if columns.sequence else "image" if columns.image else "video"
             notes.append(
                 f"No subject column: each {what} counts as a subject, so a split by subject is a split by {what}."
             )

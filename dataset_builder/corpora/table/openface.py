@@ -7,8 +7,8 @@ OpenFace can write a copy of the video in which landmarks are drawn over the fac
 import os
 from pathlib import Path
 
-from aullava.dataset_builder.corpora.label_text import read_lines
-from aullava.dataset_builder.corpora.paths import VIDEO_SUFFIXES, Root
+from aullava.dataset_builder.corpora.formats.label_text import read_lines
+from aullava.dataset_builder.corpora.formats.paths import VIDEO_SUFFIXES, Root
 from aullava.dataset_builder.errors import LayoutError
 
 

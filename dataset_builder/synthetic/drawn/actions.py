@@ -5,8 +5,9 @@ Conventions
     strength  a float in [0, 1]; 0 is absent, 1 the strongest that a face shows.
 """
 
-import math
 from collections.abc import Mapping
+
+from aullava.dataset_builder.synthetic.strengths import completed, settle
 
 SIDED_CODES = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU10", "AU12", "AU14", "AU15", "AU20", "AU43")
 MIDLINE = (
@@ -57,16 +58,7 @@ def complete(actions: Mapping[str, float]) -> dict[str, float]:
     Raises:
         ValueError: an unknown action name, or a strength outside [0, 1] or NaN.
     """
-    unknown = sorted(set(actions) - set(ACTIONS))
-    if unknown:
-        raise ValueError(f"unknown action {unknown[0]!r}; the renderer moves {', '.join(ACTIONS)}")
-    full = dict.fromkeys(ACTIONS, 0.0)
-    for name, strength in actions.items():
-        value = float(strength)
-        if math.isnan(value) or not 0.0 <= value <= 1.0:
-            raise ValueError(f"{name} has strength {strength!r}; a strength is a number from 0 to 1")
-        full[name] = value
-    return full
+    return completed(actions, ACTIONS, "the renderer moves")
 
 
 def resolve(actions: Mapping[str, float]) -> dict[str, float]:
@@ -79,8 +71,5 @@ def resolve(actions: Mapping[str, float]) -> dict[str, float]:
         ValueError: as `complete`.
     """
     full = complete(actions)
-    for first, second in CONFLICTS:
-        if full[first] and full[second]:
-            full[second if full[first] >= full[second] else first] = 0.0
-    full["AU25"] = max(full["AU25"], full["AU27"])
+    settle(full, CONFLICTS)
     return full

@@ -1,21 +1,19 @@
 """The stream of drawn faces: split and index -> one face, always the same one.
 
-Identity numbers of the splits are disjoint ranges: train from 0, validation from 10**9, test from 2 * 10**9. An identity
-depends on (seed, identity number), its expression and scene on (seed, identity number, frame) in streams of their own, so a
-change of style leaves persons and scenes alone.
+Identity numbers are those of numbering.py. An identity depends on (seed, identity number), its expression and scene on (seed,
+identity number, frame) in streams of their own, so a change of style leaves persons and scenes alone.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.expressions import draw_actions
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 from aullava.dataset_builder.synthetic.drawn.renderer import DrawnFace, draw_face
-from aullava.dataset_builder.synthetic.drawn.sampling import draw_actions
 from aullava.dataset_builder.synthetic.drawn.scene import Scene
+from aullava.dataset_builder.synthetic.numbering import place_of
 
-IDENTITIES_PER_SPLIT = 10**9
-SPLITS = ("train", "validation", "test")
 _IDENTITY, _EXPRESSION, _SCENE = range(3)
 
 
@@ -79,31 +77,17 @@ def describe_face(
         split: "train", "validation" or "test"; no identity is in two of them.
         index: number of the face, from 0.
         seed: another seed gives other persons, expressions and scenes.
-        style, rare_boost: how expressions are drawn, see `sampling.draw_actions`.
+        style, rare_boost: how expressions are drawn, see `expressions.draw_actions`.
         frames_per_identity: consecutive faces that share a person.
 
     Raises:
         ValueError: an unknown split or style, or a number out of its range.
     """
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
-    if index < 0 or seed < 0 or frames_per_identity < 1:
-        raise ValueError(
-            f"index {index} and seed {seed} must be 0 or more and frames_per_identity {frames_per_identity} 1 or more"
-        )
-    number, frame = divmod(index, frames_per_identity)
-    if number >= IDENTITIES_PER_SPLIT:
-        raise ValueError(f"identity {number} is out of range: a split has {IDENTITIES_PER_SPLIT} identities")
-    person = SPLITS.index(split) * IDENTITIES_PER_SPLIT + number
+    subject, person, frame = place_of(split, index, seed, frames_per_identity)
     identity = Identity.sample(random_stream(seed, person, _IDENTITY))
     actions = draw_actions(random_stream(seed, person, _EXPRESSION, frame), style, rare_boost)
     scene = Scene.sample(random_stream(seed, person, _SCENE, frame))
-    return FaceDescription(subject_name(split, number), identity, actions, scene)
-
-
-def subject_name(split: str, number: int) -> str:
-    """The name of a split's identity, such as "train-000017"."""
-    return f"{split}-{number:06d}"
+    return FaceDescription(subject, identity, actions, scene)
 
 
 def random_stream(*key: int) -> np.random.Generator:

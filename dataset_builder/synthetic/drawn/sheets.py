@@ -1,4 +1,4 @@
-"""Pictures of many faces: labelled contact sheets to look at, and PNG files with their table of labels."""
+"""Images of many faces: labelled contact sheets to look at, and PNG files with their table of labels."""
 
 import csv
 import os
@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from aullava.common.files import replace_file
 from aullava.dataset_builder.synthetic.drawn.actions import ACTIONS, PARTS
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 from aullava.dataset_builder.synthetic.drawn.renderer import draw_face
 from aullava.dataset_builder.synthetic.drawn.samples import sample_face
 from aullava.dataset_builder.synthetic.drawn.scene import Scene
@@ -99,18 +100,17 @@ def write_faces(
         name = f"{split}-{seed}-{index:06d}.png"
         _write_png(out / name, face.image_HWC)
         rows.append([name, face.subject, face.groups["skin_tone"], *(f"{face.actions[a]:g}" for a in ACTIONS)])
-    table, unfinished = out / "labels.csv", out / "labels.csv.part"
-    with open(unfinished, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
-    os.replace(unfinished, table)
-    return table
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+    replace_file(out / "labels.csv", write)
+    return out / "labels.csv"
 
 
 def _write_png(path: Path, image_HWC: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    Image.fromarray(image_HWC).save(unfinished, format="PNG")
-    os.replace(unfinished, path)
+    replace_file(path, lambda temporary: Image.fromarray(image_HWC).save(temporary, format="PNG"))
     return path
 
 

@@ -7,8 +7,9 @@ Conventions
     AU61-64   gaze: the eyes turn to the subject's left, right, up, down.
 """
 
-import math
 from collections.abc import Mapping
+
+from aullava.dataset_builder.synthetic.strengths import completed, settle
 
 SIDED_CODES = (
     *("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU11", "AU12", "AU13", "AU14", "AU15", "AU16", "AU20"),
@@ -61,16 +62,7 @@ def complete(actions: Mapping[str, float]) -> dict[str, float]:
     Raises:
         ValueError: an unknown action name, or a strength outside [0, 1] or NaN.
     """
-    unknown = sorted(set(actions) - set(ACTIONS))
-    if unknown:
-        raise ValueError(f"unknown action {unknown[0]!r}; a rendered head moves {', '.join(ACTIONS)}")
-    full = dict.fromkeys(ACTIONS, 0.0)
-    for name, strength in actions.items():
-        value = float(strength)
-        if math.isnan(value) or not 0.0 <= value <= 1.0:
-            raise ValueError(f"{name} has strength {strength!r}; a strength is a number from 0 to 1")
-        full[name] = value
-    return full
+    return completed(actions, ACTIONS, "a rendered head moves")
 
 
 def resolve(actions: Mapping[str, float]) -> dict[str, float]:
@@ -84,10 +76,7 @@ def resolve(actions: Mapping[str, float]) -> dict[str, float]:
         ValueError: as `complete`.
     """
     full = complete(actions)
-    for first, second in CONFLICTS:
-        if full[first] and full[second]:
-            full[second if full[first] >= full[second] else first] = 0.0
-    full["AU25"] = max(full["AU25"], full["AU27"])
+    settle(full, CONFLICTS)
     if not any(full[name] for name in (*_CLOSED_ONLY, "AU28U", "AU28L")):
         for code, beginning, entailed in _PARTING:
             pull = max(full[part] for part in PARTS[code])

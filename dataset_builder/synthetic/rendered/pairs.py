@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aullava.dataset_builder.synthetic.numbering import SPLITS
 from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS, GAZE_CODES
 from aullava.dataset_builder.synthetic.rendered.assets import Library
 from aullava.dataset_builder.synthetic.rendered.masks import changed_mask
-from aullava.dataset_builder.synthetic.rendered.samples import SPLITS, RenderedFace, describe_face, random_stream
+from aullava.dataset_builder.synthetic.rendered.samples import RenderedFace, describe_face, random_stream
 from aullava.dataset_builder.synthetic.rendered.sampling import PRESENT_FROM
 
 _STREAM = 20  # of random numbers, beside those of `samples`

@@ -1,7 +1,7 @@
 """The stream of rendered faces: split and index -> one face with its truth, always the same one.
 
 Conventions
-    splits    identity numbers of the splits are disjoint ranges: train from 0, validation from 10**9, test from 2 * 10**9.
+    splits    identity numbers are those of numbering.py.
     streams   an identity depends on (seed, identity number), its expression, scene and gaze on (seed, identity number, frame) in
               streams of their own, so that a change of options leaves persons and scenes alone.
     pixels    the same arguments give the same pixels with the same versions of numpy, numba and OpenCV on the same kind of
@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aullava.action_units import Protocol
+from aullava.dataset_builder.synthetic.numbering import place_of
 from aullava.dataset_builder.synthetic.rendered.actions import complete, resolve
 from aullava.dataset_builder.synthetic.rendered.assets import Library
 from aullava.dataset_builder.synthetic.rendered.expression import gaze_of, strength_of_gaze
@@ -27,8 +28,6 @@ from aullava.dataset_builder.synthetic.rendered.sampling import LEAST_SHARE, ONE
 from aullava.dataset_builder.synthetic.rendered.scene import Scene, sample_scene
 
 MINIMUM_SIZE = 32
-IDENTITIES_PER_SPLIT = 10**9
-SPLITS = ("train", "validation", "test")
 GROUPS = (
     *("skin_tone", "age", "sex", "ancestry", "hair", "fringe", "beard", "glasses", "headwear", "make_up"),
     *("pose", "occluder", "background", "blur", "grey", "low_resolution"),
@@ -220,20 +219,11 @@ def describe_face(
     Raises:
         ValueError: an unknown split, or a number out of its range.
     """
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
-    if index < 0 or seed < 0 or frames_per_identity < 1:
-        raise ValueError(
-            f"index {index} and seed {seed} must be 0 or more and frames_per_identity {frames_per_identity} 1 or more"
-        )
-    number, frame = divmod(index, frames_per_identity)
-    if number >= IDENTITIES_PER_SPLIT:
-        raise ValueError(f"identity {number} is out of range: a split has {IDENTITIES_PER_SPLIT} identities")
-    person = SPLITS.index(split) * IDENTITIES_PER_SPLIT + number
+    subject, person, frame = place_of(split, index, seed, frames_per_identity)
     scene = sample_scene(random_stream(seed, person, _SCENE, frame))
     actions = draw_actions(random_stream(seed, person, _EXPRESSION, frame), least_share, one_sided)
     actions |= _look(random_stream(seed, person, _GAZE, frame), scene)
-    return FaceDescription(subject_name(split, number), _identity(seed, person), resolve(actions), scene)
+    return FaceDescription(subject, _identity(seed, person), resolve(actions), scene)
 
 
 def make_face(identity: Identity, actions: dict[str, float], scene: Scene) -> FaceDescription:
@@ -261,11 +251,6 @@ def _look(rng: np.random.Generator, scene: Scene) -> dict[str, float]:
     else:
         left, up = jitter_left, jitter_up
     return strength_of_gaze(left, up)
-
-
-def subject_name(split: str, number: int) -> str:
-    """The name of a split's identity, such as "train-000017"."""
-    return f"{split}-{number:06d}"
 
 
 def random_stream(*key: int) -> np.random.Generator:

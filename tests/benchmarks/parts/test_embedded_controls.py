@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import spearmanr
 
 from aullava.action_units import PROTOCOLS
@@ -117,3 +118,24 @@ def test_losses_by_shift_are_of_the_same_persons_and_expressions():
     assert losses["clean"] == [0] and list(losses)[1:] == list(SHIFTS)
     assert all(len(losses[kind]) == 3 and min(losses[kind]) > 0 for kind in SHIFTS)
     assert all(losses[kind] == sorted(losses[kind]) for kind in ("yaw", "roll", "noise"))
+
+
+def test_losses_are_against_the_clean_pictures_of_the_same_rows():
+    images, rows = [Image.fromarray(sample_face("test", index).image_HWC) for index in (3, 4)], ["a", "b"]
+    seen = []
+
+    def score(found):
+        seen.append([image.tobytes() for image in found])
+        return 10 - np.mean(
+            [np.abs(np.asarray(image, float) - clean).mean() for image, clean in zip(found, images, strict=True)]
+        )
+
+    losses = controls.corruption_losses(score, images, rows, ["noise", "jpeg"])
+    assert list(losses) == ["clean", "noise", "jpeg"] and losses["clean"] == [10]
+    assert all(
+        len(losses[kind]) == 5 and losses[kind] == sorted(losses[kind]) and losses[kind][0] > 0
+        for kind in ("noise", "jpeg")
+    )
+    assert seen[1] == [
+        controls.corrupt(image, "noise", 1, row).tobytes() for image, row in zip(images, rows, strict=True)
+    ]

@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from aullava.action_units import FEAFA_UNITS, PROTOCOLS
-from aullava.dataset_builder.corpora.rendered import SHOWN_UNITS, RenderedReader
+from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, PROTOCOLS
+from aullava.dataset_builder.corpora.rendered import RenderedReader
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.rows.load import load_au_dataset
+from aullava.dataset_builder.synthetic.rendered.actions import PARTS
 from aullava.dataset_builder.synthetic.rendered.samples import FaceDescription, sample_face
 
 from trees.rendered import OPTIONS
@@ -24,7 +25,7 @@ def test_records_are_the_faces_of_the_stream():
     assert [record.frame for record in records] == [2, 3, 4]
     for record in records:
         face = sample_face("validation", record.frame, frames_per_identity=2, size=32, seed=4)
-        assert np.array_equal(np.asarray(record.picture.draw()), face.image_HWC)
+        assert np.array_equal(np.asarray(record.image.draw()), face.image_HWC)
         assert (record.subject, record.sides) == (face.subject, face.sides)
         factors = json.loads(record.groups["factors"])
         assert record.groups == face.groups | {"factors": record.groups["factors"]}
@@ -36,7 +37,11 @@ def test_records_are_the_faces_of_the_stream():
 
 def test_every_scale_is_coded_for_every_unit_of_the_reader():
     reader = RenderedReader(**OPTIONS)
-    assert reader.units["occurrence"] == reader.units["intensity"] == SHOWN_UNITS
+    assert (
+        reader.units["occurrence"]
+        == reader.units["intensity"]
+        == tuple(code for code in ACTION_UNITS if code in PARTS)
+    )
     assert reader.units["continuous"] == tuple(FEAFA_UNITS)
     record = next(reader.read("train-000001"))
     assert {scale: tuple(values) for scale, values in record.values.items()} == dict(reader.units)
@@ -47,7 +52,7 @@ def test_every_scale_is_coded_for_every_unit_of_the_reader():
 def test_reading_labels_renders_nothing_and_records_travel(monkeypatch):
     record = next(RenderedReader(**OPTIONS).read("train-000000"))
     again = pickle.loads(pickle.dumps(record))
-    assert np.array_equal(np.asarray(again.picture.draw()), np.asarray(record.picture.draw()))
+    assert np.array_equal(np.asarray(again.image.draw()), np.asarray(record.image.draw()))
 
     def refuse(self, *_):
         raise AssertionError("rendered")
@@ -55,7 +60,7 @@ def test_reading_labels_renders_nothing_and_records_travel(monkeypatch):
     monkeypatch.setattr(FaceDescription, "render", refuse)
     record = next(RenderedReader(**OPTIONS).read("train-000000"))
     with pytest.raises(AssertionError, match="rendered"):
-        record.picture.draw()
+        record.image.draw()
 
 
 def test_it_loads_like_any_other_corpus(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.publish import request
-from aullava.dataset_builder.publish.request import Job, describe_options, make_job, parse_options
+from aullava.dataset_builder.publish.request import BuildJob, describe_options, make_job, parse_options
 
 
 class Reader:
@@ -31,7 +31,6 @@ class Reader:
 def reader(monkeypatch):
     from aullava.dataset_builder.corpora import registry
 
-    monkeypatch.setitem(registry.READERS, "every_kind", "here:Reader")
     monkeypatch.setattr(registry, "reader_class", lambda name: Reader)
 
 
@@ -81,7 +80,7 @@ def test_settings_hold_what_changes_a_byte_and_not_where_the_corpus_lies(monkeyp
     monkeypatch.undo()
     here, there = (make_job("procedural", None, ["count=5"], "bp4d") for _ in range(2))
     assert here.settings() == there.settings() == json.loads(json.dumps(here.settings()))
-    assert Job("bp4d", "here").settings() == Job("bp4d", "there").settings()
+    assert BuildJob("bp4d", "here").settings() == BuildJob("bp4d", "there").settings()
     assert make_job("procedural", None, ["count=6"], "bp4d").settings() != here.settings()
     assert make_job("procedural", None, ["count=5"], "disfa").settings() != here.settings()
     assert make_job("procedural", None, ["count=5"], "bp4d", no_face="keep").settings() != here.settings()

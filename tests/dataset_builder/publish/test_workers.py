@@ -71,6 +71,6 @@ def test_two_processes_write_the_same_bytes_and_a_dead_worker_is_an_error(tmp_pa
             break
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 1 and "stopped: " in said and "a worker process ended" in said, said
-    assert "the same command goes on" in said and "Traceback" not in said
+    assert "run the same command again to resume" in said and "Traceback" not in said
     assert main([*DRAWN, "--out", str(out), "--num-proc", "2"]) == 0
     assert contents(out) == undisturbed

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.rows.folds import (
-    CORPORA,
     FROZEN,
     Fold,
     fold,
@@ -26,6 +26,7 @@ PEOPLE = {  # corpus -> everybody, written down without the partition
     "feafa": {f"PV{i:03d}" for i in range(1, 128)},
 }
 PEOPLE["feafa_plus"] = PEOPLE["feafa"] | PEOPLE["disfa"]
+CORPORA = [name for name in READERS if reader_class(name).folds]
 EVERY_FOLD = [(corpus, name) for corpus in CORPORA for name in fold_names(corpus)]
 SUBJECT = st.text("SNPVFM0123456789", min_size=1, max_size=5)
 

@@ -8,8 +8,9 @@ import pytest
 
 from aullava.action_units import PROTOCOLS
 from aullava.dataset_builder.synthetic.drawn import film, sample_face
-from aullava.dataset_builder.synthetic.drawn.film import film_frames, label_columns, write_film
+from aullava.dataset_builder.synthetic.drawn.film import WHERE, film_frames, write_film
 from aullava.dataset_builder.synthetic.drawn.labels import values_of
+from aullava.dataset_builder.synthetic.filming import label_columns
 from aullava.detection.detector import HaarDetector
 from aullava.video.decode import VideoFrames
 
@@ -58,7 +59,7 @@ def test_what_a_second_shows_does_not_depend_on_the_rate():
 
 
 def test_people_are_those_of_the_test_split():
-    [performer] = film._cast(seconds=1, people=1, seed=5, width=256, height=144)
+    performer = film.Performer(person=0, seconds=1, seed=5, tile=(256, 144), left=0)
     assert performer.identity == sample_face("test", 0, seed=5).identity
     [frame] = film_frames(seconds=0.1, people=1, seed=5, size=SMALL)
     [other] = film_frames(seconds=0.1, people=1, seed=6, size=SMALL)
@@ -71,7 +72,7 @@ def test_the_files_hold_every_frame_and_its_truth(tmp_path):
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["film.mp4", "labels.csv"]
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == label_columns() and len(rows) == 60
+    assert list(rows[0]) == label_columns(WHERE) and len(rows) == 60
     with VideoFrames(video_file) as video:
         drawn = film_frames(3, 10, seed=2, size=SMALL)
         for (index, seconds, image_HWC), frame in zip(video, drawn, strict=True):
@@ -86,7 +87,7 @@ def test_the_files_hold_every_frame_and_its_truth(tmp_path):
                 for protocol in (PROTOCOLS["disfa"], PROTOCOLS["feafa"]):
                     truth = values_of(face.actions, protocol)
                     assert {code: float(row[protocol.column(code)]) for code in protocol.units} == truth
-    acted = [column for column in label_columns() if column.endswith(("_r", "_v"))]
+    acted = [column for column in label_columns(WHERE) if column.endswith(("_r", "_v"))]
     assert len({row[column] for row in rows for column in acted}) > 10
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aullava.dataset_builder.synthetic.drawn import sample_face
-from aullava.dataset_builder.synthetic.drawn.samples import SPLITS
+from aullava.dataset_builder.synthetic.numbering import SPLITS
 
 
 def test_the_same_arguments_give_the_same_face():

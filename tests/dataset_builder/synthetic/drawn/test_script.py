@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from aullava.dataset_builder.synthetic.acting import Event, strengths_at
 from aullava.dataset_builder.synthetic.drawn.actions import ACTIONS, CONFLICTS, PARTS, resolve
-from aullava.dataset_builder.synthetic.drawn.script import Event, strengths_at, write_script
+from aullava.dataset_builder.synthetic.drawn.script import write_script
 
 MINUTES = 5
 

@@ -21,7 +21,7 @@ def test_faces_are_written_with_their_labels(tmp_path):
             assert np.array_equal(np.asarray(image), face.image_HWC)
         assert {action: float(row[action]) for action in ACTIONS} == face.actions
         assert (row["subject"], row["skin_tone"]) == (face.subject, str(face.groups["skin_tone"]))
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".aullava-*"))
 
 
 def test_sheets_are_written(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from aullava.action_units import ACTION_UNITS, PROTOCOLS, level_of
+from aullava.dataset_builder.synthetic.acting import strengths_at
 from aullava.dataset_builder.synthetic.rendered.actions import (
     ACTIONS,
     CONFLICTS,
@@ -18,7 +19,7 @@ from aullava.dataset_builder.synthetic.rendered.actions import (
 from aullava.dataset_builder.synthetic.rendered.labels import JAW_DROP_OF_AU26, sides_of, strength_of, values_of
 from aullava.dataset_builder.synthetic.rendered.samples import random_stream
 from aullava.dataset_builder.synthetic.rendered.sampling import UNITS, draw_actions, one_sided_units
-from aullava.dataset_builder.synthetic.rendered.script import strengths_at, write_script
+from aullava.dataset_builder.synthetic.rendered.script import write_script
 
 
 @pytest.fixture(scope="module")

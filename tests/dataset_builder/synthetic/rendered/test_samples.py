@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from aullava.action_units import PROTOCOLS
+from aullava.dataset_builder.synthetic.numbering import SPLITS
 from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS, mirrored
 from aullava.dataset_builder.synthetic.rendered.expression import Face
 from aullava.dataset_builder.synthetic.rendered.identity import sample_identity
@@ -17,7 +18,6 @@ from aullava.dataset_builder.synthetic.rendered.pairs import sample_pair
 from aullava.dataset_builder.synthetic.rendered.render import render
 from aullava.dataset_builder.synthetic.rendered.samples import (
     GROUPS,
-    SPLITS,
     describe_face,
     make_face,
     random_stream,

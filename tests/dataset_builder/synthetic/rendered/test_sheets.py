@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aullava.dataset_builder.synthetic.filming import label_columns
 from aullava.dataset_builder.synthetic.rendered import levels, sheets
 from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS, PARTS
-from aullava.dataset_builder.synthetic.rendered.film import film_frames, label_columns, write_film
+from aullava.dataset_builder.synthetic.rendered.film import WHERE, film_frames, write_film
 from aullava.dataset_builder.synthetic.rendered.samples import sample_face
 
 
@@ -38,7 +39,7 @@ def test_a_film_and_its_table(tmp_path):
     assert film.stat().st_size > 500
     with open(table, newline="") as file:
         rows = list(csv.reader(file))
-    assert rows[0] == label_columns() and len(rows) == 3
+    assert rows[0] == label_columns(WHERE) and len(rows) == 3
     assert all(len(row) == len(rows[0]) for row in rows)
 
 

@@ -1,0 +1,1 @@
+"""What corpora have in common on disk: folders, label files, code strings, workbooks."""

@@ -1,0 +1,1 @@
+"""Training of the two small networks that find and frame faces, on rendered heads alone."""
