@@ -21,9 +21,9 @@ and model only with --merge_lora), its card, and how it was made: training.json 
 
 from rich.console import Console
 
-from aullava.training.data.report import print_left_out, print_unreadable, sampling_tables
-from aullava.training.model.load import load_for_training
-from aullava.training.model.report import what_trains
+from aullava.training.data.mix_tables import print_left_out, print_unreadable, sampling_tables
+from aullava.training.model.base import load_for_training
+from aullava.training.model.footprint import what_trains
 from aullava.training.run.assembly import make_trainer
 from aullava.training.run.plan import print_plan
 from aullava.training.run.resume import checkpoint_to_resume

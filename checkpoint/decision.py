@@ -123,10 +123,15 @@ def write_decision_files(folder: str | Path) -> None:
 
 
 def _template(processor: AULlavaProcessor, config: AULlavaConfig) -> str:
+    full = config.question_form == "full"
     data = {
         "prompt": _prompt_around(processor, config),
         "scales": {kind: _scale(scale, config.question_form) for scale, kind in TYPES.items()},
-        "units": {code: _definition(code, config.question_form) for code in ACTION_UNITS},
+        # In the full question the line that defines a unit, the same on both scales; in the short one its key.
+        "units": {
+            code: question(Protocol("", (code,), OCCURRENCE)).split("\n")[1] if full else unit(code).key
+            for code in ACTION_UNITS
+        },
     }
     # JSON is an expression of Jinja, too; only its \\uXXXX pairs are not, hence ensure_ascii.
     lines = [
@@ -174,11 +179,6 @@ def _scale(scale: str, form: str) -> dict:
     rule, _, blank = rule.rpartition(first)
     more = three.splitlines()[-1].removeprefix(two.splitlines()[-1])
     return found | {"opening": opening + "\n", "rule": rule, "named": 2, "blank": blank, "more": more}
-
-
-def _definition(code: str, form: str) -> str:
-    """The line of the full question that defines a unit, the same on both scales; the unit's key in the short form."""
-    return question(Protocol("", (code,), OCCURRENCE), form).split("\n")[1] if form == "full" else unit(code).key
 
 
 def _check(processor: AULlavaProcessor, config: AULlavaConfig, settings: DecisionConfig) -> None:

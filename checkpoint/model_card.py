@@ -1,7 +1,7 @@
 """The model card of every checkpoint: one template, filled with what a run recorded and with what the checkpoint's files say.
 
-It lies here because a run writes the card of its weights and a release that of a checkpoint without one, and both may import this
-folder. `path/of/this/folder` becomes the name of the repo when a release is uploaded.
+It lies here because a run writes the card of its weights, a release writes that of a checkpoint without one, and both may import
+this folder. `path/of/this/folder` becomes the name of the repo when a release is uploaded.
 """
 
 import json
@@ -25,7 +25,7 @@ def fill_card(
     Args:
         data: the front matter.
         name: of the model.
-        folder: whose files say how pictures are prepared; None: nowhere yet.
+        folder: whose files say how images are prepared; None: not written yet.
         record: training.json of the run that made the weights; None: a checkpoint that came without a card.
         facts: what else the template names, as `training/run/run_card.py` gathers it: `kind` ("model", "adapters", or "run" for a
             run's folder, which holds no weights itself), `corpora`, `protocols`, `figures`, `undefined`, `read_rows`, `licence`.
@@ -36,10 +36,10 @@ def fill_card(
 
 
 def plain_card(checkpoint: Path, name: str) -> str:
-    """The card of a checkpoint that brings none: how to use it, and that nothing else is stated or was measured.
+    """The card of a checkpoint that comes without one: how to use it, and that nothing else is stated or was measured.
 
     Args:
-        checkpoint: folder whose files say how pictures are prepared. name: of the model.
+        checkpoint: folder whose files say how images are prepared. name: of the model.
     """
     data = ModelCardData(
         library_name="transformers",
@@ -50,25 +50,27 @@ def plain_card(checkpoint: Path, name: str) -> str:
 
 
 def code_span(value: object) -> str:
-    """Anything as Markdown code on one line."""
+    """Any value as Markdown code on one line."""
     return f"`{printable(str(value)).replace('`', chr(39)).replace('|', '/')}`"
 
 
 def describe_input(folder: Path | None) -> str:
-    """What happens to a picture before the model sees it, by the files of processor and configuration where they are there."""
-    said = "One face a picture, upright, RGB."
+    """How an image is prepared for the model, according to the processor's and configuration's files, if they exist."""
+    said = "One face per image, upright, RGB."
     if steps := _read(folder, "processor_config.json").get("image_processor"):
         said += f" `processor` {_steps(steps)}."
     else:
-        said += " The processor's files beside the weights say how it is resized and normalised."
+        said += " The processor's files beside the weights say how images are resized and normalised."
     config = _read(folder, "config.json") or _read(folder, "model_config.json")  # of a checkpoint, of adapters
     if not config:
         return said
     margin = config.get("face_margin")  # how an older configuration says it
     framing = Framing(**config["framing"]) if "framing" in config else Framing(margin=margin)
     if not framing.crops:
-        return f"{said} Pictures are read whole, as in training (`framing` in `config.json`); `aullava recognize` searches none."
-    return f"{said} Out of other pictures `aullava recognize` crops as in training (`framing` in `config.json`): {framing}."
+        return (
+            f"{said} Images are read whole, as in training (`framing` in `config.json`), without a search for faces."
+        )
+    return f"{said} From other images `aullava recognize` crops faces as in training (`framing` in `config.json`): {framing}."
 
 
 def _read(folder: Path | None, name: str) -> dict:
@@ -90,7 +92,7 @@ def _steps(settings: Mapping) -> str:
             for values in (settings["image_mean"], settings["image_std"])
         )
         steps.append(f"gives ({scaled} − {mean}) / {deviation}, channel by channel")
-    return " and ".join(filter(None, (", ".join(steps[:-1]), *steps[-1:]))) or "leaves it as it is"
+    return " and ".join(filter(None, (", ".join(steps[:-1]), *steps[-1:]))) or "leaves it unchanged"
 
 
 def _size(size: Mapping[str, int] | int) -> str:

@@ -163,15 +163,14 @@ def _checked(request: BuildRequest) -> "Build":
     from aullava.dataset_builder.publish.build import Build
     from aullava.dataset_builder.publish.push import check_right
     from aullava.dataset_builder.publish.request import NO_FACE_CHOICES, make_job
-    from aullava.dataset_builder.rows.builder import chosen_subjects
-    from aullava.dataset_builder.rows.from_records import units_asked
-    from aullava.dataset_builder.rows.images import PictureOptions
+    from aullava.dataset_builder.rows.builder import chosen_subjects, units_asked
+    from aullava.dataset_builder.rows.images import ImageOptions
     from aullava.dataset_builder.rows.splits import split_subjects
 
     if request.no_face not in NO_FACE_CHOICES:
         raise UsageError(f"--no-face {request.no_face}: expected one of {', '.join(NO_FACE_CHOICES)}")
     framing = AskedFraming(request.faces, request.margin, largest=True).over(None)
-    pictures = PictureOptions(framing, request.size, request.encoding, embed=True)
+    pictures = ImageOptions(framing, request.size, request.encoding, embed=True)
     job = make_job(request.corpus, request.data_dir, request.option, request.protocol, pictures, request.no_face)
     reader = job.open()
     units_asked(reader, job.protocol)
@@ -212,7 +211,7 @@ def _preview(work: "Build", count: int) -> int:
 
     from aullava.dataset_builder.chat.dataset import preview
     from aullava.dataset_builder.chat.formats import ChatMix
-    from aullava.dataset_builder.rows.from_records import rows_of_subject
+    from aullava.dataset_builder.rows.builder import rows_of_subject
     from aullava.dataset_builder.rows.schema import OK
 
     def some_rows() -> Iterator[dict]:

@@ -261,7 +261,7 @@ def _open(job: "Job", shard: "Shard") -> "tuple[Store, list] | None":
             f"{job.place} holds what an interrupted run has read, or one that is under way: add --resume to continue it, or, if no "
             "run is under way, delete that folder"
         )
-    return open_shared(shard, job.place, job.units, job.options, job.request.resume)
+    return open_shared(shard, job.place, job.items, job.options, job.request.resume)
 
 
 def _fill(store: "Store", work: list, job: "Job", shard: "Shard") -> bool:
@@ -294,7 +294,7 @@ def _read_only(job: "Job") -> int:
     results, failures = Results(job, job.inputs.failures), []
 
     def rows() -> Iterator:
-        work = [(unit, START) for unit in job.units]
+        work = [(unit, START) for unit in job.items]
         with progress_bar(work, job.settings) as on_block:
             for block in read_items(work, job.settings):
                 failures.extend(block.failures)

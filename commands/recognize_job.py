@@ -20,7 +20,7 @@ from aullava.action_units import FEAFA_UNITS, OCCURRENCE, PROTOCOLS, Protocol, r
 from aullava.analysis.activity import activity_table, pairs_path
 from aullava.analysis.baseline import neutral_from
 from aullava.analysis.blendshapes import NOT_READ
-from aullava.analysis.outputs import Series
+from aullava.analysis.outputs import SeriesOutputs
 from aullava.analysis.smoothing import Smoothing
 from aullava.analysis.transform import Transform
 from aullava.checkpoint.identity import CheckpointIdentity, identify
@@ -110,7 +110,7 @@ class Job:
     started: datetime
 
     @cached_property
-    def units(self) -> list[WorkItem]:
+    def items(self) -> list[WorkItem]:
         return work_items(self.inputs.sources, self.request.batch_size)
 
     @property
@@ -331,7 +331,7 @@ class Results:
         if asked.summary or asked.blendshapes or asked.plot or self.summary.films:
             films = {name for name, _ in self.summary.films}
             outputs = asked.summary, asked.blendshapes, asked.plot
-            series = Series(self.job.layout, self.job.transform, films, self.job.names.stem, *outputs)
+            series = SeriesOutputs(self.job.layout, self.job.transform, films, self.job.names.stem, *outputs)
             self._write(lambda: series.write(rows()))
             self.written += series.written
             self._activity = series.activity

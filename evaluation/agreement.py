@@ -1,16 +1,16 @@
-"""Whether the three formats say the same of one face.
+"""Whether the three formats (occurrence, intensity, continuous) agree about a face.
 
 Conventions
     decision    of a format about a unit of a face: present or not. Occurrence: P(present) >= 0.5. Intensity: P(level >= t) >= 0.5.
                 Continuous: P(value >= v) >= 0.5, where v is the least of the 101 values whose level (`action_units.level_of`) is
                 t: 0.30 for t = 2. That is, the median is compared. t is the protocol's `occurrence_threshold`.
     FEAFA       a FEAFA value speaks about the FACS unit that is its one counterpart, two sides together: present where either
-                is. Brow raise (AU1 and AU2) and jaw drop (AU26 or AU27) have no single one and say nothing. For drawn faces the
+                is. Brow raise (AU1 and AU2) and jaw drop (AU26 or AU27) have no single one and are left out. For drawn faces the
                 counterparts hold by construction (procedural/labels.py); for people they are inferred.
     rounding    a drawn strength of 0.296 is level 1 but 0.30 in hundredths, so the truth itself does not agree to 100%: give
                 `agreement` the labels to see by how much.
-    share       of the (face, unit) that two formats or more decide, those in which all of them say the same. What one of them
-                could not determine agrees with nothing: it counts as disagreement and is counted in `undetermined`.
+    share       of the (face, unit) that two formats or more decide, those in which all of them agree. A value that a format left
+                undetermined counts as disagreement, and in `undetermined`.
 Suffixes: N faces, U units, V values of a scale.
 """
 

@@ -1,17 +1,17 @@
-"""Predictors that look at no picture, scored as the checkpoint is: what a figure must beat before it says anything.
+"""Baselines that see no image, scored like the checkpoint: what a figure must beat to mean anything.
 
     present at every face      occurrence; its F1 is 2p / (1 + p) at base rate p.
-    drawn at base rates        occurrence, P(present) = the training people's base rate, decided by a coin of that weight (seeded).
-    zero at every face         levels and continuous values; what a model that has learnt nothing answers.
-    training mean              levels and continuous values: the training people's mean, the constant with the least squared error.
+    drawn at base rates        occurrence; a seeded coin that lands on present at the base rate of the training subjects.
+    zero at every face         levels and continuous values; the answer of a model that has learnt nothing.
+    training mean              levels and continuous values: the training subjects' mean, the constant with the least squared error.
 
-Base rates come from training people only, each fold's for the people it tests. Where none are known, or a unit that is scored
-is not coded there, the row is left out.
+Base rates come from training subjects only, each fold's for the subjects it tests. If they are unknown, or a scored unit
+is not coded there, the baseline is left out.
 """
 
 import numpy as np
 
-from aullava.evaluation.scores import PRESENT, View
+from aullava.evaluation.views import PRESENT, View
 
 ALWAYS, AT_BASE_RATES, ZERO, TRAINING_MEAN = (
     "present at every face",
@@ -22,11 +22,11 @@ ALWAYS, AT_BASE_RATES, ZERO, TRAINING_MEAN = (
 
 
 def baselines(view: View, rate_NU: np.ndarray | None, seed: int = 0) -> dict[str, View]:
-    """Name -> the view as the predictor would have it.
+    """Name -> the view with the baseline's answers.
 
     Args:
         view: whose labels are kept.
-        rate_NU: mean label of each row's training people on the view's scale (for `present` the share of positives), NaN where
+        rate_NU: mean label of each row's training subjects on the view's scale (for `present` the share of positives), NaN where
             unknown; (U,) where it is the same for all rows.
         seed: of the coin.
     """

@@ -1,4 +1,4 @@
-"""Fit what stands in a checkpoint's `calibration`: a temperature a scale, and thresholds by protocol and unit.
+"""Fit a checkpoint's `calibration`: one temperature per scale, and thresholds per protocol and unit.
 
 Conventions
     data        validation rows only; any other split is refused. Read without a calibration (`without_calibration`).
@@ -35,7 +35,7 @@ from aullava.metrics.au_detection.scores import confusion, f1, score_detection
 
 HOTTEST = 8.0  # temperatures from 1 / HOTTEST to HOTTEST
 FEWEST_LABELS, SHRINKAGE = 20, 50
-_LEAST = 1e-12  # a probability that underflowed is no proof of impossibility
+_LEAST = 1e-12  # a probability may have underflowed to 0
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Fit:
 
 @contextmanager
 def without_calibration(model: Any) -> Iterator[None]:
-    """The model reads without its calibration meanwhile."""
+    """Inside the context the model reads without its calibration."""
     kept, model.config.calibration = model.config.calibration, {}
     try:
         yield
@@ -214,7 +214,7 @@ def calibration_line(origin: Mapping[str, Any]) -> str:
     """What a card says of a calibration."""
     fold = f", fold {origin['fold']}" if origin["fold"] else ""
     return (
-        f"Calibrated on {origin['corpus']}{fold}, {origin['rows']:,} rows of {origin['people_count']:,} validation people "
+        f"Calibrated on {origin['corpus']}{fold}, {origin['rows']:,} rows of {origin['people_count']:,} validation subjects "
         f"({', '.join(origin['protocols'])}; {origin['date']})."
     )
 

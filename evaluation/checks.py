@@ -1,9 +1,9 @@
-"""What must hold of any checkpoint, tried on some rows: one picture reads as many do, answers are well-formed, formats agree.
+"""Checks that any checkpoint should pass, on some rows: single and batched readings agree, answers are well-formed, formats agree.
 
 Conventions
     batch and single    the same rows, read together and one by one: share of equal values, largest difference of P(present).
-    invalid             share of freely written answers (mode "generate") that determine no value; repaired: those that are not
-                        exactly in the asked form.
+    invalid             share of freely written answers (mode "generate") that determine no value; repaired: those that deviate
+                        from the asked form.
     formats             the protocol's FACS units asked as a plain list on each scale; see agreement.py for what counts as present.
 """
 
@@ -25,8 +25,8 @@ class Sample:
     """Some rows of a source.
 
     Args:
-        source: where they are from. places: their numbers there.
-        change: what is done to each picture, given its row's name.
+        source: where the rows come from. places: their numbers there.
+        change: what is done to each image, given its row's name.
     """
 
     source: Source
@@ -37,7 +37,7 @@ class Sample:
 
     @classmethod
     def spread(cls, source: Source, rows: int) -> "Sample":
-        """At most so many rows, at even distances."""
+        """At most `rows` rows, evenly spaced."""
         total = len(source.rows)
         return cls(source, tuple(range(total)) if rows >= total else tuple(i * total // rows for i in range(rows)))
 

@@ -1,13 +1,13 @@
-"""What a worse picture costs: eight ways to spoil a face at five strengths each.
+"""Eight corruptions of a face image, each at five severities.
 
 Conventions
-    scale       lengths are shares of the picture's width or height, and resolution is the width that is left: a strength means the
-                same at every size. Grain and JPEG's blocks are of single pixels.
-    seed        what is random (grain, direction, side) is drawn from the row's name and the kind: the same in every run, for every
-                checkpoint, and at every strength, so that a stronger one spoils what a weaker one does.
-    framing     occlusion takes the picture for an upright face crop as `aullava recognize` and the drawn faces have it: eyes
+    scale       lengths are shares of the image's width or height, and resolution is the remaining width, so a severity means the
+                same at every size. Noise and JPEG blocks are in pixels.
+    seed        randomness (noise, direction, side) is seeded by the row's name and the kind: the same in every run, for every
+                checkpoint and at every severity, so a higher severity corrupts what a lower one does, and more.
+    framing     occlusion takes the image for an upright face crop as `aullava recognize` and the drawn faces have it: eyes
                 about 43% and mouth about 75% down.
-    loss        score of the clean pictures minus score of the spoilt ones, on the same rows.
+    loss        score on clean images minus score on corrupted ones, same rows.
 """
 
 import hashlib
@@ -16,40 +16,46 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
-KINDS: dict[str, tuple[float, ...]] = {  # kind -> its five strengths
+KINDS: dict[str, tuple[float, ...]] = {  # kind -> its five severities
     "blur": (0.005, 0.010, 0.016, 0.026, 0.042),  # sigma of a Gaussian, share of the width
-    "noise": (5, 10, 20, 35, 55),  # standard deviation of the grain, grey levels
+    "noise": (5, 10, 20, 35, 55),  # standard deviation, grey levels
     "jpeg": (50, 30, 18, 10, 5),  # quality
-    "brightness": (1.25, 1.5, 2.0, 2.8, 4.0),  # factor by which half of the rows are made darker, the others brighter
+    "brightness": (1.25, 1.5, 2.0, 2.8, 4.0),  # factor; half of the rows become darker, the others brighter
     "occlude_eyes": (0.2, 0.4, 0.6, 0.8, 1.0),  # share of the eye band's width under a grey bar, from one side
     "occlude_mouth": (0.2, 0.4, 0.6, 0.8, 1.0),  # the same of the mouth band
     "rotation": (8, 15, 25, 40, 60),  # degrees, to either side
-    "resolution": (64, 48, 32, 24, 16),  # width in pixels it is shrunk to, then enlarged again; smaller pictures stay
+    "resolution": (
+        64,
+        48,
+        32,
+        24,
+        16,
+    ),  # width in pixels; shrunk to it and enlarged again, smaller images stay as they are
 }
 _BANDS = {"occlude_eyes": (0.32, 0.54), "occlude_mouth": (0.63, 0.88)}  # top and bottom, share of the height
 _SIDES = (0.12, 0.88)  # left and right end of both bands, share of the width
 
 
-def corrupt(image: Image.Image, kind: str, strength: int, row: str) -> Image.Image:
-    """The picture, spoilt; the given one stays as it is.
+def corrupt(image: Image.Image, kind: str, severity: int, row: str) -> Image.Image:
+    """A corrupted copy of an image.
 
     Args:
         image: RGB.
         kind: a name of KINDS.
-        strength: 1, the weakest, to 5.
-        row: name of the row, from which the randomness is drawn.
+        severity: 1, the mildest, to 5.
+        row: name of the row, which seeds the randomness.
 
     Returns:
         RGB, of the same size.
 
     Raises:
-        ValueError: an unknown kind or strength.
+        ValueError: unknown kind or severity.
     """
-    if kind not in KINDS or strength not in range(1, 6):
-        raise ValueError(f"corruption {kind!r} at {strength}: expected a strength from 1 to 5 of {', '.join(KINDS)}")
+    if kind not in KINDS or severity not in range(1, 6):
+        raise ValueError(f"corruption {kind!r} at {severity}: expected a severity from 1 to 5 of {', '.join(KINDS)}")
     seed = hashlib.sha256(f"{row}/{kind}".encode()).digest()[:8]
     random = np.random.default_rng(int.from_bytes(seed, "little"))
-    amount, image = KINDS[kind][strength - 1], image.convert("RGB")
+    amount, image = KINDS[kind][severity - 1], image.convert("RGB")
     pixels_HWC = np.array(image, float)
     match kind:
         case "blur":
@@ -58,7 +64,7 @@ def corrupt(image: Image.Image, kind: str, strength: int, row: str) -> Image.Ima
             file = io.BytesIO()
             image.save(file, "JPEG", quality=int(amount))
             return Image.open(file).convert("RGB")
-        case "rotation":  # about the centre; the corners that come free take the mean colour of the picture's edge
+        case "rotation":  # about the centre; empty corners take the mean colour of the image's border
             edge_EC = np.concatenate((pixels_HWC[0], pixels_HWC[-1], pixels_HWC[:, 0], pixels_HWC[:, -1]))
             turned = amount if random.random() < 0.5 else -amount
             return image.rotate(turned, Image.Resampling.BICUBIC, fillcolor=tuple(int(c) for c in edge_EC.mean(0)))

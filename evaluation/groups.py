@@ -1,17 +1,17 @@
-"""How unlike groups of people are read: F1 of each group, the gap between them, and how much of it is chance.
+"""Differences between groups of people: F1 of each group, the gap between them, and how much of it is chance.
 
 Conventions
     f1          of the positive class, per unit; undetermined decisions count as wrong; a unit that a group never shows is NaN.
     macro_f1    of a group: mean over the units that every group shows, so that all groups are compared on the same units. The
                 others are named in `left_out`.
     gap         highest minus lowest macro_f1. The largest of several differences is above 0 by chance alone: `chance` is the
-                mean gap when people are dealt to groups of the same sizes at random, `p` the share of those deals with a gap at
+                mean gap under random assignment of subjects to groups of the same sizes, `p` the share of assignments with a gap at
                 least as large.
-    interval    95%, over people (metrics/bootstrap.py). A draw adds chance of its own to the gap, so the interval lies high: read
+    interval    95%, over subjects (metrics/bootstrap.py). A draw adds chance of its own to the gap, so the interval lies high: read
                 it beside `chance`. A unit that a draw or a deal leaves undefined in some group is left out of all groups there.
     base rates  F1 rises with a unit's base rate: a group that shows a unit more often has the higher F1 from an equally good model.
                 `positives` stands beside each F1.
-Suffixes: N faces, U units, P people, G groups.
+Suffixes: N faces, U units, P subjects, G groups.
 """
 
 from collections import Counter
@@ -67,7 +67,7 @@ def score_groups(
     Args:
         truth_NU: 1, 0, NaN not coded. present_NU: decisions 1, 0, NaN undetermined.
         subject_N: who is in each frame. group_N: each frame's group; a person is in one group.
-        draws: of the bootstrap, and random deals of people.
+        draws: of the bootstrap, and random deals of subjects.
 
     Raises:
         ValueError: a person is in two groups, or there are fewer than two groups.
@@ -75,7 +75,7 @@ def score_groups(
     group_of = _group_of_each(subject_N, group_N)
     names = sorted({*group_of.values()}, key=lambda name: (isinstance(name, str), name))
     if len(names) < 2:
-        raise ValueError(f"all people are in the group {names[0] if names else None!r}: expected two groups or more")
+        raise ValueError(f"all subjects are in the group {names[0] if names else None!r}: expected two groups or more")
     counts_PU3 = _counts_by_person(truth_NU, present_NU, subject_N, [*group_of])
     group_P = np.array([names.index(name) for name in group_of.values()])
     counts_GU3 = _by_group(counts_PU3, group_P, len(names))
@@ -105,7 +105,7 @@ def score_groups(
 
 
 def _group_of_each(subject_N: Sequence[Hashable], group_N: Sequence[Hashable]) -> dict[Hashable, Hashable]:
-    """Person -> group, people in order of appearance."""
+    """Subject -> group, in order of appearance."""
     group_of: dict[Hashable, Hashable] = {}
     for subject, group in zip(subject_N, group_N, strict=True):
         if group_of.setdefault(subject, group) != group:
@@ -116,7 +116,7 @@ def _group_of_each(subject_N: Sequence[Hashable], group_N: Sequence[Hashable]) -
 
 
 def _by_group(counts_PU3: np.ndarray, group_P: np.ndarray, groups: int) -> np.ndarray:
-    """(G, U, 3) sums of the people of each group."""
+    """(G, U, 3) sums of the subjects of each group."""
     member_GP = (group_P == np.arange(groups)[:, None]).astype(float)
     return (member_GP @ counts_PU3.reshape(len(counts_PU3), -1)).reshape(groups, *counts_PU3.shape[1:])
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from aullava.action_units import FEAFA_UNITS, unit
 from aullava.common.files import replace_file
 from aullava.evaluation.predictions import Predictions
-from aullava.evaluation.scores import PRESENT, Scored, View
+from aullava.evaluation.views import PRESENT, Scored, View
 from aullava.metrics.au_detection.scores import reliability
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#c05621", "#4a5568"
@@ -26,7 +26,7 @@ def write_plots(
     """Draw everything there is to draw.
 
     Args:
-        folder: made if it is not there; pictures of an earlier run are replaced.
+        folder: made if it is not there; plots of an earlier run are replaced.
         controls: view -> name of a predictor -> its result, whose scores are marked beside the bars.
 
     Returns:
@@ -53,7 +53,7 @@ def write_plots(
 
 
 def bars(scored: Scored, headline: str, units: Sequence[str], controls: Mapping[str, dict]) -> Figure:
-    """The headline of each unit with its interval; what predictors without a picture reach is marked."""
+    """The headline of each unit with its interval; what predictors without an image reach is marked."""
     found = scored.intervals[headline]
     names = [short_name(code) for code in units] + ["mean"]
     place = np.arange(len(names))
@@ -74,7 +74,8 @@ def bars(scored: Scored, headline: str, units: Sequence[str], controls: Mapping[
     axes.set_ylabel(_TITLES.get(headline, headline))
     axes.set_ylim(np.nanmin([0, *value, *low]), None if headline == "mae" else 1)
     axes.set_title(
-        f"{scored.view.name}: {found.subjects} people, {found.level:.0%} intervals over people", fontsize=10
+        f"{scored.view.name}: {found.subjects} subjects, {found.level:.0%} intervals, bootstrap by subject",
+        fontsize=10,
     )
     if controls:
         figure.legend(fontsize=8, loc="outside lower center", ncols=2, frameon=False)

@@ -1,13 +1,13 @@
-"""What a checkpoint says of the rows of a corpus, as arrays, kept on disk so that an interrupted run goes on.
+"""What a checkpoint reads of the rows of a corpus, as arrays, stored so that an interrupted run can resume.
 
 Conventions
     value         what was answered: by the checkpoint's value rule and calibration. NaN: undetermined (the answer was invalid, or
-                  the picture unreadable).
+                  the image unreadable).
     probability   P(present): P(1), P(level >= the protocol's threshold) or P(value >= 0.30), see agreement.py. NaN where the mode
                   gives none: "generate" writes text and no more.
     expected      the mean of the distribution over the scale's values; P(present) on the occurrence scale.
     distribution  (N, U, V) float32; on the continuous scale kept on request only: it holds 101 numbers a value.
-    status        "ok", "repaired", "invalid", or "unreadable" for a picture that could not be read. Such a row counts as
+    status        "ok", "repaired", "invalid", or "unreadable" for an image that could not be read. Such a row counts as
                   undetermined; it never ends the run.
     store         a folder: settings.json says what the readings depend on, shard-000000.npz holds the first CHUNK rows, and so on.
                   Each file appears whole. A store of other settings is refused, with the settings that differ.
@@ -36,7 +36,7 @@ _ARRAYS = ("value_NU", "probability_NU", "expected_NU", "distribution_NUV", "sta
 
 
 class Recognizer(Interface):
-    """What reads: `evaluation.recognizer.Recognizer`, or anything like it."""
+    """Reads images: `evaluation.recognizer.Recognizer`, or anything like it."""
 
     fingerprint: str
 
@@ -44,7 +44,7 @@ class Recognizer(Interface):
 
 
 class Source(Interface):
-    """What is read: `evaluation.rows.EvaluationRows`, or anything like it."""
+    """Holds the rows to read: `evaluation.rows.EvaluationRows`, or anything like it."""
 
     corpus: str
     rows: tuple[str, ...]
@@ -65,7 +65,7 @@ class Predictions:
         rows: their names, each once. subjects: who is in each. folds: which fold tests each, "" where there are no folds.
         truth_NU: labels on the protocol's scale, NaN = not coded.
         groups: label such as "skin_tone" -> its value in each row.
-        failures: "row: reason" of every picture that could not be read.
+        failures: "row: reason" of every image that could not be read.
     """
 
     protocol: Protocol
@@ -106,8 +106,8 @@ def predict(
         recognizer, source: see there.
         protocol: units and scale that are asked.
         mode: "joint", "parallel" or "generate".
-        batch_size: pictures read at once.
-        store: folder in which readings are kept; what it already holds is not read again. None: nothing is kept.
+        batch_size: images read at once.
+        store: folder for the readings; rows already there are not read again. None: nothing is stored.
         keep_distribution: whether the predictions hold the whole distributions; None: on the occurrence and the intensity scale.
 
     Raises:
@@ -159,7 +159,7 @@ def joined(parts: Mapping[str, Predictions]) -> Predictions:
     """The predictions of several folds as one.
 
     Args:
-        parts: fold -> what was read of the people it tests; the same protocol, mode and corpus.
+        parts: fold -> what was read of the subjects it tests; the same protocol, mode and corpus.
 
     Raises:
         ValueError: a row is in two folds.

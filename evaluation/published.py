@@ -1,8 +1,8 @@
-"""What papers report on BP4D, DISFA and FEAFA, beside our own row; each figure with its source and the evidence for it.
+"""Published figures on BP4D, DISFA and FEAFA, each with its source and the evidence for it.
 
 published.json holds one block a corpus and view: `units`, `protocol` (how the papers measured), and rows of `name`, `values`
 (in the order of `units`), `average` as printed, `source`, `evidence` ("two sources agree", "one source", "seen in a summary only",
-"unverified") and `note` where something does not fit together. Drawn faces have none: nothing published is comparable with them.
+"unverified") and `note` where sources disagree. Drawn faces have none: nothing published is comparable.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A checkpoint that reads pictures, and a fingerprint of all that its readings depend on."""
+"""A loaded checkpoint that reads images, and its identity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,27 +34,27 @@ class Recognizer:
         """From a folder or the Hub.
 
         Raises:
-            ValueError: see `recognition.load.load_checkpoint`.
+            ValueError: see `checkpoint.load.load_checkpoint`.
         """
         model, processor = load_checkpoint(checkpoint, device)
         return cls(str(checkpoint), identify(checkpoint, model).id, model, processor)
 
     @property
     def identity(self) -> CheckpointIdentity:
-        """With the calibration and precision that the model has now: both may be changed after loading."""
+        """With the model's current calibration and precision: both may change after loading."""
         return identify(self.name, self.model, self.id)
 
     @property
     def side(self) -> int:
-        """Height in pixels of the pictures that the model takes."""
+        """Height in pixels of the images that the model takes."""
         size = self.processor.image_processor.size
         return size.get("height") or size["shortest_edge"]
 
     def refuse_seen(self, rows: EvaluationRows) -> str | None:
-        """Refuse rows of people who trained or validated the checkpoint; rows of split "validation" only if they trained it.
+        """Refuse rows of subjects who trained or validated the checkpoint; rows of split "validation" only if they trained it.
 
         Returns:
-            A sentence for the report where it is not known who trained, else None.
+            A sentence for the report if the training subjects are unknown, else None.
 
         Raises:
             LeakError: it has seen some of them; see dataset_builder/rows/seen.py.
@@ -68,5 +68,5 @@ class Recognizer:
     def recognize(
         self, images: Sequence[Image.Image], protocol: Protocol, mode: str, batch_size: int
     ) -> list[AUReading]:
-        """One reading a picture, with distributions where the mode gives them."""
+        """One reading an image, with distributions where the mode gives them."""
         return self.model.recognize(images, self.processor, protocol, mode, batch_size, distributions=True)

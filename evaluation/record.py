@@ -1,4 +1,4 @@
-"""Everything an evaluation found, as one JSON object: scores, what they are to be compared with, and checks."""
+"""Everything an evaluation found, as one JSON object: scores, baselines, published figures, checks."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from aullava.evaluation.predictions import UNREADABLE, Predictions, predict
 from aullava.evaluation.published import published
 from aullava.evaluation.rows import base_rates
 from aullava.evaluation.run import Outcome, Task, by_row
-from aullava.evaluation.scores import PRESENT, Scored, View, score, views
+from aullava.evaluation.views import PRESENT, Scored, View, score, views
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ def score_views(outcome: Outcome, draws: int) -> list[Scored]:
 def make_record(
     task: Task, outcome: Outcome, scored: Sequence[Scored], extras: Extras, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """All that the report says; `finite` makes JSON of it.
+    """The content of the report; `finite` turns it into JSON.
 
     Args:
-        say: takes a line on each stage.
+        say: called with one line per stage.
 
     Raises:
-        ValueError: rows have too few groups of a label.
+        ValueError: a label has fewer than two groups.
     """
     read, chosen, path = outcome.predictions, [one.view for one in scored], Path(task.checkpoint)
     rate_of = {PRESENT: _present_rates(read, outcome, task)}
@@ -89,7 +89,7 @@ def make_record(
 
 
 def _present_rates(read: Predictions, outcome: Outcome, task: Task) -> np.ndarray | None:
-    """(N, U) share of positives among each row's training people: given on the occurrence scale, looked up anew for levels."""
+    """(N, U) share of positives among each row's training subjects: given on the occurrence scale, looked up anew for levels."""
     if outcome.rate_NU is None or read.protocol.scale == OCCURRENCE:
         return outcome.rate_NU
     if read.protocol.scale == CONTINUOUS:
@@ -152,7 +152,7 @@ def _groups(read: Predictions, chosen: Sequence[View], label: str, draws: int) -
             said_NU = np.where(np.isnan(view.said_NU), np.nan, view.said_NU >= view.threshold_U)
     names = read.groups[label]
     if all(name.isdecimal() for name in names):
-        names = tuple(int(name) for name in names)  # so that 10 comes behind 9
+        names = tuple(int(name) for name in names)  # so that 10 follows 9
     found = score_groups(truth_NU, said_NU, read.subjects, names, read.protocol.units, draws=draws)
     groups = [
         vars(group) | {"f1_U": group.f1_U.tolist(), "positives_U": group.positives_U.tolist()}
@@ -178,7 +178,7 @@ def _checks(count: int, task: Task, outcome: Outcome, say: Callable[[str], None]
 
 
 def _corruption(count: int, task: Task, outcome: Outcome, say: Callable[[str], None]) -> dict[str, Any]:
-    """Headline of the first view, mean over supported units, of clean and of spoilt pictures."""
+    """Headline of the first view, mean over supported units, of clean and of corrupted images."""
     if not count:
         return {}
     recognizer, rows = outcome.first

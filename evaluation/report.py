@@ -7,7 +7,7 @@ from typing import Any
 
 from aullava.action_units import FEAFA_UNITS, unit
 from aullava.detection.framing import Framing
-from aullava.evaluation.scores import HEADLINES, PRESENT
+from aullava.evaluation.views import HEADLINES, PRESENT
 
 _SCORES = {
     PRESENT: ("f1", "f1_undetermined_wrong", "precision", "recall", "balanced_accuracy", "f1_skew_normalised")
@@ -29,9 +29,9 @@ _CONVENTIONS = """\
 * "Supported" averages the units whose score is defined; "missing as zero" averages all units and takes an undefined score for 0,
   as published tables do. Errors have no such average.
 * "Pooled frames" scores all frames at once; "mean over folds" scores each fold on its own and averages. Papers use either.
-* Intervals are 95%, people drawn again with all their frames, of the pooled score. They cover who was tested, not another
+* Intervals are 95%, subjects resampled with all their frames, of the pooled score. They cover who was tested, not another
   training run or fold.
-* Predictors without a picture: a figure that does not beat them says nothing. Base rates are those of the training people."""
+* Baselines see no image: a figure that does not beat them says nothing. Base rates are those of the training subjects."""
 
 
 def markdown(record: Mapping[str, Any], plots: Sequence[str]) -> str:
@@ -39,7 +39,7 @@ def markdown(record: Mapping[str, Any], plots: Sequence[str]) -> str:
 
     Args:
         record: as `evaluation.record.make_record` gives it.
-        plots: names of pictures, relative to the report.
+        plots: names of PNG files, relative to the report.
     """
     parts = [_head(record)]
     for view, result in record["scores"].items():
@@ -57,7 +57,7 @@ def _head(record: Mapping[str, Any]) -> str:
     folds = ", ".join(record["folds"]) or "none"
     ids = dict.fromkeys(record["checkpoint"]["id"].values())
     if len(record["folds"]) > 1 and len(ids) == 1:
-        folds += " (one checkpoint for all of them: it must not have seen any of these people)"
+        folds += " (one checkpoint for all of them: it must not have seen any of these subjects)"
     threshold = (
         f"level {protocol['occurrence_threshold']} or more" if protocol["scale"] != "occurrence" else "P >= 0.5"
     )
@@ -79,7 +79,7 @@ def _head(record: Mapping[str, Any]) -> str:
         "protocol": f"{protocol['name']}, {protocol['scale']}, {len(protocol['units'])} units",
         "mode": record["mode"],
         "present": threshold,
-        "answers": f"invalid {_percent(answers['invalid'])}, repaired {_percent(answers['repaired'])}, pictures that could not be "
+        "answers": f"invalid {_percent(answers['invalid'])}, repaired {_percent(answers['repaired'])}, images that could not be "
         f"read {answers['unreadable']}",
         "command": f"`{record['command']}`" if record["command"] else "-",
     }
@@ -107,7 +107,7 @@ def _view(record: Mapping[str, Any], view: str, result: Mapping[str, Any]) -> st
     parts = [f"## {_TITLES[view]}", "Pooled frames.", _table(head, rows), _averages(kind, result)]
     parts += [
         f"Mean of {name} over supported units, pooled: {_number(found['mean']['value'])}, 95% {_interval(found['mean'])}, "
-        f"{found['people']} people."
+        f"{found['people']} subjects."
         for name, found in intervals.items()
     ]
     parts.append(_controls(kind, headlines, record["controls"].get(view, {}), result))
@@ -132,8 +132,8 @@ def _controls(kind: str, headlines, controls: Mapping[str, Any], result: Mapping
         (name, *(_number(found["pooled"][f"{score}_supported"]) for score in shown))
         for name, found in {"this checkpoint": result, **controls}.items()
     ]
-    return "Beside predictors that look at no picture, pooled, supported units:\n\n" + _table(
-        ("predictor", *shown), rows
+    return "Compared with baselines that see no image, pooled, supported units:\n\n" + _table(
+        ("baseline", *shown), rows
     )
 
 
@@ -171,12 +171,10 @@ def _published(view: str, block: Mapping[str, Any]) -> str:
             figures = tuple(_number(row.get(name), block["decimals"]) for name in ("icc_3_1", "pcc", "mae", "mse"))
         rows.append((row["name"], *figures, f"{row['source']} ({row['evidence']})", row.get("note", "")))
     names = (*map(_name, block["units"]), "printed average") if by_unit else ("ICC", "PCC", "MAE", "MSE")
-    missing = (
-        f" Units that were not asked here: {', '.join(block['missing_units'])}." if block["missing_units"] else ""
-    )
+    missing = f" Units not asked here: {', '.join(block['missing_units'])}." if block["missing_units"] else ""
     return (
         f"## Published figures: {_TITLES[view].lower()}\n\nHow the papers measured: {block['protocol']}{missing} Our rows follow "
-        "the papers' convention (an undefined F1 is 0, an undetermined answer counts as absent). Compare only where people, "
+        "the papers' convention (an undefined F1 is 0, an undetermined answer counts as absent). Compare only where subjects, "
         "frames and folds are the same; fold noise alone is several points.\n\n"
         + _table(("", *names, "source (evidence)", "note"), rows)
     )
@@ -193,10 +191,10 @@ def _group(label: str, found: Mapping[str, Any], units: Sequence[str]) -> str:
         else ""
     )
     gap = (
-        "No gap can be told: there is no unit that every group shows."
+        "There is no gap to report: no unit is shown by every group."
         if _missing(found["gap"])
-        else f"Gap of macro F1 {_number(found['gap'])}, 95% {_interval(found)}. By chance alone {_number(found['chance'])} on "
-        f"average; a gap at least as large comes in {_percent(found['p'])} of random deals."
+        else f"Gap of macro F1 {_number(found['gap'])}, 95% {_interval(found)}. By chance alone it is {_number(found['chance'])} "
+        f"on average; a gap at least as large comes in {_percent(found['p'])} of random deals."
     )
     return f"## Groups by {label}\n\n{gap}{left_out}\n\n" + _table(
         (label, "people", "rows", "macro F1", *map(_name, units)), rows
@@ -236,8 +234,8 @@ def _corruption(record: Mapping[str, Any]) -> str:
         return ""
     rows = [(kind, *map(_number, losses)) for kind, losses in found["losses"].items()]
     return (
-        f"## Spoilt pictures\n\n{_whose(record)}"
-        f"What is lost of {found['score']} (supported units) at strengths 1 to 5, on {found['rows']} rows; "
+        f"## Corrupted images\n\n{_whose(record)}"
+        f"Loss of {found['score']} (supported units) at severities 1 to 5, on {found['rows']} rows; "
         f"clean {_number(found['clean'])}.\n\n" + _table(("corruption", "1", "2", "3", "4", "5"), rows)
     )
 

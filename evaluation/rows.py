@@ -1,12 +1,12 @@
-"""The rows that are evaluated: pictures that are opened one by one, labels, people, groups.
+"""The rows of an evaluation: images, opened one at a time, labels, subjects, groups.
 
 Conventions
     labels      of a protocol on its scale, derived where the corpus codes a richer one (dataset_builder/rows/derive.py).
                 NaN: not coded.
     row         named corpus/subject/sequence/camera/frame.
-    limit       rows evenly spread over the split, in its order; not the first ones, which would be one person's.
-    base rates  means of the labels of the TRAINING people of the same fold: the share of positives, or the mean level or value.
-                None where nothing says who trains.
+    limit       rows evenly spread over the split, in its order; the first ones would all be of one subject.
+    base rates  means of the labels of the TRAINING subjects of the same fold: the share of positives, or the mean level or value.
+                None if the training subjects are unknown.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.rows.derive import as_protocol, values_from_columns
 from aullava.dataset_builder.rows.records import FrameRecord
 
-EVERY = "all"  # a split: all usable rows, whoever they show
+EVERY = "all"  # a split: all usable rows of all subjects
 RATE_FACES = 4000  # drawn training faces that base rates are taken from
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class EvaluationRows:
     Attributes:
         rows: their names. subjects: who is in each. groups: label -> its value in each row.
         values: of each row, scale -> code -> value.
-        fingerprint: of names, labels, and how pictures are made.
+        fingerprint: of names, labels, and how images are made.
         notes: what the corpus and the loader say of the rows.
     """
 
@@ -58,7 +58,7 @@ class EvaluationRows:
         return len(self.rows)
 
     def image_at(self, row: int) -> Image.Image:
-        """The picture of a row, RGB. Raises what reading a damaged picture raises."""
+        """The image of a row, RGB. Raises what reading a damaged image raises."""
         image = self.open_image(row)
         image.load()
         return image.convert("RGB")
@@ -100,7 +100,7 @@ def evaluation_rows(
 def base_rates(
     corpus: str, data_dir: str | Path | None, protocol: Protocol, fold: str | None = None, **options: Any
 ) -> np.ndarray | None:
-    """(U,) mean label of the training people, NaN for a unit that is not coded; None if nothing says who trains.
+    """(U,) mean label of the training subjects, NaN for a unit that is not coded; None if the training subjects are unknown.
 
     Args: as `evaluation_rows`.
     """
@@ -168,7 +168,7 @@ def _made(corpus: str, data_dir, protocol: Protocol, fold, split, limit, options
         tuple(record.values for record in records),
         repr(sorted(options.items())),
         (reader.title, *reader.notes, f"options: {options or 'none'}", *_limited(len(records), total)),
-        lambda row: records[row].picture.draw(),
+        lambda row: records[row].image.draw(),
     )
 
 
@@ -185,7 +185,7 @@ def _records(reader) -> list[FrameRecord]:
 
 
 def _values(dataset: Dataset) -> list[dict[str, dict[str, float]]]:
-    """Scale -> code -> value of every row, without opening its picture."""
+    """Scale -> code -> value of every row, without opening its image."""
     return [values_from_columns(row) for row in dataset.remove_columns("image")]
 
 

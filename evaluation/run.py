@@ -1,4 +1,4 @@
-"""One evaluation: every fold's people read by its checkpoint."""
+"""One evaluation: the checkpoint of each fold reads the subjects that the fold tests."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class Task:
     Attributes:
         checkpoint: folder or Hub id; "{fold}" in it stands for the fold's name.
         folds: names, or (None,) without folds.
-        faces: what the command says of how faces are cropped.
+        faces: the flags about how faces are cropped.
         options: of the rows, as `evaluation_rows` takes them.
     """
 
@@ -50,7 +50,7 @@ class Outcome:
 
     Attributes:
         predictions: of all folds together.
-        rate_NU: base rates for each row, of the people its fold trains on; None if unknown.
+        rate_NU: base rates for each row, of the subjects its fold trains on; None if unknown.
         thresholds: code -> threshold on P(present).
         framing: how faces were cropped. trained_framing: as the checkpoint says.
         identities: fold -> its checkpoint.
@@ -68,16 +68,16 @@ class Outcome:
 
 
 def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[str] = ()) -> Outcome:
-    """Read everything.
+    """Read all rows of all folds.
 
     Args:
-        labels: of groups of people; every row has to have them.
+        labels: group labels that every row must have.
         store: folder of the readings; one folder a fold.
-        say: takes a line on each stage.
+        say: called with one line per stage.
 
     Raises:
-        ValueError: the checkpoint, the corpus or the store is not what it should be, the checkpoint has seen these people, or rows
-            lack a label of groups.
+        ValueError: the checkpoint, corpus or store is wrong, the checkpoint has seen these subjects, or rows lack a group
+            label.
     """
     parts, thresholds, identities, rates, notes, first = {}, [], {}, [], [], None
     trained_framings: list[Framing] = []
@@ -127,16 +127,16 @@ def run(task: Task, store: Path, say: Callable[[str], None], labels: Sequence[st
 def by_row(rates: Sequence[np.ndarray | None], counts: Sequence[int]) -> np.ndarray | None:
     """(N, U) base rates of the fold that tests each row, from each fold's rates (U,) and count of rows; None unless all are known.
 
-    Rates averaged over folds would hold the tested people themselves, since each trains in all folds but one.
+    Rates averaged over folds would hold the tested subjects themselves, since each trains in all folds but one.
     """
     return None if any(rate_U is None for rate_U in rates) else np.repeat(rates, counts, axis=0)
 
 
 def corpus_framing(corpus: str, asked: AskedFraming, trained: Framing) -> Framing:
-    """How a corpus's pictures are cropped: as the checkpoint was trained, but not where they are faces already.
+    """How a corpus's images are cropped: as the checkpoint was trained, but not where they are faces already.
 
     Raises:
-        ValueError: what is asked contradicts the checkpoint, or the pictures are not cropped.
+        ValueError: what is asked contradicts the checkpoint, or the images are not cropped.
     """
     if reader_class(corpus).framing is None:
         framing = asked.over(trained)
@@ -151,7 +151,7 @@ def corpus_framing(corpus: str, asked: AskedFraming, trained: Framing) -> Framin
 def picture_options(
     corpus: str, recognizer: Recognizer, framing: Framing, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Options of the rows with those that make their pictures: made in the size that the model takes unless another was asked
+    """Options of the rows with those that make their images: made in the size that the model takes unless another was asked
     for; else cropped as `framing` says."""
     if side := reader_class(corpus).side_option:
         return {side: recognizer.side} | dict(options)
@@ -159,7 +159,7 @@ def picture_options(
 
 
 def refuse_calibrated(checkpoint: str, corpus: str, fold: str | None, split: str) -> None:
-    """Refuse to score a checkpoint on people that its calibration was fitted on, as its training.json says.
+    """Refuse to score a checkpoint on subjects that its calibration was fitted on, as its training.json says.
 
     Raises:
         ValueError: the rows may show some of them.
@@ -167,8 +167,8 @@ def refuse_calibrated(checkpoint: str, corpus: str, fold: str | None, split: str
     fitted = (training_record(checkpoint) or {}).get("calibration", {})
     if fitted.get("corpus") == corpus and (split != "test" or _number(fitted["fold"]) != _number(fold)):
         raise ValueError(
-            f"{checkpoint} was calibrated on validation people of {corpus}, fold {fitted['fold']}, but fold {fold}, split {split} "
-            "is to test it: it may show people that the calibration was fitted on; expected split test of the same fold"
+            f"{checkpoint} was calibrated on validation subjects of {corpus}, fold {fitted['fold']}, but fold {fold}, "
+            f"split {split} is to test it and may show the same subjects; expected split test of the same fold"
         )
 
 

@@ -1,12 +1,11 @@
-"""`aullava release`: a checkpoint becomes a model repo of the Hub, after everything that must not go out was looked for.
+"""`aullava release`: a checkpoint becomes a model repo on the Hub, after a search for everything that must not be published.
 
-adapters    LoRA adapters, merged into their base
-weights     every parameter is there, no other, and each value is a number
+merge       LoRA adapters into their base
+terms       what the data allows, and when a statement of right is needed
+secrets     no secret and no absolute path in a text file
 results     figures of an evaluation, in the card and for leaderboards
-card        of a checkpoint that brings none
 shards      large weights as several files
-texts       no secret and no place of a machine in a text file
-terms       what the data allows, and who must state that they may
-push        upload in one commit, or none
-command     all of it in order, from arguments to an exit code
+push        upload in one commit
+
+checkpoint/ checks the weights and writes the card of a checkpoint without one; commands/release.py runs all of it in order.
 """

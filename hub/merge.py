@@ -1,4 +1,4 @@
-"""LoRA adapters as a whole checkpoint: merged into their base, with the record and the card of the run that learnt them."""
+"""LoRA adapters merged into their base as a whole checkpoint, with the record and card of their run."""
 
 import json
 import shutil
@@ -18,14 +18,14 @@ def merge(adapters: Path, folder: Path, base: str | None = None, title: str | No
     Args:
         adapters: their folder.
         folder: where to write.
-        base: folder or Hub id of what they go onto, where it is no longer where they say.
+        base: folder or Hub id of their base, if it is no longer where they say.
         title: of its card; default: the name of the adapters' folder.
 
     Returns:
         `folder`.
 
     Raises:
-        ValueError: no adapters of ours, or their base cannot be used.
+        ValueError: not adapters of `train_sft.py`, or the base cannot be used.
         ImportError: the extra `train` is not installed.
     """
     from aullava.training.run.run_card import write_card
@@ -46,7 +46,7 @@ def merge(adapters: Path, folder: Path, base: str | None = None, title: str | No
 
 
 def _licence(card: Path) -> str | None:
-    """What the adapters' own card states."""
+    """The licence in the adapters' own card."""
     from huggingface_hub import ModelCard
 
     if not card.is_file():

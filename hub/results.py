@@ -1,6 +1,6 @@
-"""What `aullava evaluate` found, for people as a section of the card, for the Hub as its `model-index` and for leaderboards.
+"""Results of `aullava evaluate`: a section of the card for people, the Hub's `model-index`, and leaderboard entries.
 
-Figures are taken from the report and nowhere else, and only from a report on these very weights.
+Figures come from the report alone, and only from a report on exactly these weights.
 """
 
 import json
@@ -53,7 +53,7 @@ def read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
         path: JSON that `aullava evaluate` wrote. checkpoint: folder that is released.
 
     Raises:
-        ValueError: it is none, or one on other weights or settings.
+        ValueError: not a report, or a report on other weights or settings.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -80,7 +80,7 @@ def read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
 
 
 def card_with(text: str, records: Sequence[Mapping[str, Any]], name: str) -> str:
-    """A card with the results of evaluations in place of those that it had.
+    """A card with its results replaced by those of evaluations.
 
     Args:
         text: the card. records: as `read_report` gives them. name: of the model.
@@ -98,7 +98,7 @@ def card_with(text: str, records: Sequence[Mapping[str, Any]], name: str) -> str
 
 
 def entries(record: Mapping[str, Any]) -> list[EvalResult]:
-    """The means of the headline scores, as the Hub's `model-index` holds them; undefined ones are left out."""
+    """The means of the headline scores as entries of the Hub's `model-index`, without undefined ones."""
     return [
         EvalResult(
             task_type="image-text-to-text",
@@ -119,8 +119,8 @@ def entries(record: Mapping[str, Any]) -> list[EvalResult]:
 def leaderboard_file(records: Sequence[Mapping[str, Any]], asked: Sequence[Sequence[str]]) -> str:
     """The text of `.eval_results/*.yaml`, by which the Hub ranks models on the page of a benchmark dataset.
 
-    An entry belongs to a dataset of the Hub whose eval.yaml names the task (huggingface.co/docs/hub/eval-results). No report
-    knows of one, so whoever releases says it.
+    An entry belongs to a dataset on the Hub whose eval.yaml names the task (huggingface.co/docs/hub/eval-results). Reports do
+    not know of any, so the user names it.
 
     Args:
         records: as `read_report` gives them.
@@ -161,7 +161,7 @@ def _figures(record: Mapping[str, Any]) -> list[str]:
 
 
 def section(record: Mapping[str, Any]) -> str:
-    """The scores of every unit with their intervals, and by which conventions they were found."""
+    """The scores of every unit with their intervals, and the conventions behind them."""
     protocol = record["protocol"]
     present = f"a level of {protocol['occurrence_threshold']} or more"
     if protocol["scale"] == "occurrence":
@@ -169,9 +169,9 @@ def section(record: Mapping[str, Any]) -> str:
     parts = [
         f"### {reader_class(record['corpus']).title}, protocol `{protocol['name']}`, mode `{record['mode']}`",
         f"Checkpoint `{'`, `'.join(sorted({*record['checkpoint']['id'].values()}))}`. "
-        f"Split {record['split']}: {record['rows']:,} rows of {record['people']:,} people. 95% intervals, people drawn again with "
-        f"all their frames. Present: {present}. Labels that are not coded count nowhere; a score that is not defined is "
-        "“-”, never 0, and the mean is over the others.",
+        f"Split {record['split']}: {record['rows']:,} rows of {record['people']:,} subjects. 95% intervals, bootstrap by subject. "
+        f"Present: {present}. Labels that are not coded are left out; an undefined score is “-”, never 0, and the mean is over the "
+        "others.",
     ]
     for view in record["scores"]:
         scores = {score: found for each, score, found in _headlines(record) if each == view}
@@ -191,7 +191,7 @@ def section(record: Mapping[str, Any]) -> str:
 
 
 def _groups(label: str, found: Mapping[str, Any]) -> str:
-    """The F1 of each group beside the gap, and the gap that chance makes."""
+    """The F1 of each group, the gap between groups, and the gap expected by chance."""
     chance = "-" if found["chance"] is None else f"{found['chance']:.3f}"
     said = (
         f"F1 of present or not by {_plain(label)}, mean over the units that every group shows. Highest less lowest: "
@@ -207,12 +207,12 @@ def _groups(label: str, found: Mapping[str, Any]) -> str:
 
 
 def _plain(text: object) -> str:
-    """What a corpus calls a group, as a cell of a table."""
+    """A group's name in the corpus, as a table cell."""
     return printable(str(text)).replace("|", "/")
 
 
 def _headlines(record: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
-    """View, score, and its figure with interval by unit."""
+    """View, score, and the figure of each unit with its interval."""
     return [
         (view, score, found)
         for view, result in record["scores"].items()

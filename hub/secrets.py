@@ -1,4 +1,4 @@
-"""Texts that say nothing about the machine they come from: no secret, no place on a disk."""
+"""Text files that give nothing away about the machine they come from: no secret, no absolute path."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from aullava.common.scrub import find_path, find_secret
 
 _CHECKED = {".md", ".json", ".yaml", ".jinja"}
-_VOCABULARY = ("tokenizer.json", "added_tokens.json")  # pieces of any text there is
+_VOCABULARY = ("tokenizer.json", "added_tokens.json")  # pieces of arbitrary text
 
 
 def check_texts(folder: Path, names: Iterable[str]) -> None:
@@ -14,10 +14,10 @@ def check_texts(folder: Path, names: Iterable[str]) -> None:
 
     Args:
         folder: of the checkpoint.
-        names: of the files that would go out. Vocabularies and weights are not looked at.
+        names: of the files to be uploaded. Vocabularies and weights are not searched.
 
     Raises:
-        ValueError: one was found, or a file is no text. A path is shown, a secret is not.
+        ValueError: one was found, or a file is not UTF-8 text. Paths are shown, secrets are not.
     """
     for name in names:
         if Path(name).suffix not in _CHECKED or name in _VOCABULARY:
@@ -25,18 +25,16 @@ def check_texts(folder: Path, names: Iterable[str]) -> None:
         try:
             text = (folder / name).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise ValueError(f"{folder / name} is no text in UTF-8 ({error}): write it anew") from error
+            raise ValueError(f"{folder / name} is not UTF-8 text ({error}): write it again") from error
         check_text(str(folder / name), text)
 
 
 def check_text(where: str, text: str) -> None:
-    """The same for one text; `where` is what it is called in a message."""
+    """The same for one text; `where` names it in messages."""
     for number, line in enumerate(text.splitlines(), 1):
         if secret := find_secret(line):
             raise ValueError(
                 f"{where}, line {number}: {secret[:4]}... looks like a secret: take it out, and revoke it"
             )
         if place := find_path(line):
-            raise ValueError(
-                f"{where}, line {number}: {place} is a place on a machine: take it out, or write it relative"
-            )
+            raise ValueError(f"{where}, line {number}: {place} is an absolute path: take it out, or make it relative")

@@ -1,4 +1,4 @@
-"""Large weights as several files, so that each can be downloaded again by itself and fits into memory by itself."""
+"""Large weights as several files, so that each can be downloaded again alone and fits into memory."""
 
 import json
 import math
@@ -18,11 +18,11 @@ _WIDTHS = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "BF16": 2, "F16": 2, "I16": 2
 
 
 def split_weights(folder: Path, max_size: int | str = MAX_SHARD_SIZE) -> list[str]:
-    """Split `model.safetensors` of a folder where it is larger than allowed. The folder can be loaded at every moment.
+    """Split `model.safetensors` of a folder if it is larger than allowed. The folder stays loadable throughout.
 
     Args:
-        folder: holds `model.safetensors`; one whose weights are in several files already stays as it is.
-        max_size: of a file, in bytes, or such as "5GB". A tensor that is larger gets a file of its own.
+        folder: holds `model.safetensors`; weights already in several files stay as they are.
+        max_size: of a file, in bytes or as "5GB". A larger tensor gets its own file.
 
     Returns:
         Names of the new files; none if one file is enough.
@@ -47,13 +47,13 @@ def split_weights(folder: Path, max_size: int | str = MAX_SHARD_SIZE) -> list[st
 
 
 def check_size(max_size: str) -> None:
-    """Refuse what is no size of a file.
+    """Refuse an invalid file size.
 
     Raises:
-        ValueError: as said.
+        ValueError: it is invalid.
     """
     if not re.fullmatch(r"[1-9]\d*(?:KB|MB|GB)", max_size):
-        raise ValueError(f"--max-shard-size {max_size}: expected such as 5GB or 500MB")
+        raise ValueError(f"--max-shard-size {max_size}: expected a size such as 5GB or 500MB")
 
 
 def plan_shards(sizes: dict[str, int], max_size: int | str):

@@ -1,7 +1,7 @@
-"""What the data of a checkpoint allows: weights trained on corpora given out by request go public only with a statement.
+"""Terms of the data: weights trained on corpora that are given out by request go public only with a statement of right.
 
-Weights that began as others learnt from what those learnt from: the chain is followed through folders, by the training.json and the
-card of each. Where it ends at a model of the Hub, that model's card states its licence, and ours repeats it or another.
+Fine-tuned weights inherit the data of their base: the chain is followed through folders by training.json and card. If it ends at a
+model on the Hub, that model's card states its licence, and ours repeats it or states another.
 """
 
 import json
@@ -15,16 +15,16 @@ RECORD = "training.json"
 
 
 def check_terms(checkpoint: Path, public: bool, right: str, base: str | None = None) -> None:
-    """Refuse data that nobody knows the terms of, and a public upload that needs a statement and has none.
+    """Refuse data with unknown terms, and a public upload that lacks a required statement.
 
     Args:
-        checkpoint: folder; its training.json, where there is one, says what it learnt from.
-        public: whether everybody is to see the weights.
-        right: the user's statement that they may give them to everybody; "" if none.
-        base: what the weights began as, where it is no longer where the checkpoint says.
+        checkpoint: folder; its training.json, if any, names the training data.
+        public: whether the weights will be public.
+        right: the user's statement that they may publish them; "" if none.
+        base: the base of the weights, if it is no longer where the checkpoint says.
 
     Raises:
-        ValueError: as said above.
+        ValueError: see above.
     """
     reason = why_a_statement(checkpoint, base)
     if public and reason and not right.strip():
@@ -35,10 +35,10 @@ def check_terms(checkpoint: Path, public: bool, right: str, base: str | None = N
 
 
 def why_a_statement(checkpoint: Path, base: str | None = None, passed: tuple[Path, ...] = ()) -> str | None:
-    """Why these weights may not simply go to everybody; None if nothing speaks against it.
+    """Why publishing these weights needs a statement; None if it does not.
 
     Args:
-        checkpoint, base: as above. passed: folders of the chain that led here.
+        checkpoint, base: as above. passed: folders of the chain so far.
 
     Raises:
         ValueError: a training.json of the chain cannot be read, or names a corpus that this package does not know.
@@ -72,7 +72,7 @@ def why_a_statement(checkpoint: Path, base: str | None = None, passed: tuple[Pat
 
 
 def _record(path: Path) -> tuple[list[str], str | None, str | None] | None:
-    """Corpora that a run learnt from, and the checkpoint and the tower that it went on from; None if no run is recorded."""
+    """Corpora of a run, and the checkpoint and tower that it started from; None if no run is recorded."""
     if not path.is_file():
         return None
     try:
@@ -95,7 +95,7 @@ def _record(path: Path) -> tuple[list[str], str | None, str | None] | None:
 
 
 def _base_of_adapters(checkpoint: Path) -> str | None:
-    """The folder that adapters go onto, which their own file names in full; training.json keeps no places of a machine."""
+    """The base folder of adapters, named in full by their own file; training.json holds no absolute paths."""
     path = checkpoint / "adapter_config.json"
     try:
         named = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path") if path.is_file() else None

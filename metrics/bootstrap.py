@@ -1,11 +1,10 @@
-"""Intervals by drawing whole people again: frames of one person resemble each other, so frames drawn one by one would promise
-far too much.
+"""Bootstrap by subject: frames of one subject resemble each other, so resampling single frames would give intervals far too narrow.
 
 Conventions
     unit        subjects are drawn with replacement, as many as there are, each with all its frames (cluster bootstrap).
     interval    percentile interval, 95% unless asked otherwise, two-sided, linear interpolation between order statistics.
-    undefined   a score that is NaN in a draw (a unit nobody drawn shows) is left out of that score's interval and counted.
-    reach       it covers who was tested, not how the model was trained: another seed or fold may move the score further.
+    undefined   a score that is NaN in a draw (no drawn subject shows the unit) is left out of that score's interval and counted.
+    reach       it covers the choice of test subjects, not of training: another seed or fold may move the score further.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -22,7 +21,7 @@ class Intervals:
         value: the scores of all frames.
         low, high: ends of the interval; NaN where no draw defines the score, and for fewer than two subjects.
         undefined: in how many draws the score was NaN.
-        draws, subjects: how many draws there were, of how many people.
+        draws, subjects: numbers of draws and of subjects.
         level: the share of the draws between the ends, such as 0.95.
     """
 
@@ -103,7 +102,7 @@ def _rows_by_subject(subject_N: Sequence[Hashable]) -> list[np.ndarray]:
     for row, subject in enumerate(subject_N):
         if subject is None or subject != subject or subject == "":
             raise ValueError(
-                f"frame {row} names no subject ({subject!r}): an interval over people needs one in every frame"
+                f"frame {row} names no subject ({subject!r}): an interval over subjects needs one in every frame"
             )
         rows.setdefault(subject, []).append(row)
     if not rows:

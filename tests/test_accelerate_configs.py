@@ -17,7 +17,7 @@ from transformers import CLIPVisionConfig, LlamaConfig, Qwen2Config, SiglipVisio
 
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
-from aullava.training.model.load import name_layers
+from aullava.training.model.base import name_layers
 
 from checkout import ROOT
 

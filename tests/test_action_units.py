@@ -408,7 +408,7 @@ def test_one_entry_adds_a_scale(monkeypatch, scale, text, first_present):
     from aullava.dataset_builder.rows.derive import as_protocol
     from aullava.dataset_builder.rows.schema import value_column
     from aullava.evaluation.predictions import Predictions
-    from aullava.evaluation.scores import views
+    from aullava.evaluation.views import views
     from aullava.recognition.tables import Layout
 
     monkeypatch.setitem(SCALES, scale.name, scale)

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from rich.console import Console
 
+from aullava.training.model.base import base_config
+from aullava.training.model.footprint import count_parameters, describe_model
 from aullava.training.model.learning import empty_model, set_to_learn
-from aullava.training.model.load import base_config
-from aullava.training.model.report import count_parameters, describe_model
 from aullava.training.run.settings import parse_run
 
 from checkout import ROOT

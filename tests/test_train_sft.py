@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
-from aullava.training.model.report import count_parameters
+from aullava.training.model.footprint import count_parameters
 
 import forked
 from checkout import ROOT

@@ -1,4 +1,4 @@
-"""The dataset card: what is in the folder, for people, with the front matter that `datasets.load_dataset` and the Hub read.
+"""The dataset card: what the folder holds, for people, with the front matter that `datasets.load_dataset` and the Hub read.
 
 Its words stand in templates/dataset_card.md.jinja.
 """
@@ -21,14 +21,14 @@ _MEANING = {
     OK: "usable",
     NO_FACE: "faces were looked for and none was found",
     NOT_CODED: "no unit has a value",
-    NO_PICTURE: "the disk does not hold the picture, or the video ends before it",
-    UNREADABLE: "the picture is damaged",
+    NO_PICTURE: "the disk does not hold the image, or the video ends before it",
+    UNREADABLE: "the image is damaged",
 }
 
 
 def make_card(reader: CorpusReader, manifest: Mapping, checks: Sequence[Check]) -> str:
     """The text of README.md."""
-    own_files = reader.request.startswith("(")  # nobody to ask: somebody's own
+    own_files = reader.request.startswith("(")  # nobody to ask: the user's own files
     owned = "unknown" if own_files else "given-by-the-owners-of-the-corpus"
     rows = manifest["totals"]["rows"]
     data = DatasetCardData(
@@ -63,18 +63,18 @@ def make_card(reader: CorpusReader, manifest: Mapping, checks: Sequence[Check]) 
         left_out={status: ", ".join(map(_literal, keys)) for status, keys in examples.items() if keys},
         failed=", ".join(map(_literal, failed)),
         checks=markdown(checks),
-        pictures=_pictures(manifest["settings"]),
+        pictures=_images(manifest["settings"]),
         literal=_literal,
     )
     return f"{card}\n"  # Jinja cuts the last line break off
 
 
 def _literal(text: str) -> str:
-    """Names out of a corpus as Markdown code: they may hold anything, line breaks and HTML included."""
+    """A name from a corpus as Markdown code: it may hold anything, line breaks and HTML included."""
     return f"`{printable(text.encode(errors='backslashreplace').decode()).replace('`', chr(39))}`"
 
 
-def _pictures(settings: Mapping) -> str:
+def _images(settings: Mapping) -> str:
     pictures = settings["pictures"]
     encoding = {"auto": "JPEG where the source has lost detail already, else PNG"}.get(pictures["encoding"])
     coded = f"new ones as {encoding or pictures['encoding'].upper()}"

@@ -1,10 +1,10 @@
-"""The folder a build writes to: whose it is, what in it is finished, and what must go.
+"""The output folder of a build: its owner, what is finished, and what must be removed.
 
-README.md, manifest.json    there only while they agree with the shards: a build that changes shards removes them first
+README.md, manifest.json    exist only while they agree with the shards: a build that changes shards removes them first
 data/<subject>.parquet      the shards; each appears whole
-.build/settings.json        what the folder was built with; another build is refused
+.build/settings.json        settings of the build; others are refused
 .build/shards/<subject>.json    the report of a finished shard, written after it
-.build/cards                hashes of the cards written here, so that one edited by hand is not overwritten
+.build/cards                hashes of the cards written here, so that a card edited by hand is not overwritten
 .build/lock                 held while a build runs
 """
 
@@ -28,18 +28,18 @@ STATE, DATA, CARD, MANIFEST = ".build", "data", "README.md", "manifest.json"
 
 
 class FolderError(CorpusError):
-    """The output folder cannot be used for this build; nothing in it was changed."""
+    """The output folder cannot be used for this build; nothing was changed."""
 
 
 class OutFolder:
-    """Use as a context manager; inside, this process alone builds here.
+    """A context manager that gives this process the folder to itself.
 
     Args:
         path: missing, empty, or an earlier build's with the same settings.
         settings: `BuildJob.settings()`.
 
     Raises:
-        FolderError: it is somebody else's, of other settings, in use, or cannot be written to.
+        FolderError: not a folder of a build, built with other settings, in use, or not writable.
     """
 
     def __init__(self, path: Path, settings: dict):
@@ -79,12 +79,12 @@ class OutFolder:
         return self.path / DATA / f"{name}.parquet"
 
     def finished(self, plan: Plan, fingerprint: str) -> ShardReport | None:
-        """The report of a shard that is there as it was written, from this very source; None if there is none."""
+        """The report of a finished shard, unchanged and from exactly this source; None if there is none."""
         try:
             report = ShardReport(**json.loads(self._report_file(plan.name).read_text("utf-8")))
             Census.from_dict(report.census)
             Counter(report.statuses).total()
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # damaged: the shard is made anew
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # damaged: the shard is written again
             return None
         file = self.shard_file(plan.name)
         if report.fingerprint != fingerprint or tuple(report.subjects) != plan.subjects:
@@ -94,22 +94,22 @@ class OutFolder:
         return report
 
     def record(self, report: ShardReport) -> None:
-        """Remember that a shard is finished."""
+        """Record that a shard is finished."""
         _write_json(self._report_file(report.name), asdict(report))
 
     def begin(self, keep: Iterable[str], planned: Iterable[str]) -> list[str]:
-        """Remove what interrupted runs left behind, and all shards but those to keep. If anything changes, card and manifest go
-        first, which would no longer be true.
+        """Remove leftovers of interrupted runs and all shards but those to keep. If anything changes, card and manifest go first,
+        as they would no longer be true.
 
         Args:
             keep: names of finished shards that stay.
-            planned: names of all shards there are to be.
+            planned: names of all planned shards.
 
         Returns:
             Names of the shards that were removed.
 
         Raises:
-            FolderError: there are Parquet files that no build wrote; nothing was changed.
+            FolderError: there are Parquet files of other origin; nothing was changed.
         """
         keep, planned = set(keep), set(planned)
         stale = [file for file in (self.path / DATA).glob("*.parquet") if file.stem not in keep]
@@ -125,25 +125,25 @@ class OutFolder:
             for name in (MANIFEST, CARD):
                 (self.path / name).unlink(missing_ok=True)
         self.sweep()
-        for file in (*stale, *reports):  # in this order: a file without a report would be taken for somebody else's
+        for file in (*stale, *reports):  # in this order: a file without a report would count as foreign
             file.unlink()
         return sorted(file.stem for file in stale)
 
     def sweep(self) -> None:
-        """Remove what was being written when a process was ended."""
+        """Remove partial files of killed processes."""
         for folder in (self.path, self.path / DATA, self._state, self._state / "shards"):
             for left in (*folder.glob(f"{TEMPORARY}*"), *folder.glob("*.parquet.part")):
                 left.unlink(missing_ok=True)
 
     def finish(self, card: str, manifest: dict) -> None:
-        """Write card and manifest, the manifest last: it says that the folder is complete."""
+        """Write card and manifest, the manifest last, as it marks the folder complete."""
         with open(self._state / "cards", "a") as file:
             file.write(hashlib.sha256(card.encode()).hexdigest() + "\n")
         replace_file(self.path / CARD, lambda path: path.write_bytes(card.encode()))
         _write_json(self.path / MANIFEST, manifest)
 
     def _check(self) -> None:
-        """Look before anything is touched."""
+        """Refuse a folder before anything in it is changed."""
         if self.path.exists() and not self.path.is_dir():
             raise FolderError(f"--out {self.path} is a file: name a folder")
         if not self._settings_file.is_file():
@@ -182,7 +182,7 @@ class OutFolder:
 
 
 def _files_in(out: Path) -> list[str]:
-    """What a folder holds, but for what a build makes that is ended before it wrote its settings."""
+    """What a folder holds, except leftovers of a build that ended before it wrote its settings."""
     if not out.exists():
         return []
     ours = ["lock", "shards"]

@@ -1,6 +1,6 @@
-"""The manifest: what was written, from what source, by what code; and the configurations under which it can be loaded.
+"""The manifest: what was written, from which sources, by which code; and the configurations for `load_dataset`.
 
-It names no place of the machine it was made on, and no time: the same build gives the same manifest.
+It holds no absolute path and no time: the same build gives the same manifest.
 """
 
 import hashlib
@@ -43,9 +43,9 @@ def make_manifest(
     """The manifest as JSON holds it.
 
     Args:
-        reports: of all shards that are there, also those of earlier runs. failures: of the others.
-        folds: what `configurations` gives. checks: counts read and published.
-        right: the statement with which a licensed corpus is uploaded.
+        reports: of all finished shards, earlier runs included. failures: of the others.
+        folds: from `configurations`. checks: counts found and published.
+        right: the statement of right for uploading a licensed corpus.
     """
     return {
         "format": FORMAT,
@@ -81,20 +81,20 @@ def total_statuses(reports: Iterable[ShardReport]) -> Counter:
 
 
 def total_census(reports: Iterable[ShardReport]) -> Census:
-    """What the labels of all shards say."""
+    """Label counts of all shards."""
     return sum((Census.from_dict(report.census) for report in reports), Census())
 
 
 def configurations(
     reader: CorpusReader, reports: Sequence[ShardReport], wanted: Sequence[str] | None
 ) -> tuple[Configurations, dict[str, str]]:
-    """Folds and owners' splits as lists of shards: nothing is stored twice.
+    """Folds and owners' splits as lists of shards, so nothing is stored twice.
 
     Args:
         wanted: names of folds; None: all frozen folds of the corpus.
 
     Returns:
-        The configurations, and for every fold that cannot be cut from these shards the reason.
+        The configurations, and the reason for every fold that cannot be made from these shards.
     """
     written = [report for report in reports if report.rows]
     subjects = [subject for report in written for subject in report.subjects]
@@ -112,8 +112,8 @@ def configurations(
 
 
 def config_name(fold: str) -> str:
-    """A fold's name as `datasets` takes it for a configuration: "loso:F001" -> "loso_F001", "1" -> "fold1". One that had to be
-    changed otherwise gets a piece of its hash, so that no two are alike."""
+    """A fold's name as `datasets` takes it for a configuration: "loso:F001" -> "loso_F001", "1" -> "fold1". Other changed
+    names get part of their hash, so that all stay distinct."""
     if fold.isdecimal():
         return f"fold{fold}"
     plain = fold.replace(":", "_", 1) if fold.startswith(LEAVE_ONE_OUT) else fold
@@ -145,7 +145,7 @@ def _as_json(check: Check) -> dict:
 
 
 def _without_place(message: str, job: BuildJob) -> str:
-    """A message that may be shown to anyone: what is read goes by "DATA_DIR", other places by their last name."""
+    """A message without absolute paths: sources become "DATA_DIR", other paths their last name."""
     places = [str(form) for place in job.places() for form in (Path(place).expanduser().resolve(), place)]
     for place in sorted(places, key=len, reverse=True):
         message = message.replace(place, "DATA_DIR")

@@ -1,4 +1,4 @@
-"""Upload of a finished folder to the Hub. Corpora given out by request only go up with a statement, and only to a private repo."""
+"""Upload of a finished folder to the Hub. Corpora given out by request need a statement of right and a private repo."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatch
@@ -9,13 +9,13 @@ from aullava.dataset_builder.publish.folder import CARD, DATA, MANIFEST, OutFold
 
 
 def check_right(reader: CorpusReader, repo: str, right: str) -> None:
-    """Refuse what must not be uploaded, before any work is done.
+    """Refuse what must not be uploaded, before any work.
 
     Args:
         repo: "ORG/NAME". right: the user's statement that they hold the right to store the corpus there; "" if none.
 
     Raises:
-        PushRefused: the name is none, or a licensed corpus comes without a statement.
+        PushRefused: invalid name, or a licensed corpus without a statement.
     """
     check_name(repo, example="my-lab/disfa-rows")
     if reader.licensed and not right.strip():
@@ -31,14 +31,14 @@ def check_right(reader: CorpusReader, repo: str, right: str) -> None:
 
 
 def push(folder: OutFolder, reader: CorpusReader, repo: str, shards: Sequence[str]) -> Pushed:
-    """Upload card, manifest and shards; nothing else of the folder. Shards of an earlier build go.
+    """Upload card, manifest and shards, and nothing else of the folder. Shards of an earlier build are removed.
 
     Args:
-        shards: names of those that hold rows.
+        shards: names of those with rows.
 
     Raises:
-        PushRefused: the repo is public and the corpus is licensed, or it holds something else.
-        PushError: the Hub or the network failed; the repo is as it was.
+        PushRefused: the repo is public and the corpus licensed, or it holds something else.
+        PushError: the Hub or the network failed; the repo is unchanged.
     """
     to_private = f"{reader.title} goes to private ones only: make it private, or name another one"
 

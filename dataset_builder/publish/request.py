@@ -1,4 +1,4 @@
-"""What a build is asked for, checked before anything is written: corpus, options, protocol, pictures."""
+"""The request for a build, checked before anything is written: corpus, options, protocol, images."""
 
 import inspect
 import os
@@ -11,7 +11,7 @@ from aullava.common.settings import key_values
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.corpora.registry import open_corpus, options_of, reader_class
 from aullava.dataset_builder.errors import CorpusError
-from aullava.dataset_builder.rows.images import PictureOptions
+from aullava.dataset_builder.rows.images import ImageOptions
 from aullava.dataset_builder.rows.schema import NO_FACE, OK
 
 NO_FACE_CHOICES = ("drop", "keep")
@@ -22,12 +22,12 @@ _SEVERAL = ("tuple", "list", "Sequence", "Iterable", "Collection")
 
 @dataclass(frozen=True)
 class BuildJob:
-    """Everything beside the subject on which the bytes of a shard depend. Small: every worker process is handed one.
+    """Everything but the subject on which the bytes of a shard depend. Small, as every worker process gets a copy.
 
     Args:
-        corpus: a key of `registry.READERS`. data_dir: its folder; None where it needs none. options: the reader's own.
+        corpus: a key of `registry.READERS`. data_dir: its folder; None if it needs none. options: the reader's own.
         protocol: whose units are the values; None: all that the corpus codes.
-        pictures: how pictures are stored; always embedded.
+        pictures: how images are stored; always embedded.
         no_face: "drop" or "keep" frames in which no face was found.
     """
 
@@ -35,16 +35,16 @@ class BuildJob:
     data_dir: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     protocol: Protocol | None = None
-    pictures: PictureOptions = field(default_factory=lambda: PictureOptions(embed=True))
+    pictures: ImageOptions = field(default_factory=lambda: ImageOptions(embed=True))
     no_face: str = "drop"
 
     @property
     def usable(self) -> tuple[str, ...]:
-        """The statuses of rows that are written."""
+        """Statuses of the rows to write."""
         return (OK, NO_FACE) if self.no_face == "keep" else (OK,)
 
     def places(self) -> list[str]:
-        """The files and folders that are read: the corpus's, and those that options name."""
+        """The files and folders to read: the corpus's, and those named by options."""
         named = [value for key, value in self.options.items() if _is_place(options_of(self.corpus)[key])]
         return [str(place) for place in (self.data_dir, *named) if place]
 
@@ -57,7 +57,7 @@ class BuildJob:
         return open_corpus(self.corpus, self.data_dir, **self.options)
 
     def settings(self) -> dict[str, object]:
-        """What was asked for, as JSON holds it. Neither the folder's place nor who is built: both may change between runs."""
+        """The request as JSON holds it, without the folder's path and the subjects: both may change between runs."""
         protocol = self.protocol and {
             "name": self.protocol.name,
             "units": list(self.protocol.units),
@@ -83,16 +83,16 @@ def make_job(
     data_dir: str | os.PathLike | None,
     option_texts: Iterable[str] = (),
     protocol: str | None = None,
-    pictures: PictureOptions | None = None,
+    pictures: ImageOptions | None = None,
     no_face: str = "drop",
 ) -> BuildJob:
-    """A job out of command line arguments.
+    """A job from command-line arguments.
 
     Args:
         option_texts: "key=value" each.
 
     Raises:
-        CorpusError: an unknown corpus or option, or a value that is not of the option's kind.
+        CorpusError: an unknown corpus or option, or a value of the wrong type.
         ValueError: an unknown protocol.
     """
     needs_folder = inspect.signature(reader_class(corpus).__init__).parameters["data_dir"].default is _REQUIRED
@@ -101,14 +101,14 @@ def make_job(
     options = parse_options(corpus, option_texts)
     resolved = None if protocol is None else resolve_protocol(protocol)
     folder = None if data_dir is None else str(Path(data_dir).expanduser().absolute())
-    return BuildJob(corpus, folder, options, resolved, pictures or PictureOptions(embed=True), no_face)
+    return BuildJob(corpus, folder, options, resolved, pictures or ImageOptions(embed=True), no_face)
 
 
 def parse_options(corpus: str, texts: Iterable[str]) -> dict[str, object]:
-    """The options of a corpus out of "key=value" texts, each converted to the kind of its default.
+    """The options of a corpus from "key=value" texts, each converted to the type of its default.
 
     Raises:
-        CorpusError: no such corpus or option, one given twice, or a value of another kind.
+        CorpusError: no such corpus or option, one given twice, or a value of the wrong type.
     """
     known = options_of(corpus)
     try:
@@ -122,18 +122,15 @@ def parse_options(corpus: str, texts: Iterable[str]) -> dict[str, object]:
 
 def describe_options(corpus: str) -> str:
     """The options of a corpus with their defaults, in one line."""
-    known = options_of(corpus)
-    return ", ".join(f"{key}={_text(parameter.default)}" for key, parameter in known.items()) or "none"
-
-
-def _text(default: object) -> str:
-    if default is _REQUIRED:
-        return "(required)"
-    return str(default).lower() if isinstance(default, bool) else "(none)" if default is None else str(default)
+    shown = []
+    for key, parameter in options_of(corpus).items():
+        default = {_REQUIRED: "(required)", None: "(none)"}.get(parameter.default, parameter.default)
+        shown.append(f"{key}={str(default).lower() if isinstance(default, bool) else default}")
+    return ", ".join(shown) or "none"
 
 
 def _convert(text: str, parameter: inspect.Parameter) -> object:
-    """The text as what the parameter's default and annotation say: bool, several texts, int, float or text."""
+    """The text converted by the parameter's default and annotation: bool, several texts, int, float or text."""
     default, annotation = parameter.default, str(parameter.annotation)
     try:
         if isinstance(default, bool):

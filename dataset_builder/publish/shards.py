@@ -1,6 +1,6 @@
 """One shard: the rows of one subject, streamed into one Parquet file with the pictures' bytes inside.
 
-The same source, settings and libraries give the same bytes, whichever process writes them and however often it was interrupted.
+The same source, settings and libraries give the same bytes, whichever process writes them and however often it is interrupted.
 """
 
 import hashlib
@@ -19,20 +19,20 @@ from datasets import Features
 from aullava.common.hashing import file_hash
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.publish.request import BuildJob
+from aullava.dataset_builder.rows.builder import rows_of_subject, units_asked
 from aullava.dataset_builder.rows.census import Census
-from aullava.dataset_builder.rows.from_records import rows_of_subject, units_asked
 from aullava.dataset_builder.rows.schema import features_of
 
-ROWS_AT_ONCE, BYTES_AT_ONCE = 100, 8 << 20  # of one row group, whichever is reached first; all that is held in memory
-EXAMPLES = 5  # frames named for each reason to leave rows out
-MOST_ALONE, TOGETHER = 1000, 100  # of more subjects, a hundred share a shard: they are mostly single pictures
+ROWS_AT_ONCE, BYTES_AT_ONCE = 100, 8 << 20  # of one row group, whichever comes first; no more is held in memory
+EXAMPLES = 5  # frames named per reason for leaving rows out
+MOST_ALONE, TOGETHER = 1000, 100  # of more subjects, a hundred share a shard: they are mostly single images
 _NAME_LENGTH = 80
 _COMPRESSION = "snappy"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A shard to be: the name of its file without suffix, and whose rows it holds."""
+    """A planned shard: the name of its file without suffix, and the subjects whose rows it holds."""
 
     name: str
     subjects: tuple[str, ...]
@@ -40,14 +40,14 @@ class Plan:
 
 @dataclass
 class ShardReport:
-    """What a shard holds and what was left out of it.
+    """What a shard holds and what was left out.
 
     Args:
-        name, subjects: of its plan. fingerprint: of everything it was made from.
-        rows: written. A shard without any has no file; `bytes` is 0 then and `sha256` "".
+        name, subjects: of its plan. fingerprint: of all its sources.
+        rows: rows written. A shard without any has no file; then `bytes` is 0 and `sha256` "".
         statuses: status -> number of labelled frames, those written included.
         examples: status of rows left out -> keys of the first few of them.
-        census: what the labels say, of all labelled frames, as `Census.to_dict` writes it.
+        census: counts of the labels of all labelled frames, as `Census.to_dict` writes them.
     """
 
     name: str
@@ -62,11 +62,11 @@ class ShardReport:
 
 
 class ShardWriteError(OSError):
-    """A shard cannot be written: the disk is full, or may not be written to."""
+    """A shard cannot be written: the disk is full or read-only."""
 
 
 def plan_shards(reader: CorpusReader, subjects: Sequence[str]) -> list[Plan]:
-    """One shard a subject. Where there are thousands, a hundred neighbours of one owners' split share one."""
+    """One shard per subject. If there are thousands of subjects, a hundred neighbours of one owners' split share a shard."""
     if len(subjects) <= MOST_ALONE:
         names = _file_names(reader.subjects())
         return [Plan(names[subject], (subject,)) for subject in subjects]
@@ -82,8 +82,8 @@ def plan_shards(reader: CorpusReader, subjects: Sequence[str]) -> list[Plan]:
 
 
 def _file_names(subjects: Sequence[str]) -> dict[str, str]:
-    """Subject -> a name that every file system takes; one that had to be changed, or differs from another only in letter case,
-    gets a piece of the id's hash."""
+    """Subject -> a name valid on every file system; a name that had to be changed, or differs from another only in case, gets
+    part of the id's hash."""
     clean = {s: re.sub(r"[^A-Za-z0-9_.-]+", "_", s)[:_NAME_LENGTH].strip("._-") for s in subjects}
     alike = Counter(name.lower() for name in clean.values())
     names = {}
@@ -100,13 +100,13 @@ def write_shard(
     """Write a shard whole or not at all.
 
     Args:
-        fingerprint: goes into the report.
+        fingerprint: for the report.
         target: the file; its rows go into `target` + ".part" first. A subject without usable rows leaves no file.
-        advance: told how many labelled frames were gone through, some at a time.
+        advance: called with numbers of labelled frames processed since the last call.
 
     Raises:
-        CorpusError: a label file breaks its format.
-        ShardWriteError: the disk does not take it.
+        CorpusError: a label file is malformed.
+        ShardWriteError: it cannot be written.
     """
     report = ShardReport(plan.name, list(plan.subjects), fingerprint)
     # Not `replace_file`: a subject without usable rows must leave no file, and errors of the disk are told by `_writing`.
@@ -144,7 +144,7 @@ class _RowWriter:
     def __init__(self, path: Path, features: Features):
         self.rows = 0
         self._path = path
-        self._schema = features.arrow_schema  # its metadata tell `datasets` that the bytes are pictures
+        self._schema = features.arrow_schema  # its metadata tells `datasets` that the bytes are images
         self._waiting: list[dict] = []
         self._waiting_bytes = 0
         self._file: pq.ParquetWriter | None = None
@@ -159,7 +159,7 @@ class _RowWriter:
                 with _writing(self._path):
                     self._file.close()
         elif self._file is not None:
-            with suppress(OSError):  # what went wrong before is the news
+            with suppress(OSError):  # the earlier error is the one to report
                 self._file.close()
 
     def write(self, row: dict) -> None:
@@ -176,7 +176,7 @@ class _RowWriter:
         with _writing(self._path):
             if self._file is None:
                 labels = [name for name in self._schema.names if name != "image"]
-                # Neither a dictionary nor the smallest and largest of pictures: they cost memory and say nothing.
+                # No dictionary and no statistics of images: they cost memory and are useless.
                 self._file = pq.ParquetWriter(
                     self._path, self._schema, compression=_COMPRESSION, use_dictionary=labels, write_statistics=labels
                 )
@@ -187,7 +187,7 @@ class _RowWriter:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Tells a disk that takes no more from a source that cannot be read: both are OSErrors."""
+    """Tells a failed write from an unreadable source: both are OSErrors."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a shard is made from, as one short text. If it changes between two runs, the shard is made anew."""
+"""Fingerprints of the sources of a shard. If one changes between two runs, the shard is written again."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from aullava.dataset_builder.corpora.formats.paths import tree_stamp
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.rows.fingerprint import fingerprint
 
-# They decode, crop, encode and store: another version may give other bytes.
+# They decode, crop, encode and store: other versions may give other bytes.
 _MAKE_ROWS = ("datasets", "pyarrow", "pillow", "numpy", "opencv-python-headless", "av")
 
 
@@ -20,11 +20,11 @@ def row_versions() -> dict[str, str]:
 
 
 class Sources:
-    """Fingerprints of what shards are made from, for one run. A label file that many subjects share is read once."""
+    """Fingerprints of shard sources, for one run. A label file shared by many subjects is read once."""
 
     def __init__(self, reader: CorpusReader):
         self._reader = reader
-        self._code = fingerprint(reader, ())  # of nobody: the code alone
+        self._code = fingerprint(reader, ())  # without subjects: the code alone
         self._hashes: dict[Path, str] = {}
 
     def fingerprint(self, subjects: Iterable[str]) -> str:
@@ -41,5 +41,5 @@ class Sources:
             if path not in self._hashes:
                 self._hashes[path] = file_hash(path)
             yield from (str(path), self._hashes[path])
-        places = dict.fromkeys(place for subject in subjects for place in self._reader.picture_places(subject))
+        places = dict.fromkeys(place for subject in subjects for place in self._reader.image_places(subject))
         yield from map(repr, tree_stamp(places))

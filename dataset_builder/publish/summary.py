@@ -1,4 +1,4 @@
-"""What a build says while it works and when it is done: progress, what was left out and why, what failed."""
+"""Messages of a build: progress, what was left out and why, what failed."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,18 +15,18 @@ _NAMED = 10  # shards named in one line
 
 
 def resumed(finished: Mapping, removed: Sequence[str], shards: int) -> Iterator[str]:
-    """What an earlier build left that is used again, and what was taken away."""
+    """Shards of an earlier build that are kept, and those removed."""
     if finished:
         yield f"{len(finished)} of {shards} shards are finished and unchanged: skipped"
     if removed:
         yield (
-            f"removed shards no longer asked for, or made from other files or by another version: {', '.join(removed[:_NAMED])}"
+            f"removed shards no longer asked for, or made from other files or another version: {', '.join(removed[:_NAMED])}"
             + (f" and {len(removed) - _NAMED} more" if len(removed) > _NAMED else "")
         )
 
 
 def failed(failures: Iterable[Failure]) -> Iterator[str]:
-    """Whose source is broken, and how."""
+    """Subjects whose source is broken, and why."""
     for failure in failures:
         first, *others = failure.plan.subjects
         yield f"failed: {first}{f' and {len(others)} more' if others else ''}: {failure.message}"
@@ -35,7 +35,7 @@ def failed(failures: Iterable[Failure]) -> Iterator[str]:
 def written(
     out: Path, usable: Sequence[str], reports: Sequence[ShardReport], folds_left_out: Mapping[str, str]
 ) -> Iterator[str]:
-    """What was written and what was not, in numbers, with examples."""
+    """Counts of what was written and left out, with examples."""
     for fold, reason in folds_left_out.items():
         yield f"no configuration {fold}: {reason}"
     statuses = total_statuses(reports)
@@ -47,12 +47,12 @@ def written(
     subjects = sum(len(report.subjects) for report in reports)
     yield f"{rows} rows of {statuses.total()} labelled frames, {subjects} subjects, {size / 1e6:.1f} MB in {out}"
     if not rows:
-        yield "no row is usable: are the pictures there, and do the labels code the units of the protocol?"
+        yield "no row is usable: are the images there, and do the labels code the units of the protocol?"
 
 
 @contextmanager
 def progress(console: Console, shards: int) -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
-    """Two functions to call: with a number of frames gone through, and when a shard is done."""
+    """Two functions to call: one with a number of frames processed, one when a shard is done."""
     columns = (
         TextColumn("building"),
         BarColumn(),

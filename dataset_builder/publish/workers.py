@@ -1,7 +1,7 @@
-"""Shards of many subjects, one after the other in this process, or several at a time in others. The bytes are the same.
+"""Shards of many subjects, one after the other in this process or several at once in others. The bytes are the same.
 
-Processes are started afresh ("spawn"): neither OpenCV's threads nor PyAV's survive a fork. A worker ends when the process that
-started it does, however that ended.
+Processes are started afresh ("spawn"): neither OpenCV's threads nor PyAV's survive a fork. A worker ends with the process that
+started it, however that ends.
 """
 
 import multiprocessing
@@ -52,14 +52,15 @@ def build_shards(
     processes: int = 1,
     advance: Callable[[int], None] = lambda frames: None,
 ) -> Iterator[ShardReport | Failure]:
-    """Write the shards and record each as finished, in any order.
+    """Write the shards and record each as finished; the order is not fixed.
 
     Args:
-        processes: how many, 1 for this one alone. advance: told how many labelled frames were gone through, some at a time.
+        processes: their number; 1 for this one alone.
+        advance: called with numbers of labelled frames processed since the last call.
 
     Raises:
-        ShardWriteError: the disk does not take more; what is finished stays.
-        WorkerDied: a process was ended from outside.
+        ShardWriteError: the disk is full or read-only; finished shards stay.
+        WorkerDied: a process was killed.
     """
     processes = min(processes, len(tasks))
     if processes > 1:
@@ -82,7 +83,7 @@ def _build(
         report = write_shard(reader, task.plan, job, task.fingerprint, target, advance)
     except ShardWriteError:
         raise
-    except (CorpusError, OSError, UnicodeError) as error:  # the source; other subjects may be sound
+    except (CorpusError, OSError, UnicodeError) as error:  # the source is broken; other subjects may be fine
         return Failure(task.plan, str(error))
     try:
         folder.record(report)
@@ -102,19 +103,19 @@ def _in_processes(
         waiting = {pool.submit(_run, task) for task in tasks}
         while waiting:
             done, waiting = wait(waiting, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
-            now = frames.get_obj().value  # without the lock, which a worker that died may hold for ever
+            now = frames.get_obj().value  # without the lock, which a dead worker may hold for ever
             advance(now - told)
             told = now
             for future in done:
                 yield future.result()
     except BaseException as error:
         for worker in set(multiprocessing.active_children()).difference(others):
-            worker.terminate()  # or the error would wait until every subject begun is done
+            worker.terminate()  # otherwise the error waits until every started subject is done
         if not isinstance(error, BrokenProcessPool):
             raise
         raise WorkerDied(
-            "a worker process ended before its subject was done, for lack of memory perhaps. What is finished stays: run the same "
-            "command again to go on, with a smaller --num-proc if it happens again"
+            "a worker process ended before its subject was done, perhaps for lack of memory. Finished subjects stay: run the same "
+            "command again to resume, with a smaller --num-proc if it happens again"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -135,8 +136,13 @@ _worker: _Worker | None = None
 
 def _start_worker(job: BuildJob, path, frames) -> None:
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process sees to it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    def end_with_parent() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process handles it
+    threading.Thread(target=end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
 
     def advance(count: int) -> None:
@@ -144,11 +150,6 @@ def _start_worker(job: BuildJob, path, frames) -> None:
             frames.value += count
 
     _worker = _Worker(job, job.open(), OutFolder(path, job.settings()), advance)
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _run(task: Task) -> ShardReport | Failure:

@@ -154,7 +154,7 @@ def test_the_card_says_it_once_however_often_it_is_calibrated(tmp_path):
     first = write_calibrated(embedded_checkpoint(), tmp_path / "a", {}, origin=origin(rows=1000))
     second = write_calibrated(first, tmp_path / "b", {}, origin=origin(rows=20))
     lines = [line for line in (second / "README.md").read_text().splitlines() if line.startswith("Calibrated on")]
-    assert lines == ["Calibrated on disfa, fold 1, 20 rows of 2 validation people (disfa; 2026-12-01)."]
+    assert lines == ["Calibrated on disfa, fold 1, 20 rows of 2 validation subjects (disfa; 2026-12-01)."]
     assert "1,000 rows" in (first / "README.md").read_text()
 
 

@@ -105,7 +105,7 @@ def test_people_that_a_calibration_was_fitted_on_do_not_test_it(corpus, tmp_path
     common = ("--checkpoint", made, "--data-dir", corpus, "--out", tmp_path / "a.json")
     for wrong in ("--fold fold2", "--split all", "--fold fold1 --split train"):
         assert run(f"{flags} {wrong}", *common) == 2
-        assert "calibrated on validation people of disfa, fold fold1" in capsys.readouterr().err
+        assert "calibrated on validation subjects of disfa, fold fold1" in capsys.readouterr().err
     assert run(flags + " --fold 1", *common) == 0
 
 

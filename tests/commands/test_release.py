@@ -158,7 +158,7 @@ def unwhole(checkpoint: Path) -> None:
         (nan, "NaN or infinite"),
         (unwhole, "no weights for lm_head.weight"),
         (lambda folder: (folder / "README.md").write_text("hf_" + "x" * 30), "looks like a secret"),
-        (lambda folder: (folder / "config.yaml").write_text("data: /" + "home/ann/disfa"), "place on a machine"),
+        (lambda folder: (folder / "config.yaml").write_text("data: /" + "home/ann/disfa"), "an absolute path"),
         (lambda folder: (folder / "CHANGELOG.md").write_text("read from /" + "mnt/ann"), "CHANGELOG.md, line 1"),
         (lambda folder: (folder / "training.json").write_text(told("mystery")), "licence is not known"),
         (

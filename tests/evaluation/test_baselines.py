@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aullava.evaluation.baselines import ALWAYS, AT_BASE_RATES, TRAINING_MEAN, ZERO, baselines
-from aullava.evaluation.scores import PRESENT, View
+from aullava.evaluation.views import PRESENT, View
 from aullava.metrics.au_detection.scores import score_detection
 from aullava.metrics.au_intensity.scores import score_intensity
 

@@ -78,8 +78,8 @@ def test_grey_and_transparent_pictures_become_rgb():
 
 
 @pytest.mark.parametrize("kind, strength", [("fog", 1), ("blur", 0), ("blur", 6)])
-def test_unknown_kinds_and_strengths_are_refused(kind, strength, face):
-    with pytest.raises(ValueError, match="expected a strength from 1 to 5 of blur, noise"):
+def test_unknown_kinds_and_severities_are_refused(kind, strength, face):
+    with pytest.raises(ValueError, match="expected a severity from 1 to 5 of blur, noise"):
         corrupt(face, kind, strength, "row")
 
 

@@ -81,5 +81,5 @@ def test_a_person_in_two_groups_and_a_single_group_are_refused():
     truth_NU, present_NU, subject_N, group_N = faces()
     with pytest.raises(ValueError, match="s000 is in the groups 1 and 2"):
         score_groups(truth_NU, present_NU, subject_N, [1, 2, *group_N[2:]], UNITS)
-    with pytest.raises(ValueError, match="all people are in the group 7"):
+    with pytest.raises(ValueError, match="all subjects are in the group 7"):
         score_groups(truth_NU, present_NU, subject_N, [7] * len(group_N), UNITS)

@@ -6,7 +6,7 @@ from PIL import Image
 from aullava.action_units import Protocol
 from aullava.evaluation.plots import bars, conditional, confusion_of_levels, write_plots
 from aullava.evaluation.predictions import Predictions
-from aullava.evaluation.scores import score, views
+from aullava.evaluation.views import score, views
 
 
 def test_conditional_shares_by_hand():

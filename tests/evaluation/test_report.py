@@ -7,7 +7,7 @@ from aullava.action_units import PROTOCOLS, Protocol
 from aullava.detection.framing import Framing
 from aullava.evaluation.predictions import Predictions
 from aullava.evaluation.report import markdown
-from aullava.evaluation.scores import score, views
+from aullava.evaluation.views import score, views
 from aullava.metrics.au_detection.scores import score_detection
 from aullava.metrics.au_intensity.scores import score_intensity
 
@@ -140,10 +140,10 @@ def test_the_report_marks_what_is_undefined_and_escapes_cells():
         },
         ["mine_plots/a.png"],
     )
-    assert "one checkpoint for all of them: it must not have seen any of these people" in text
+    assert "one checkpoint for all of them: it must not have seen any of these subjects" in text
     assert "larger than its box by 25% of its side on each side; the checkpoint's own framing is: every face" in text
     assert "invalid 25.0%" in text and "calibrated: AU1 0.4" in text and r"a\|b" in text and "settings:" not in text
-    assert "| " + "e" * 32 + " |" in text and "| " + "5" * 32 + " |" in text and "No gap can be told" in text
+    assert "| " + "e" * 32 + " |" in text and "| " + "5" * 32 + " |" in text and "There is no gap to report" in text
     [row] = [line for line in text.splitlines() if line.startswith("| AU1 |")]
     assert row.split(" | ")[4] == "-" and "[-, 1.000]" in row
     assert "![mine_plots/a.png](mine_plots/a.png)" in text and PROTOCOLS["bp4d"].name in text

@@ -141,7 +141,7 @@ def test_the_release_carries_its_calibration_and_the_figures_that_were_measured_
     fitted = json.loads(files["training.json"])["calibration"]
     assert fitted["split"] == "validation" and fitted["rows"] == 24 and [*fitted["protocols"]] == ["bp4d", "disfa"]
     card, report = files["README.md"].decode(), json.loads((made / "report.json").read_text())
-    assert f"Calibrated on procedural, 24 rows of {fitted['people_count']} validation people" in card
+    assert f"Calibrated on procedural, 24 rows of {fitted['people_count']} validation subjects" in card
     assert report["rows"] == 24 and report["split"] == "test"
     measured = report["scores"]["present"]["intervals"]["f1_undetermined_wrong"]["mean"]["value"]
     told = {result.metric_type: result.metric_value for result in ModelCard(card).data.eval_results}

@@ -84,7 +84,7 @@ def test_a_repo_of_something_else_is_left_alone(hub, folder):
     push(folder, REPO, is_release_file)
     repo = hub.repos["models", REPO]
     repo.commit("main", repo.files | {"pytorch_model.bin": b"theirs"})
-    with pytest.raises(PushRefused, match=r"something else \(pytorch_model.bin\)"):
+    with pytest.raises(PushRefused, match=r"not of a release \(pytorch_model.bin\)"):
         push(folder, REPO, is_release_file)
     assert repo.files["pytorch_model.bin"] == b"theirs"
 
@@ -93,7 +93,7 @@ def test_a_model_of_other_code_is_left_alone_and_a_new_page_is_not(hub, folder):
     push(folder, REPO, is_release_file)
     repo = hub.repos["models", REPO]
     repo.commit("main", {name: text.encode() for name, text in MODEL.items()})
-    with pytest.raises(PushRefused, match=r"no release of ours \(README.md, config.json, model.safetensors\)"):
+    with pytest.raises(PushRefused, match=r"not a release of AU-LLaVA \(README.md, config.json, model.safetensors\)"):
         push(folder, REPO, is_release_file)
     assert "modeling_aullava.py" not in repo.files
     repo.commit("main", {"README.md": b"made on the Hub's page"})
@@ -135,13 +135,13 @@ def test_a_storage_that_fails_for_a_moment_is_asked_again(hub, folder):
 
 def test_what_somebody_else_uploads_meanwhile_is_not_replaced(hub, folder, monkeypatch):
     push(folder, REPO, is_release_file)
-    repo, operations = hub.repos["models", REPO], module._operations
+    repo, add = hub.repos["models", REPO], module.CommitOperationAdd
 
     def meanwhile(*arguments):
         repo.commit("main", repo.files | {"config.json": b"theirs"})
-        return operations(*arguments)
+        return add(*arguments)
 
-    monkeypatch.setattr(module, "_operations", meanwhile)
+    monkeypatch.setattr(module, "CommitOperationAdd", meanwhile)
     (folder / "config.json").write_text("ours")
     with pytest.raises(PushError, match="412"):
         push(folder, REPO, is_release_file)

@@ -210,7 +210,7 @@ def test_a_command_that_names_a_place_is_refused(lab, tmp_path):
         "command": "aullava evaluate --data-dir /" + "home/ann/disfa"
     }
     (tmp_path / "report.json").write_text(json.dumps(record))
-    with pytest.raises(UsageError, match="the card with the results, line .* is a place on a machine"):
+    with pytest.raises(UsageError, match="the card with the results, line .* is an absolute path"):
         release(ReleaseRequest(tmp_path / "out", lab / "tiny", evaluation=(tmp_path / "report.json",)))
     assert not (tmp_path / "out").exists()
 

@@ -36,7 +36,7 @@ def test_a_place_of_a_machine_is_refused_and_shown(place, tmp_path):
 
 def test_a_place_on_windows_is_refused(tmp_path):
     (tmp_path / "training.json").write_text(json.dumps({"data": "C:" + "\\Users\\ann"}))
-    with pytest.raises(ValueError, match="training.json, line 1: C:.* is a place on a machine"):
+    with pytest.raises(ValueError, match="training.json, line 1: C:.* is an absolute path"):
         check_texts(tmp_path, ["training.json"])
 
 
@@ -50,5 +50,5 @@ def test_ordinary_texts_and_vocabularies_pass(tmp_path):
 
 def test_what_is_no_text_is_named(tmp_path):
     (tmp_path / "README.md").write_bytes(b"caf\xe9")
-    with pytest.raises(ValueError, match="README.md is no text in UTF-8"):
+    with pytest.raises(ValueError, match="README.md is not UTF-8 text"):
         check_texts(tmp_path, ["README.md"])

@@ -52,5 +52,5 @@ def test_seven_billion_weights_are_three_files_of_five_gigabytes_at_most():
 
 @pytest.mark.parametrize("size", ["", "5XB", "0", "much", "-1GB"])
 def test_a_size_that_is_none_is_refused(size):
-    with pytest.raises(ValueError, match="expected such as 5GB"):
+    with pytest.raises(ValueError, match="expected a size such as 5GB"):
         check_size(size)

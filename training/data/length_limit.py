@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from aullava.training.data.rows import WORKER_PLACES, worker_place
+from aullava.training.data.reading import WORKER_PLACES, worker_place
 from aullava.training.data.turn_tokens import TurnTokens
 
 _LOG = logging.getLogger(__name__)

@@ -33,8 +33,8 @@ from aullava.dataset_builder.rows.schema import UNREADABLE
 from aullava.dataset_builder.rows.seen import people_record
 from aullava.detection.framing import without_folder
 from aullava.image_aullava import ImageReadError
-from aullava.training.data.rows import Asking, ImageCount, Reading, read_image, undecoded
-from aullava.training.data.sampling import Plan, UnitStates, counts_of_shares, even_rows, row_weights, unit_states
+from aullava.training.data.draws import Plan, UnitStates, counts_of_shares, even_rows, row_weights, unit_states
+from aullava.training.data.reading import Asking, ImageCount, Reading, read_image, undecoded
 from aullava.training.data_arguments import DataArguments
 
 _LOG = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.data.collator import TurnCollator
 from aullava.training.data.length_limit import LengthLimit
-from aullava.training.model.load import name_layers
+from aullava.training.model.base import name_layers
 from aullava.training.run.checkpoints import WholeCheckpoints
 from aullava.training.run.losses import LOSSES, count_values, sampled_turns
 from aullava.training.run.run_card import describe_run

@@ -45,6 +45,7 @@ class WholeCheckpoints:
                     str(unfinished / "trainer_state.json")
                 )  # again, with the final path of the best one
                 record(unfinished)
+                # Not `replaced_folder`: all processes fill the unfinished folder, and `tidy` looks for it under its fixed name.
                 if place.exists():  # an older one is removed with what is unfinished
                     os.rename(place, unfinished.with_name(f"old-{place.name}"))
                 os.rename(unfinished, place)

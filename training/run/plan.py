@@ -3,9 +3,9 @@
 from rich.console import Console
 
 from aullava.training.data.collator import TurnCollator
-from aullava.training.data.report import length_table, sampling_tables
-from aullava.training.model.load import base_config, base_processor
-from aullava.training.model.report import describe_model
+from aullava.training.data.mix_tables import length_table, sampling_tables
+from aullava.training.model.base import base_config, base_processor
+from aullava.training.model.footprint import describe_model
 from aullava.training.model.scratch import build_processor
 from aullava.training.model.tokenizer import build_tokenizer
 from aullava.training.run.settings import Run
@@ -18,7 +18,7 @@ def print_plan(run: Run, source: Source, console: Console | None = None) -> None
     """Print rows, turns, tokens, steps, trainable parameters and memory.
 
     Raises:
-        ValueError: the base's configuration or processor is missing or cannot be used (model/load.py).
+        ValueError: the base's configuration or processor is missing or cannot be used (model/base.py).
     """
     console, base = console or Console(), run.base
     if base.from_scratch:

@@ -15,7 +15,7 @@ from aullava.configuration_aullava import AULlavaConfig
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.arguments import SAVED_DTYPES, ModelArguments
-from aullava.training.model.load import load_base
+from aullava.training.model.base import load_base
 
 MODEL_CONFIG = "model_config.json"  # not config.json, by which transformers would take the folder for a whole model
 

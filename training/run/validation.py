@@ -29,7 +29,7 @@ from aullava.image_aullava import ImageSource
 from aullava.metrics.au_detection.averages import supported
 from aullava.metrics.au_detection.scores import occurrence, score_detection
 from aullava.metrics.au_intensity.scores import score_intensity
-from aullava.training.data.rows import read_image, undecoded
+from aullava.training.data.reading import read_image, undecoded
 
 READING_MODES = ("parallel", "joint")
 

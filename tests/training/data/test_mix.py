@@ -26,7 +26,7 @@ from aullava.dataset_builder.rows.leaks import people_of
 from aullava.training.data.augmentation import EpochOfRun
 from aullava.training.data.collator import TurnCollator
 from aullava.training.data.mix import training_rows
-from aullava.training.data.report import count_steps, length_table, sampling_tables
+from aullava.training.data.mix_tables import count_steps, length_table, sampling_tables
 from aullava.training.data_arguments import DataArguments
 
 from tiny import tiny_processor

@@ -12,7 +12,7 @@ from transformers import LlavaForConditionalGeneration
 from aullava.modeling_aullava import AULlavaForConditionalGeneration
 from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.arguments import ModelArguments
-from aullava.training.model.load import base_config, load_base, load_for_training
+from aullava.training.model.base import base_config, load_base, load_for_training
 from aullava.training.model.scratch import ScratchArguments
 from aullava.training.run.saving import main, merge_adapters, save_adapters, save_result
 

@@ -5,8 +5,8 @@ import torch
 from trl import SFTConfig
 
 from aullava.training.arguments import ModelArguments
+from aullava.training.model.footprint import activation_bytes, estimate_memory
 from aullava.training.model.learning import empty_model, set_to_learn, unused_parameters
-from aullava.training.model.report import activation_bytes, estimate_memory
 
 from tiny import TOWERS, reseed, tiny_config, tiny_model
 

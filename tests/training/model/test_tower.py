@@ -8,7 +8,7 @@ from transformers import EvalPrediction
 
 from aullava.dataset_builder.synthetic.drawn import ACTIONS
 from aullava.training.arguments import ModelArguments
-from aullava.training.model.load import load_for_training
+from aullava.training.model.base import load_for_training
 from aullava.training.model.scratch import ScratchArguments, build_from_scratch, build_processor, tower_output_width
 from aullava.training.model.tokenizer import build_tokenizer
 from aullava.training.model.tower import ActionRegressor, collate_strengths, presence_f1

@@ -137,7 +137,7 @@ def test_it_has_the_sections_of_every_card_and_none_is_empty(run):
     told = sections(run.card.text)
     assert "| `disfa` | intensity | 0 to 5 | 12 | `AU1=0 AU2=3 …` |" in told["Outputs"]
     assert "resizes it to 96 x 96 (bicubic) and gives (x · 0.00392157 − 0.5) / 0.25" in told["Input"]
-    assert "drawn faces were whole pictures" in told["Input"]
+    assert "drawn faces were whole images" in told["Input"]
     assert "not measured" in told["Results"] and "Not measured" in told["Speed"]
     assert "| weights | not stated |" in told["Licence"] and "| drawn faces | Apache-2.0" in told["Licence"]
     for said in ('revision="..."', "transformers serve path/of/this/folder", "aullava recognize", "was not run"):
@@ -169,6 +169,18 @@ def test_it_names_corpora_and_their_owners(run):
     assert "| `disfa` |" in text
 
 
+def test_rendered_heads_are_no_photographs_and_no_owners_corpus(run):
+    text = make_card(record_of(run, data=corpora("rendered")), None, "x", False)
+    assert (
+        "from heads rendered by a program and from nothing else, so its readings of photographs mean nothing" in text
+    )
+    assert "rendered heads were whole images." in text and "| rendered heads | made by AU-LLaVA" in text
+    assert "as their owners ask" not in text
+    both = make_card(record_of(run, data=corpora("rendered", "procedural", "disfa")), None, "x", False)
+    assert "and on faces drawn by a program and heads rendered by a program. How it reads" in both
+    assert f"Cite {reader_class('disfa').title} as their owners ask" in both
+
+
 def test_it_names_a_tower_from_elsewhere(run):
     settings = run.record["settings"] | {"tower": "runs/warm/tower"}
     text = make_card(record_of(run, settings=settings), None, "x", False)
@@ -191,7 +203,7 @@ def test_every_corpus_has_a_card(run, name):
     card = ModelCard(make_card(record_of(run, data=corpora(name)), "cc-by-nc-4.0", "x", False))
     assert reader_class(name).title in card.text
     assert card.data.license == "cc-by-nc-4.0" and "license_name" not in card.data.to_dict()
-    assert ("pictures or videos only, not of people" in card.text) is (not reader_class(name).people_known)
+    assert ("images or videos only, not of people" in card.text) is (not reader_class(name).people_known)
 
 
 def test_a_corpus_cannot_write_into_the_card(run):

@@ -13,8 +13,8 @@ from trl import SFTConfig, SFTTrainer
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments, drawn_faces
 from aullava.training.arguments import ModelArguments
 from aullava.training.data.collator import TurnCollator
-from aullava.training.model.load import load_for_training
-from aullava.training.model.report import count_parameters, describe_model, part_of, what_trains
+from aullava.training.model.base import load_for_training
+from aullava.training.model.footprint import count_parameters, describe_model, part_of, what_trains
 from aullava.training.model.scratch import ScratchArguments
 
 from tiny import SIZES, TOWERS, make_tiny_checkpoint

@@ -26,7 +26,7 @@ from aullava.dataset_builder.chat.turns import Turn
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.rows.derive import is_missing, values_from_columns
 from aullava.image_aullava import ImageReadError, load_image
-from aullava.training.data.sampling import Plan
+from aullava.training.data.draws import Plan
 
 _LOG = logging.getLogger(__name__)
 

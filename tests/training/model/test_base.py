@@ -28,8 +28,8 @@ from aullava.processing_aullava import AULlavaProcessor
 from aullava.training.arguments import ModelArguments
 from aullava.training.data.collator import TurnCollator
 from aullava.training.data.turn_tokens import IGNORED
+from aullava.training.model.base import base_config, base_processor, load_base, load_for_training
 from aullava.training.model.learning import set_to_learn
-from aullava.training.model.load import base_config, base_processor, load_base, load_for_training
 from aullava.training.model.scratch import ScratchArguments
 
 from tiny import CLIP_PATCH, CLIP_SIDE, TOKENIZERS, TOWERS, tiny_config, tiny_model, tiny_processor

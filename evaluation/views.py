@@ -1,14 +1,14 @@
-"""Scores of predictions: per unit, averaged in each way that papers average, with intervals over people.
+"""Scores of predictions: per unit, averaged in each way that papers average, with intervals over subjects.
 
 Conventions
     views       what is scored. Occurrence: `present`. Intensity: `level`, the answered one; `expected`, the mean of the
                 distribution; `present`, the level against the protocol's threshold. Continuous: `value` and `expected`.
-    present     P(present) against 0.5, or the unit's calibrated threshold on the occurrence scale. In mode "generate" there are
-                no probabilities: what was answered is scored as a decision, and curves and calibration errors say little.
+    present     P(present) against 0.5 or the unit's calibrated threshold on the occurrence scale. In mode "generate" there are
+                no probabilities: the answer is scored as a decision, and curves and calibration errors mean little.
     headline    F1 where presence is scored, with undetermined answers as wrong decisions; else ICC(3,1), and MAE beside it.
     averages    `pooled` frames; with folds also `mean_over_folds`. Each with the mean over supported units and with missing as
                 zero, and undefined scores counted. See metrics/*/scores.py and averages.py for every rule.
-    intervals   95%, people drawn again (metrics/bootstrap.py), of the pooled headline: each unit, and last the mean over
+    intervals   95%, subjects resampled (metrics/bootstrap.py), of the pooled headline: each unit, and last the mean over
                 supported units.
 Suffixes: N rows, U units.
 """
@@ -34,7 +34,7 @@ _ALL = "all"
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at predictions: labels and answers (N, U) that are scored against each other.
+    """Labels and answers (N, U) to be scored against each other.
 
     Attributes:
         name: see the conventions. scale: of the labels.
@@ -49,7 +49,7 @@ class View:
 
     @property
     def headlines(self) -> tuple[str, ...]:
-        """Names of the scores that stand first."""
+        """Names of the headline scores."""
         return HEADLINES.get(self.name, _OF_NUMBERS)
 
 
@@ -63,7 +63,7 @@ class Scored:
 
 
 def views(predictions: Predictions, thresholds: Mapping[str, float] | None = None) -> list[View]:
-    """Everything that is scored of a protocol's predictions.
+    """The views of a protocol's predictions.
 
     Args:
         thresholds: code -> threshold on P(present), of an occurrence protocol; 0.5 for units without one.
@@ -93,7 +93,7 @@ def score(
     """All scores of a view.
 
     Args:
-        predictions: whose units, people and folds.
+        predictions: whose units, subjects and folds.
         draws: of the bootstrap; 0: no intervals.
         convention: of detection scores, "strict" or "published".
     """

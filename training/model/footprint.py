@@ -27,8 +27,8 @@ from torch import nn
 from transformers import TrainingArguments
 
 from aullava.training.arguments import ModelArguments
+from aullava.training.model.base import base_config
 from aullava.training.model.learning import empty_model, set_to_learn
-from aullava.training.model.load import base_config
 from aullava.training.model.scratch import ScratchArguments, build_config
 from aullava.training.model.tokenizer import build_tokenizer
 
@@ -93,7 +93,7 @@ def describe_model(
         Tables for rich to print.
 
     Raises:
-        ValueError: the base's configuration is missing or cannot be used (load.py).
+        ValueError: the base's configuration is missing or cannot be used (base.py).
     """
     if arguments.from_scratch:
         config = build_config(sizes, build_tokenizer(sizes.vocabulary_size))

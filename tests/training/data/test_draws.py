@@ -8,7 +8,7 @@ from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aullava.training.data.sampling import (
+from aullava.training.data.draws import (
     Plan,
     UnitStates,
     counts_of_shares,
