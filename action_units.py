@@ -12,7 +12,7 @@ Conventions
                 `Protocol.occurrence_threshold` (2, as the DISFA benchmark does) or more. A trace is active without
                 being an occurrence in DISFA's sense.
     missing     None in a reading, NaN in a dataset row: not coded or not determined. Never 0.
-    sides       left and right are the subject's own, so the subject's left is on the right of an unmirrored picture.
+    sides       left and right are the subject's own, so the subject's left is on the right of an unmirrored image.
     codes       FACS "AU12" or "AD30" (action descriptor). FEAFA numbers its 24 values AU1..AU24 with other meanings, so here
                 they live in a namespace of their own: "feafa_01_left_eye_close".
 
@@ -297,7 +297,7 @@ ACTION_UNITS: dict[str, ActionUnit] = {unit.code: unit for unit in _FACS}
 FEAFA_UNITS: dict[str, FeafaUnit] = {unit.code: unit for unit in _FEAFA}
 _CODE_OF_NUMBER = {unit.number: unit.code for unit in _FACS}
 
-# What a mirrored picture exchanges: FEAFA's pairs, by index, and the FACS codes whose direction is part of the code.
+# What a mirrored image exchanges: FEAFA's pairs, by index, and the FACS codes whose direction is part of the code.
 _MIRROR_PAIRS = (
     *((_FEAFA[i].code, _FEAFA[j].code) for i, j in ((0, 1), (2, 3), (4, 5), (6, 7), (9, 10), (11, 12), (13, 14))),
     *(("AU51", "AU52"), ("AU55", "AU56"), ("AU61", "AU62")),
@@ -338,7 +338,7 @@ class Protocol:
         scale: a key of SCALES.
         occurrence_threshold: the level, 1..5, from which a graded value counts as 1 when occurrence is scored. Not where a
             unit begins to be active: that is `Scale.active_from`.
-        flip_pairs: pairs of codes that change places when the picture is mirrored; found from the units, not given.
+        flip_pairs: pairs of codes that change places when the image is mirrored; found from the units, not given.
     """
 
     name: str
@@ -384,7 +384,7 @@ class Protocol:
         return Protocol(self.name, tuple(c for c in self.units if c in kept), self.scale, self.occurrence_threshold)
 
     def flip(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The values that hold for the mirrored picture.
+        """The values that hold for the mirrored image.
 
         Raises:
             ValueError: a value has a side, and that of the other side is not given.
@@ -393,7 +393,7 @@ class Protocol:
         alone = [code for code in values if partner.get(code, code) not in values]
         if alone:
             raise ValueError(
-                f"{', '.join(alone)} without {', '.join(partner[code] for code in alone)}: a mirrored picture exchanges the two, "
+                f"{', '.join(alone)} without {', '.join(partner[code] for code in alone)}: a mirrored image exchanges the two, "
                 "give both values"
             )
         return {code: values[partner.get(code, code)] for code in values}
@@ -558,21 +558,15 @@ def parse(text: str, protocol: Protocol, strict: bool = True) -> ParsedAnswer:
     value, a number that may be cut off, or a side or negation before it stays None: nothing is guessed. A text that
     determines no value at all is "invalid".
     """
-    exact = _parse_exact(text, protocol)
-    if exact is not None:
-        return ParsedAnswer(exact, "ok")
+    match = re.fullmatch(answer_regex(protocol), text)
+    if match is not None:
+        values = (value_of(found, protocol.scale) for found in match.groups())
+        return ParsedAnswer(dict(zip(protocol.units, values, strict=True)), "ok")
     nothing = dict.fromkeys(protocol.units)
     if strict:
         return ParsedAnswer(nothing, "invalid")
     found = _parse_loose(text, protocol)
     return ParsedAnswer(found, "repaired" if any(v is not None for v in found.values()) else "invalid")
-
-
-def _parse_exact(text: str, protocol: Protocol) -> dict[str, int | float] | None:
-    match = re.fullmatch(answer_regex(protocol), text)
-    if match is None:
-        return None
-    return {code: value_of(v, protocol.scale) for code, v in zip(protocol.units, match.groups(), strict=True)}
 
 
 def _parse_loose(text: str, protocol: Protocol) -> dict[str, int | float | None]:
@@ -661,17 +655,15 @@ def question(protocol: Protocol, form: str = "full", wording: int = 0) -> str:
     if form == "short":
         return f"{SCALES[protocol.scale].short_rule} {separator.join(unit(code).key for code in protocol.units)}"
     purpose = _PURPOSES[wording // 2]
-    definitions = "\n".join(_definition(code, protocol.scale) for code in protocol.units)
+    definitions = []
+    for found in map(unit, protocol.units):
+        label = found.key if found.code in FEAFA_UNITS else f"{found.key} {found.name.lower()}"
+        definitions.append(f"{label}: {found.change}" if found.change else label)
     rule = SCALES[protocol.scale].rules[wording % 2]
     example = separator.join(f"{unit(code).key}=…" for code in protocol.units[:2])
     more = f"{separator}…" if len(protocol.units) > 2 else ""
-    return f"{purpose}\n{definitions}\nAnswer with each unit in this order and its value, {rule}: {example}{more}"
-
-
-def _definition(code: str, scale: str) -> str:
-    found = unit(code)
-    label = found.key if code in FEAFA_UNITS else f"{found.key} {found.name.lower()}"
-    return f"{label}: {found.change}" if found.change else label
+    listed = "\n".join(definitions)
+    return f"{purpose}\n{listed}\nAnswer with each unit in this order and its value, {rule}: {example}{more}"
 
 
 def sanitize(text: str, special_tokens: Iterable[str] = ()) -> str:

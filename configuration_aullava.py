@@ -1,4 +1,4 @@
-"""AULlavaConfig: LLaVA's configuration, how faces are asked about, and mistakes that load but read wrongly refused."""
+"""AULlavaConfig: LLaVA's configuration and how faces are read. Settings that would load but read wrongly are refused."""
 
 import math
 from dataclasses import field
@@ -11,7 +11,7 @@ from transformers.activations import ACT2FN
 from .action_units import OCCURRENCE, PROTOCOLS, SCALES, canonical_code
 from .image_aullava import DEFAULT_FRAMING, check_framing
 
-# Written into every saved config.json, because registering a class with one Auto class adds that one entry only.
+# Written into every saved config.json: registering a class with an Auto class adds only that one entry.
 AUTO_MAP = {
     "AutoConfig": "configuration_aullava.AULlavaConfig",
     "AutoModel": "modeling_aullava.AULlavaForConditionalGeneration",
@@ -36,14 +36,14 @@ class AULlavaConfig(LlavaConfig):
     Args:
         question_form: "full" or "short": the form the checkpoint was trained on most (see action_units.question).
         prompt_layout: "image_first" or "instruction_first": the order in the prompt that the checkpoint was trained on. Several
-            protocols share what was computed of an image that comes first; many pictures share an instruction that does.
+            protocols share what was computed of an image that comes first; many images share an instruction that does.
         calibration: what was fitted on validation data, never on test data; empty for none. {"temperature": {"occurrence": 1.3},
             "thresholds": {"bp4d": {"AU1": 0.4}}}: the logits of a scale's values are divided by its temperature; a unit of an
             occurrence protocol counts as present where P(active) is above its threshold. Mode "generate" knows neither.
         framing: how faces are cropped to look as in training: {"detector": "haar", "margin": 0.25, "alignment": "none",
             "largest": false}, which is also what a checkpoint means that says nothing. detector: "haar" (OpenCV's cascade),
-            "yunet:WEIGHTS", or "none" (whole pictures). margin: share of a face's side added on each side, 0 to 4. largest:
-            whether only the largest face of a picture is read. An older config.json may say
+            "yunet:WEIGHTS", or "none" (whole images). margin: share of a face's side added on each side, 0 to 4. largest:
+            whether only the largest face of an image is read. An older config.json may say
             `face_margin` instead, the margin alone.
         auto_map: where the Auto classes find this code in a model folder.
         custom_pipelines: the tasks `transformers.pipeline` finds there.
@@ -113,7 +113,7 @@ class AULlavaConfig(LlavaConfig):
         if expected is not None and self.image_seq_length != expected:
             raise ValueError(
                 f"image_seq_length is {self.image_seq_length}, but the {tower} tower puts out {expected} tokens for a "
-                f"picture of {self.vision_config.image_size} px: set image_seq_length to {expected}"
+                f"image of {self.vision_config.image_size} px: set image_seq_length to {expected}"
             )
 
     def validate_framing(self):
@@ -154,7 +154,7 @@ def _check_number(what: str, found: Any, end: float) -> None:
 
 
 def image_token_count(config: LlavaConfig) -> int | None:
-    """How many image tokens the tower puts out for one picture, or None for a tower this file knows nothing about.
+    """How many image tokens the tower puts out for one image, or None for a tower this file knows nothing about.
 
     CLIP and SigLIP: one a patch, and CLIP's class token unless the strategy drops it. Swin: every stage but the last
     merges 2 x 2 patches, rounding odd sides up; the last two hidden states lie behind the last merge.

@@ -1,6 +1,7 @@
-"""The one place where a picture becomes pixels, so that Python, command line, datasets and Space read the same file to the same
-numbers; and what a checkpoint's `framing` may say of how a face is cropped out of it. Pillow and numpy only: processes that
-merely read pictures start in a moment.
+"""Loading images, and the values that a checkpoint's `framing` may have.
+
+All images are loaded here, so that Python, command line, datasets and Space get the same pixels of a file. This file needs Pillow
+and numpy only: processes that merely load images start at once.
 """
 
 import io
@@ -16,64 +17,62 @@ ImageSource = str | os.PathLike | bytes | np.ndarray | Image.Image
 
 MIN_SIDE = 16  # pixels; below this a face has no features left
 MAX_ASPECT = 10  # long side over short side
-MAX_PIXELS = 89_478_485  # where Pillow begins to warn of decompression bombs
-# Pillow opens more than this; formats that run other programs or render pages have no business in a face reader.
+MAX_PIXELS = 89_478_485  # where Pillow starts to warn of decompression bombs
+# Pillow opens more formats, but a face reader needs none that run other programs or render pages.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "JPEG2000", "BMP", "GIF", "TIFF", "PPM")
 
-# How a face is cropped where a checkpoint says nothing of it; detection/framing.py tells what each key means.
+# How a face is cropped if the checkpoint does not say. detection/framing.py explains the keys.
 DEFAULT_FRAMING = {"detector": "haar", "margin": 0.25, "alignment": "none", "largest": False}
 HIGHEST_MARGIN = 4
 
 
 class ImageReadError(ValueError):
-    """A picture that cannot be read, or should not be. Names it, says what was found and what is expected."""
+    """An image that cannot be read, or should not be: its name, what was found, and what was expected."""
 
     def __init__(self, name: str, found: str):
         self._given = name, found
         super().__init__(
-            f"{name}: {found}; expected a readable picture ({', '.join(FORMATS)}) with sides of at least {MIN_SIDE} "
+            f"{name}: {found}; expected a readable image ({', '.join(FORMATS)}) with sides of at least {MIN_SIDE} "
             f"px, an aspect ratio of at most {MAX_ASPECT} and at most {MAX_PIXELS // 10**6} million pixels"
         )
 
     def __reduce__(self):
-        return type(self), self._given  # so that it comes whole out of a worker process
+        return type(self), self._given  # so that it survives pickling on its way out of a worker process
 
 
 def load_image(source: ImageSource, name: str | None = None) -> Image.Image:
-    """A picture as upright 8-bit RGB.
+    """An image as upright 8-bit RGB.
 
-    EXIF rotation is applied, 16-bit grey is scaled to 8 bits over its full range, transparency is laid on white;
-    palette, CMYK and grey become RGB. Of an animated or paged file the first frame is read.
+    EXIF rotation is applied, 16-bit grey is scaled to 8 bits over its full range, and transparent pixels are put on white.
+    Palette, CMYK and grey become RGB. Of a file with several frames or pages the first is read.
 
     Args:
         source: path, encoded bytes, PIL image, or array: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8 or uint16.
-        name: what to call it in an error message; default its path, or its kind.
+        name: what error messages call it; default its path, or its type.
 
     Returns:
-        PIL image of mode "RGB"; a new one, never `source` itself.
+        A new PIL image of mode "RGB".
 
     Raises:
-        ImageReadError: missing, no picture, truncated, or too small, too long or too large.
+        ImageReadError: it is missing, not an image, truncated, too small, too long or too large.
     """
-    name = name or _name_of(source)
+    if not name and isinstance(source, (str, os.PathLike)):
+        name = os.fspath(source)
+    name = name or getattr(source, "filename", None) or f"<{type(source).__name__}>"
     try:
         with _open(source, name) as image:
-            _check_size(image, name)
+            short, long = sorted(image.size)
+            if short < MIN_SIDE or long > MAX_ASPECT * short or short * long > MAX_PIXELS:
+                raise ImageReadError(name, f"{image.width} x {image.height} px")
             return _to_rgb(ImageOps.exif_transpose(image), name)
     except ImageReadError:
         raise
-    except Exception as error:  # on damaged files Pillow's decoders raise nearly every type there is
+    except Exception as error:  # on damaged files Pillow's decoders raise nearly every type of exception
         raise ImageReadError(name, f"cannot be decoded ({type(error).__name__}: {error})") from error
 
 
-def _name_of(source: ImageSource) -> str:
-    if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
-    return getattr(source, "filename", None) or f"<{type(source).__name__}>"
-
-
 def _open(source: ImageSource, name: str) -> Image.Image:
-    """The picture, not yet decoded where it comes from a file or bytes."""
+    """The image; from a file or bytes it is not decoded yet."""
     if isinstance(source, Image.Image):
         return source.copy()
     if isinstance(source, np.ndarray):
@@ -102,12 +101,6 @@ def _from_array(image_HWC: np.ndarray, name: str) -> Image.Image:
     return Image.fromarray(_to_8_bits(image_HWC) if dtype == np.uint16 else image_HWC)
 
 
-def _check_size(image: Image.Image, name: str) -> None:
-    short, long = sorted(image.size)
-    if short < MIN_SIDE or long > MAX_ASPECT * short or short * long > MAX_PIXELS:
-        raise ImageReadError(name, f"{image.width} x {image.height} px")
-
-
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "F":
         raise ImageReadError(name, "floating-point pixels, whose range is unknown")
@@ -128,7 +121,7 @@ def _to_8_bits(image_16: np.ndarray) -> np.ndarray:
 
 
 def check_framing(framing: Mapping[str, Any]) -> None:
-    """Refuse what is no framing of a face; plain data, as a configuration holds it.
+    """Refuse a mapping that is not a framing, as a configuration holds it.
 
     Args:
         framing: detector (a name such as "haar", "none" or "yunet:WEIGHTS"; detection/framing.py knows which there are), margin
@@ -147,9 +140,7 @@ def check_framing(framing: Mapping[str, Any]) -> None:
     if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not 0 <= margin <= HIGHEST_MARGIN:
         raise ValueError(f"the margin of framing is {margin!r}: expected a share from 0 to {HIGHEST_MARGIN}")
     if detector == "none" and margin:
-        raise ValueError(
-            f"the margin of framing is {margin:g} with detector none: a picture that is not cropped has 0"
-        )
+        raise ValueError(f"the margin of framing is {margin:g} with detector none: an image that is not cropped has 0")
     if framing["alignment"] != "none":
         raise ValueError(f"the alignment of framing is {framing['alignment']!r}: expected none, the only one there is")
     if not isinstance(framing["largest"], bool):

@@ -1,8 +1,8 @@
-"""AULlavaForConditionalGeneration: stock LLaVA, unchanged in what it computes, that reads action units.
+"""AULlavaForConditionalGeneration: stock LLaVA, which computes the same, with methods that read action units.
 
-transformers renames checkpoint keys only for its own classes. For a subclass defined elsewhere, a llava-hf style file
-("language_model.lm_head.weight") would leave the language model's head random and say so in a log line only. So the
-stock renaming is registered for this class, and a checkpoint that leaves any parameter random is refused.
+transformers renames checkpoint keys only for its own classes. For a subclass defined elsewhere, a file in
+llava-hf's style ("language_model.lm_head.weight") would leave the language model's head random, with no more than a log line.
+So the stock renaming is registered for this class, and a checkpoint that leaves any parameter random is refused.
 """
 
 import os
@@ -24,11 +24,11 @@ from .readout_aullava import AUReading, Rule, read
 from .tree_aullava import Prefix, compute_prefix
 
 MODES = ("joint", "parallel", "generate")
-_SLACK = 16  # tokens beyond the canonical answer that plain generation may write
+_SLACK = 16  # tokens that plain generation may write beyond the canonical answer
 
 
 class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
-    """Stock LLaVA with `recognize`, and with loading and saving that lose no weight."""
+    """Stock LLaVA with `recognize`, and with loading and saving that lose no weights."""
 
     config_class = AULlavaConfig
 
@@ -37,7 +37,7 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
         """As in transformers, but a checkpoint must hold every parameter.
 
         Raises:
-            ValueError: keys are missing; they would have been left random.
+            ValueError: keys are missing, and their parameters would be random.
         """
         model, info = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
         if missing := sorted(info["missing_keys"]):
@@ -52,18 +52,18 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
 
     @property
     def device(self) -> torch.device:
-        """Where inputs go: weights that `device_map` keeps on disk or in memory until they are needed are on no device."""
+        """The device for inputs. Weights that `device_map` offloads to disk or memory are on no device."""
         return next((weight.device for weight in self.parameters() if not weight.is_meta), super().device)
 
     @property
     def is_gradient_checkpointing(self) -> bool:
-        """The old name, which peft 0.21 still asks for: transformers would warn users who can do nothing about it."""
+        """The old name, which peft 0.21 still uses: transformers would warn users, who can do nothing about it."""
         return self.is_activation_checkpointing
 
     def save_pretrained(self, save_directory, *args, save_original_format: bool = False, **kwargs):
-        """As in transformers, but keys keep the names they have in the model: stock LLaVA reads those too.
+        """As in transformers, but keys keep the names they have in the model, which stock LLaVA reads as well.
 
-        The library's default renames them, and a trainer that resumes from such a file goes on from its initial
+        The library's default renames them, and a trainer that resumes from such a file continues with its initial
         weights (transformers issue 43701).
         """
         return super().save_pretrained(save_directory, *args, save_original_format=save_original_format, **kwargs)
@@ -82,22 +82,22 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
         """Read the action units of faces.
 
         Args:
-            images: one picture or several: paths, bytes, PIL images or (H, W, 3) uint8 arrays. Each is one cropped
-                face; nothing is detected here.
+            images: one image or several: paths, bytes, PIL images or (H, W, 3) uint8 arrays. Each is one cropped
+                face; no faces are detected here.
             processor: the checkpoint's AULlavaProcessor.
             protocol: a name of action_units.PROTOCOLS, codes such as "AU1,AU4", or a Protocol.
             mode: "joint" chooses each value among the admissible ones, given those before it. "parallel" reads each value on
-                its own, all in one pass. "generate" lets the model write greedily and parses what it wrote; it gives no
-                probabilities and heeds neither calibration nor `value`.
-            batch_size: pictures read at a time.
-            value: "argmax", "median" or "expected"; default the median of continuous values, else argmax (see Rule).
-            distributions: whether the readings hold the probability of every admissible value.
+                its own, all in one pass. "generate" lets the model write greedily and parses the text; it gives no
+                probabilities and ignores calibration and `value`.
+            batch_size: images read at a time.
+            value: "argmax", "median" or "expected"; default the median of continuous values, otherwise argmax (see Rule).
+            distributions: whether readings hold the probability of every admissible value.
 
         Returns:
-            One reading a picture, in order, with probabilities except in mode "generate" (see AUReading).
+            One reading per image, in order, with probabilities except in mode "generate" (see AUReading).
 
         Raises:
-            ImageReadError: a picture cannot be read.
+            ImageReadError: an image cannot be read.
             FloatingPointError: the model's logits are not numbers.
             ValueError: unknown mode, value or protocol, a batch size below 1, a processor without this project's methods, or a
                 calibration in the configuration that is out of range.
@@ -117,16 +117,18 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
         value: str | None = None,
         distributions: bool = False,
     ) -> list[dict[str, AUReading]]:
-        """Read several protocols off each picture: the picture is looked at once, and computed once where it stands first.
+        """Read several protocols from each image, whose features are computed once.
+
+        The language model, too, computes an image only once if the prompt begins with it.
 
         Args:
-            protocols: as in `recognize`, each of another name.
+            protocols: as for `recognize`, each with a name of its own.
 
         Returns:
-            One dictionary a picture: protocol as given (the name of a Protocol) -> what `recognize` gives.
+            One dictionary per image: protocol as given (the name of a Protocol) -> reading.
 
         Raises:
-            ValueError: two protocols of one name, or as in `recognize`.
+            ValueError: two protocols have the same name, or as for `recognize`.
         """
         protocols = [protocols] if isinstance(protocols, str) or hasattr(protocols, "units") else list(protocols)
         names = [protocol if isinstance(protocol, str) else protocol.name for protocol in protocols]
@@ -152,7 +154,7 @@ class AULlavaForConditionalGeneration(LlavaForConditionalGeneration):
 
 
 class _Reader:
-    """What is the same for every batch of pictures."""
+    """What is the same for every batch of images."""
 
     def __init__(self, model, processor, protocols: list[Protocol], mode: str, rule: Rule):
         self.model, self.processor, self.protocols, self.mode, self.rule = model, processor, protocols, mode, rule
@@ -161,7 +163,7 @@ class _Reader:
         self._prefixes: dict[int, Prefix] = {}
 
     def read(self, pictures: list[ImageSource], distributions: bool) -> list[list[AUReading]]:
-        """For each protocol one reading a picture."""
+        """For each protocol one reading per image."""
         prompts, features = self._encode(pictures)
         words = self.processor.tokenizer
         plans = [
@@ -177,14 +179,14 @@ class _Reader:
         ]
 
     def generated(self, pictures: list[ImageSource]) -> list[list[AUReading]]:
-        """For each protocol one reading a picture, written freely."""
+        """For each protocol one reading per image, parsed from generated text."""
         prompts, features = self._encode(pictures)
         return [
             self._written(prompt, features, protocol) for prompt, protocol in zip(prompts, self.protocols, strict=True)
         ]
 
     def _encode(self, pictures: list[ImageSource]):
-        """The prompt of each protocol, the same in every row, and the features of the pictures."""
+        """The prompt of each protocol, the same in every row, and the features of the images."""
         model, processor = self.model, self.processor
         first = processor.encode(pictures, self.texts[0], self.layout).to(model.device, model.dtype)
         features = model.get_image_features(pixel_values=first.pop("pixel_values"))
@@ -227,10 +229,10 @@ class _Reader:
 
 
 def _refuse_damaged(input_ids_BT: torch.Tensor, logits_BV: torch.Tensor) -> torch.Tensor:
-    """A logits processor of `generate` that lets numbers through."""
+    """A logits processor of `generate` that stops at logits that are not numbers."""
     if logits_BV.isnan().any():
         raise FloatingPointError(
-            f"the logits behind token {input_ids_BT.shape[1]} are not numbers: the weights or the picture are damaged, or the "
+            f"the logits after token {input_ids_BT.shape[1]} are not numbers: the weights or the image are damaged, or the "
             "numbers overflow; try dtype=torch.float32"
         )
     return logits_BV
@@ -241,7 +243,7 @@ def _check_arguments(processor: Any, mode: str, batch_size: int) -> None:
         raise ValueError(f"mode is {mode!r}: expected one of {', '.join(MODES)}")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"batch_size is {batch_size!r}: expected a whole number, at least 1")
-    # By its methods, not its class: remote code loads this processor into a module tree of its own.
+    # Checked by its methods, not its class: remote code loads the processor into a module tree of its own.
     if not hasattr(processor, "decode_answer"):
         raise ValueError(
             f"processor is a {type(processor).__name__}: expected the checkpoint's AULlavaProcessor, as "

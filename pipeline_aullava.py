@@ -9,10 +9,10 @@ OPTIONS = ("protocol", "mode", "batch_size", "value", "distributions")
 
 
 class FacialActionUnitsPipeline(Pipeline):
-    """One picture or several to a list of dictionaries, one a face, with the fields of an AUReading.
+    """From one face crop or several to a list of dictionaries, one per crop, with the fields of an AUReading.
 
     `protocol`, `mode`, `batch_size`, `value` and `distributions` are those of the model's `recognize`; given to
-    `pipeline(...)` they hold for every call, given to a call they win.
+    `pipeline(...)` they hold for every call; an option of a call overrides them.
     """
 
     _load_processor = True
@@ -21,7 +21,7 @@ class FacialActionUnitsPipeline(Pipeline):
     def __call__(self, images: Any, **options) -> list[dict[str, Any]]:
         _, options, _ = self._sanitize_parameters(**options)
         preset = {} if self._batch_size is None else {"batch_size": self._batch_size}
-        # All pictures go through as one input: `recognize` batches them itself, with one prompt for all.
+        # All images pass as one input: `recognize` batches them itself, with one prompt for all.
         return self.run_single(images, {}, {**preset, **self._forward_params, **options}, {})
 
     def _sanitize_parameters(self, **options):

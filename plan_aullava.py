@@ -4,10 +4,10 @@
 the tokens of an answer whose values are known. Training and reading use the same cut.
 
 Two ways to cut, chosen for the whole of an answer and never by its values:
-    whole text  the tokens of prompt and answer as one text, where they never reach over the border of a value and the fixed
-                ones are the same whatever the values. So every ordinary tokenizer is read as it writes.
-    pieces      else each literal and each value is tokenised by itself (behind a character that does not merge with it, so
-                that no space is put before it).
+    whole text  prompt and answer are tokenised as one text. Allowed if no token crosses the border of a value and the fixed
+                tokens do not depend on the values. So every ordinary tokenizer is read as it writes.
+    pieces      otherwise each literal and each value is tokenised by itself, after a character that does not merge with it, so
+                that no space is put before it.
 """
 
 from bisect import bisect_right
@@ -31,7 +31,7 @@ class Slot:
     sequences: tuple[Run, ...]
 
     def continuations(self, walked: Run) -> list[int]:
-        """The tokens that may follow `walked` inside this slot, in ascending order of value; none behind a value."""
+        """The tokens that may follow `walked` inside this slot, in ascending order of value; none after a value."""
         depth = len(walked)
         return list(dict.fromkeys(s[depth] for s in self.sequences if len(s) > depth and s[:depth] == walked))
 
@@ -42,7 +42,7 @@ class Slot:
 
     @cached_property
     def choices(self) -> dict[Run, tuple[Run, ...]]:
-        """The value tree: tokens walked so far -> the ways on. Each way is one chosen token and those that must follow it,
+        """The value tree: tokens walked so far -> continuations. Each is one chosen token and the tokens that must follow it,
         up to the next choice or the end of a value."""
         found, waiting = {}, [()]
         while waiting:
@@ -59,12 +59,12 @@ class Slot:
 
     @cached_property
     def depth(self) -> int:
-        """The most choices on the way to a value."""
+        """The largest number of choices on the way to a value."""
         return max(sum(sequence[:n] in self.choices for n in range(len(sequence))) for sequence in self.sequences)
 
     @cached_property
     def is_ordered(self) -> bool:
-        """Whether every way on holds neighbouring values, so that a walk can tell what lies below it."""
+        """Whether every continuation covers neighbouring values, so that a walk knows the probability of smaller values."""
         for walked, ways in self.choices.items():
             for way in ways:
                 below = [i for i, s in enumerate(self.sequences) if s[: len(walked + way)] == walked + way]
@@ -91,11 +91,11 @@ class Plan:
 
 @lru_cache(maxsize=256)
 def compile_plan(tokenizer: Any, prompt: str, protocol: Protocol) -> Plan:
-    """Cut the tokenised answer of a protocol into literals and slots, as it stands behind `prompt`.
+    """Cut the tokenised answer of a protocol into literals and slots, as it follows `prompt`.
 
     Args:
         tokenizer: any fast tokenizer with an end token.
-        prompt: the rendered chat up to where the answer begins; its own tokens are those it has alone.
+        prompt: the rendered chat up to the beginning of the answer; its tokens must not depend on the answer.
         protocol: the units and the scale.
 
     Raises:
@@ -112,13 +112,13 @@ def compile_plan(tokenizer: Any, prompt: str, protocol: Protocol) -> Plan:
 
 
 def answer_runs(tokenizer: Any, prompt: str, protocol: Protocol, strings: list[str]) -> list[Run]:
-    """The tokens of an answer behind `prompt`: literal, value, literal, value, ..., closing (the end token included).
+    """The tokens of an answer after `prompt`: literal, value, literal, value, ..., closing (including the end token).
 
     Args:
         strings: one of `value_strings(protocol.scale)` for each unit of the protocol.
 
     Raises:
-        ValueError: as `compile_plan`, or a string is no value of the scale.
+        ValueError: as for `compile_plan`, or a string is not a value of the scale.
     """
     plan, admissible = compile_plan(tokenizer, prompt, protocol), value_strings(protocol.scale)
     if unknown := sorted(set(strings) - set(admissible)):
@@ -130,14 +130,14 @@ def answer_runs(tokenizer: Any, prompt: str, protocol: Protocol, strings: list[s
 
 
 def keeps_borders(tokenizer: Any, prompt: str, protocol: Protocol) -> bool:
-    """Whether the answers of a protocol are cut as whole texts: no token reaches over the border of a value."""
+    """Whether the answers of a protocol are cut as whole texts: no token crosses the border of a value."""
     return _whole_text(tokenizer, prompt, protocol) is not None
 
 
 def _whole_text(tokenizer, prompt: str, protocol: Protocol) -> tuple[list[Run], list[tuple[Run, ...]], Run] | None:
-    """Literals, each unit's value sequences, and the closing; None where tokens depend on what stands beside them."""
+    """Literals, each unit's value sequences, and the closing; None if tokens depend on their neighbours."""
     strings = value_strings(protocol.scale)
-    # Equal values everywhere could hide that a value changes its neighbours: the last answer mixes them.
+    # Equal values everywhere could hide that a value changes its neighbours, so the last answer mixes values.
     mixed = [i % len(strings) for i in range(len(protocol.units))]
     answers = [[string] * len(protocol.units) for string in strings] + [[strings[i] for i in mixed]]
     cuts = []
@@ -184,7 +184,7 @@ def _alone(tokenizer, text: str) -> Run:
         before = tokenizer(anchor, add_special_tokens=False)["input_ids"]
         both = tokenizer(anchor + text, add_special_tokens=False)["input_ids"]
         if both[: len(before)] == before:
-            break  # at the latest behind nothing at all
+            break  # at the latest with the empty anchor
     return tuple(both[len(before) :])
 
 

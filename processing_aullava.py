@@ -1,7 +1,7 @@
-"""Pictures and questions into tensors, answers into values.
+"""Images and questions to tensors, answers to values.
 
-`AULlavaProcessor` is the stock LlavaProcessor with three methods, `prompt`, `encode` and `decode_answer`, and with the PIL image
-backend pinned: torchvision's resizes differently (by up to 0.015 after normalisation).
+`AULlavaProcessor` is the stock LlavaProcessor with three methods, `prompt`, `encode` and `decode_answer`, and with the PIL
+image backend pinned: torchvision's resizes differently (by up to 0.015 after normalisation).
 """
 
 from collections.abc import Sequence
@@ -16,28 +16,28 @@ LAYOUTS = ("image_first", "instruction_first")
 
 
 class AULlavaProcessor(LlavaProcessor):
-    """Stock LlavaProcessor that loads pictures itself, asks by the chat template and reads answers back."""
+    """Stock LlavaProcessor that loads images, asks questions by the chat template and parses answers."""
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
         processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
-        # Loaded a second time, because a `backend` given to the whole processor ends up in its saved tokenizer, too.
+        # Loaded a second time, because a `backend` given to the whole processor would be saved with its tokenizer as well.
         processor.image_processor = AutoImageProcessor.from_pretrained(
             pretrained_model_name_or_path, **{**kwargs, "backend": "pil"}
         )
         return processor
 
     def prompt(self, text: str, layout: str = "image_first") -> str:
-        """One picture and a question as the chat template writes them, up to where the answer begins.
+        """One image and a question as the chat template writes them, up to the beginning of the answer.
 
-        Control tokens in the text are defused, so that it can neither add a picture nor end the turn.
+        Control tokens in the text are made harmless, so that it can neither add an image nor end the turn.
 
         Args:
             text: the question.
-            layout: "image_first" or "instruction_first": which of the two comes first (the configuration's prompt_layout).
+            layout: "image_first" or "instruction_first"; see prompt_layout of the configuration.
 
         Raises:
-            ValueError: unknown layout, or the chat template does not keep to it.
+            ValueError: the layout is unknown, or the chat template does not follow it.
         """
         if layout not in LAYOUTS:
             raise ValueError(f"layout is {layout!r}: expected one of {', '.join(LAYOUTS)}")
@@ -56,24 +56,24 @@ class AULlavaProcessor(LlavaProcessor):
     def encode(
         self, images: Sequence[ImageSource], texts: str | Sequence[str], layout: str = "image_first"
     ) -> BatchFeature:
-        """A batch for the model, one question a picture.
+        """A batch for the model, one question per image.
 
         Args:
-            images: B pictures, anything `load_image` takes.
+            images: B images, of any type that `load_image` takes.
             texts: one question for all, or B questions.
             layout: as in `prompt`.
 
         Returns:
-            input_ids and attention_mask (B, T), padded on the left so that every answer begins at T; pixel_values
+            input_ids and attention_mask (B, T), padded on the left, so that every answer begins at T; pixel_values
             (B, 3, H, W).
 
         Raises:
-            ImageReadError: a picture cannot be read.
-            ValueError: no picture, not as many questions, or as `prompt`.
+            ImageReadError: an image cannot be read.
+            ValueError: no image, another number of questions, or as for `prompt`.
         """
         texts = [texts] * len(images) if isinstance(texts, str) else list(texts)
         if len(texts) != len(images) or not texts:
-            raise ValueError(f"{len(images)} pictures, {len(texts)} questions: expected one each, and at least one")
+            raise ValueError(f"{len(images)} images, {len(texts)} questions: expected one each, and at least one")
         prompts = {text: self.prompt(text, layout) for text in texts}
         return self(
             images=[load_image(image) for image in images],
@@ -85,6 +85,6 @@ class AULlavaProcessor(LlavaProcessor):
         )
 
     def decode_answer(self, token_ids: Any, protocol: Protocol, strict: bool = False) -> tuple[str, ParsedAnswer]:
-        """The text a model wrote, without control tokens, and what it says (see action_units.parse)."""
+        """The text that a model wrote, without control tokens, and its parsed values (see action_units.parse)."""
         text = self.tokenizer.decode(token_ids, skip_special_tokens=True).strip()
         return text, parse(text, protocol, strict)

@@ -1,20 +1,20 @@
 """Structured read-out: fixed answer text is fed, values are chosen among the admissible ones.
 
-A model that answers "AU1=0 AU2=3" only ever decides the digits. A plan (plan_aullava.py) says which tokens are fixed and
-where a value stands; this file feeds the fixed ones and reads the distribution over the admissible values where one stands.
+A model that answers "AU1=0 AU2=3" decides nothing but the digits. A plan (plan_aullava.py) says which tokens are fixed and where
+the values are. This file feeds the fixed tokens and reads the distribution over the admissible values at each value.
 
-    joint      the values one after the other: each sees all before it. Greedy generation restricted to well-formed answers,
-               in one pass a value (the first in the pass over the prompt); fixed tokens cost no pass of their own.
-    parallel   one skeleton of the answer, "AU1= AU2=", from which the values are left out: each is read at its mark, none
-               sees another, all in the pass over the prompt.
+    joint      values one after the other, each given all before it. Greedy generation restricted to well-formed answers,
+               with one pass per value (the first in the pass over the prompt); fixed tokens need no pass of their own.
+    parallel   the answer without its values, "AU1= AU2=". Each value is read at its place, none given another, all in the pass
+               over the prompt.
 
-A value of several tokens ("0", ".", "5", "3") is walked down the tree of its token sequences, one pass a choice.
+A value of several tokens ("0", ".", "5", "3") is found by walking down the tree of its token sequences, one pass per choice.
 
-The tokens form a tree (tree_aullava.py): several protocols of one picture are branches behind the same image, the further
-digits of parallel values are branches behind their marks.
+The tokens form a tree (tree_aullava.py): several protocols of one image are branches after the same image, and the further
+digits of parallel values are branches after their places.
 
 Conventions
-    B rows, T tokens, S segments of a pass, V vocabulary entries, R rows at the same choice, K ways on from it.
+    B rows, T tokens, S segments of a pass, V vocabulary entries, R rows at the same choice, K continuations from it.
     Probabilities are normalised over the admissible values only.
 """
 
@@ -38,16 +38,16 @@ VALUE_RULES = ("argmax", "median", "expected")
 
 @dataclass
 class AUReading:
-    """What was read from one face.
+    """What the model read from one face.
 
     values: code -> int (occurrence, intensity) or float (continuous), None where undetermined.
     probabilities: code -> P(active) on the occurrence scale, the probabilities of the levels 0..5 on the intensity
-        scale. Empty on the continuous scale and after plain generation; a unit is left out where its values take
-        several tokens and the walk did not come by all of them.
+        scale. Empty on the continuous scale and after plain generation. A unit is left out if its values take several
+        tokens and the walk did not reach all of them.
     text: the answer as the model writes it.
     status: "ok", "repaired", "invalid" or "no_face".
-    expected: code -> expected value, 0..5 or 0..1, on the intensity and the continuous scale; a unit is left out where
-        its distribution is not known in full.
+    expected: code -> expected value, 0..5 or 0..1, on the intensity and the continuous scale. A unit is left out if its
+        distribution is not fully known.
     distributions: code -> the probability of every admissible value, ascending; filled on request only.
     """
 
@@ -119,24 +119,20 @@ class _Track:
     def __init__(self, plan: Plan, value: str, slots: Sequence[Slot], at: Branch, first: Run):
         batch = len(at.length_B)
         self.plan, self.value, self.slots, self.at = plan, value, slots, at
-        self.place = [0] * batch  # which slot each row has come to
-        self.walked, self._pending = (
-            [()] * batch,
-            [first] * batch,
-        )  # tokens of its value so far; those not in the tree yet
-        self.reached, self.below = (
-            [1.0] * batch,
-            [0.0] * batch,
-        )  # probability of what was walked, and of the values below
+        self.place = [0] * batch  # the slot that each row has reached
+        self.walked = [()] * batch  # tokens of its value so far
+        self._pending = [first] * batch  # tokens that are not in the tree yet
+        self.reached = [1.0] * batch  # probability of what was walked
+        self.below = [0.0] * batch  # probability of the smaller values
         self.found = {slot.code: [[math.nan] * len(slot.sequences) for _ in range(batch)] for slot in slots}
         self.chosen = {slot.code: [None] * batch for slot in slots}
 
     def slot(self, row: int) -> Slot | None:
-        """The one that is being read; None behind the last."""
+        """The slot that is being read; None after the last."""
         return self.slots[self.place[row]] if self.place[row] < len(self.slots) else None
 
     def queue(self, tree: TokenTree) -> None:
-        """Put what was chosen, and the fixed tokens behind it, into the tree."""
+        """Add what was chosen, and the fixed tokens after it, to the tree."""
         if width := max(map(len, self._pending)):
             ids = np.array([[*[0] * (width - len(run)), *run] for run in self._pending])
             lengths = np.array([len(run) for run in self._pending])
@@ -144,10 +140,10 @@ class _Track:
         self._pending = [()] * len(self._pending)
 
     def take(self, row: int, shares_K: list[float], k: int) -> None:
-        """Note the probabilities of the K ways on in a row and go the k-th."""
+        """Record the probabilities of the K continuations of a row, and take the k-th."""
         slot, walked = self.slot(row), self.walked[row]
         ways = slot.choices[walked]
-        if len(ways) == len(slot.sequences):  # each is a value; the rest of this comes to the same, and slower
+        if len(ways) == len(slot.sequences):  # each is a value: the same as below, but faster
             self.found[slot.code][row] = shares_K
         else:
             for way, share in zip(ways, shares_K, strict=True):
@@ -175,18 +171,18 @@ def read(
     prefix: Prefix | None = None,
     cache: Any = None,
 ) -> list[list[AUReading]]:
-    """Read one answer or several about a batch of pictures.
+    """Read one or several answers about each image of a batch.
 
     Args:
         model: a LLaVA model in evaluation mode.
-        prompts: for each plan input_ids and attention_mask (B, T), padded on the left; all about the same pictures.
+        prompts: for each plan input_ids and attention_mask (B, T), padded on the left; all about the same images.
             pixel_values (B, 3, H, W) in the first, unless `image_features` are given.
         plans: what `compile_plan` made for the same prompts.
         mode: "joint" or "parallel".
         rule: how values are chosen.
-        distributions: whether the readings hold them.
-        image_features: what `model.get_image_features` gave for these pictures.
-        prefix: the first tokens of the one prompt, which then has no padding.
+        distributions: whether readings hold the probability of every value.
+        image_features: what `model.get_image_features` gave for these images.
+        prefix: the first tokens of the prompt; then there is one prompt, without padding.
         cache: an empty key-value cache with room for all tokens, instead of a prefix; default a dynamic one, or a static one
             where the model's generation configuration says `cache_implementation="static"`.
 
@@ -228,7 +224,7 @@ def read(
 
 
 def _static_cache(model: Any, ids: list[np.ndarray], plans: Sequence[Plan]) -> StaticCache | None:
-    """One with room for every token, if that is the kind of cache the model is set to."""
+    """A static cache with room for every token, if the model is configured to use one."""
     if model.generation_config.cache_implementation != "static":
         return None
     columns = sum(array.shape[1] for array in ids) + sum(plan.most_columns for plan in plans)
@@ -236,7 +232,7 @@ def _static_cache(model: Any, ids: list[np.ndarray], plans: Sequence[Plan]) -> S
 
 
 def _tracks(tree: TokenTree, start: Branch, plan: Plan, value: str, mode: str) -> list[_Track]:
-    """Where a mode's tracks begin says which tokens a value sees, and at which position it stands."""
+    """The mode decides where tracks begin, and so the tokens that a value is given and its position."""
     if mode == "joint":
         return [_Track(plan, value, plan.slots, start, plan.slots[0].literal)]
     if mode != "parallel":
@@ -249,7 +245,7 @@ def _tracks(tree: TokenTree, start: Branch, plan: Plan, value: str, mode: str) -
 
 
 def _shared_columns(ids: list[np.ndarray], real: list[np.ndarray]) -> int:
-    """How many leading columns all prompts have alike."""
+    """How many leading columns are the same in all prompts."""
     shortest = min(array.shape[1] for array in ids)
     alike = [
         (array[:, :shortest] == first[:, :shortest]).all(0)
@@ -260,7 +256,7 @@ def _shared_columns(ids: list[np.ndarray], real: list[np.ndarray]) -> int:
 
 
 def _choose(logits_BSV: torch.Tensor, tracks: list[_Track], rule: Rule) -> None:
-    """Choose a way on in every track and row that stands at a value; all that have the same tokens to choose from at once."""
+    """Choose a continuation in every track and row that is at a value; all with the same choice of tokens at once."""
     groups = defaultdict(list)
     for track in tracks:
         temperature = rule.temperature(track.plan.protocol)
@@ -276,7 +272,7 @@ def _choose(logits_BSV: torch.Tensor, tracks: list[_Track], rule: Rule) -> None:
         if log_probs_RK.isnan().any():
             track, row = members[int(log_probs_RK.isnan().any(-1).nonzero()[0])]
             raise FloatingPointError(
-                f"the logits at {track.slot(row).code} in row {row} of the batch are not numbers: the weights or the picture are "
+                f"the logits at {track.slot(row).code} in row {row} of the batch are not numbers: the weights or the image are "
                 "damaged, or the numbers overflow; try dtype=torch.float32"
             )
         shares_RK = log_probs_RK.double().exp().cpu().numpy()

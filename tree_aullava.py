@@ -1,7 +1,7 @@
 """Token sequences that fork: one key-value cache, several continuations, one forward pass.
 
-Tokens form a tree. Each sees its ancestors and nothing else, and its position is how deep it lies; so a branch reads exactly
-what it would read in a forward pass of its own.
+Tokens form a tree. Each attends to its ancestors and to nothing else, and its position is its depth. So a branch gives exactly
+what it would give in a forward pass of its own.
 
 Conventions
     B rows, T tokens of a pass, C columns of the cache, S segments of a pass, V vocabulary entries.
@@ -9,6 +9,7 @@ Conventions
 
 import copy
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, LlavaForConditionalGeneration
 
-from .plan_aullava import Run
-
-# The keyword of forward's key-value cache, and the name of it in what forward returns: transformers 5.24 renamed both.
+# The name of the key-value cache among forward's keywords and outputs, which transformers 5.24 renamed.
 CACHE_KEY = (
     "cache" if "cache" in inspect.signature(LlavaForConditionalGeneration.forward).parameters else "past_key_values"
 )
@@ -28,8 +27,8 @@ CACHE_KEY = (
 class Branch:
     """A place in the tree of tokens, the same one in every row.
 
-    sees_BC: which columns of the cache a token put here sees; length_B: how many, and so its position. segment: where, among
-    the segments of the last pass, its logits are.
+    sees_BC: the columns of the cache that a token added here attends to. length_B: their number, which is the token's position.
+    segment: index of its logits among the segments of the last pass.
     """
 
     sees_BC: np.ndarray
@@ -40,8 +39,8 @@ class Branch:
 class TokenTree:
     """Token sequences of a batch that fork and grow over one key-value cache.
 
-    `add` puts tokens behind a branch, `run` computes all that were added in one pass. Rows of unequal length are filled on
-    the left; nothing sees the filler.
+    `add` appends tokens to a branch; `run` computes all that were added, in one pass. Rows of unequal length are padded on the
+    left, and nothing attends to the padding.
     """
 
     def __init__(self, model: Any, batch: int, image_features: Any = None, cache: Any = None):
@@ -64,7 +63,7 @@ class TokenTree:
         return self._tip
 
     def run(self) -> torch.Tensor | None:
-        """Logits (B, S, V) behind the last token of every segment added since the last pass; None if there was none."""
+        """Logits (B, S, V) after the last token of every segment added since the last pass; None if there was none."""
         if not self._queue:
             return None
         device = self.model.device
@@ -87,8 +86,8 @@ class TokenTree:
         return output.logits
 
     def _mask(self) -> torch.Tensor:
-        """(B, C) where the tokens are one sequence. Else (B, 1, T, C), 0 where a token sees a column and the lowest number
-        where not: eager attention takes boolean masks for numbers."""
+        """(B, C) if the tokens are one sequence. Otherwise (B, 1, T, C), 0 where a token attends to a column and the lowest
+        number where it does not: eager attention takes boolean masks for numbers."""
         if self._is_chain:
             return torch.from_numpy(self._tip.sees_BC).long()
         width = self.cache.get_mask_sizes(self._queued, 0)[0]
@@ -98,7 +97,7 @@ class TokenTree:
             rows = sees_BTC[:, begin - self.columns :][:, :steps]
             rows[:, :, : branch.sees_BC.shape[1]] = branch.sees_BC[:, None]
             own = np.tri(steps, dtype=bool) & real_BT[:, None]
-            # A token sees itself, filler too: attention over nothing at all is not a number.
+            # Every token attends to itself, even padding: attention over nothing is not a number.
             rows[:, :, begin : begin + steps] = own | np.eye(steps, dtype=bool)
         lowest = torch.finfo(self.model.dtype).min
         return torch.where(torch.from_numpy(sees_BTC), 0.0, lowest).to(self.model.dtype)[:, None]
@@ -106,9 +105,9 @@ class TokenTree:
 
 @dataclass(frozen=True)
 class Prefix:
-    """The tokens with which a prompt begins, already computed for one row: any batch can go on from there."""
+    """The first tokens of a prompt, computed for one row; any batch can continue from them."""
 
-    run: Run
+    run: tuple[int, ...]  # token ids
     cache: Any
 
     def expanded(self, batch: int) -> Any:
@@ -117,8 +116,8 @@ class Prefix:
         return cache
 
 
-def compute_prefix(model: Any, run: Run) -> Prefix:
-    """Run the text before the image, an instruction, once for all pictures that will be asked it."""
+def compute_prefix(model: Any, run: Sequence[int]) -> Prefix:
+    """Compute the instruction that comes before the image, once for all images."""
     tree = TokenTree(model, 1)
     tree.add(tree.root, np.array([run]))
     tree.run()

@@ -1,15 +1,15 @@
-"""How much each face does with each unit, and which units act together.
+"""How active each unit of each face is, and which units are active together.
 
 Conventions
     active          `Scale.active_from` of the column's scale or more: occurrence 1, level A (0.5 before rounding), a
                     continuous value of 0.10. After smoothing or a baseline: the changed value.
-    samples         frames looked at, from the first to the last in which the face is seen; gaps: those of them without a value.
-    share_active    active samples among those with a value; mean and peak likewise. NaN where no sample has one.
-    bout            an unbroken run of active samples that lasts `min_duration` or longer. A sample lasts until the next sample,
-                    the input's last one as long as is usual. Gaps and the ends cut a bout, and what was seen of it counts.
-    onsets          bouts whose sample before is seen and not active: one that is under way when the face appears has none.
-    mean_duration   seconds a bout; NaN where there is none. Bouts, onsets and durations are NaN where the input tells no times.
-    co-occurrence   samples in which both units are active among those in which both have a value; NaN where there is none.
+    samples         frames read, from the first to the last in which the face is seen; gaps: those of them without a value.
+    share_active    active samples among those with a value; mean and peak likewise. NaN if no sample has one.
+    bout            an unbroken run of active samples that lasts `min_duration` or longer. A sample lasts until the next one; the
+                    input's last sample lasts the median. Gaps and the ends cut a bout, and the part that was seen counts.
+    onsets          bouts that follow a sample that is seen and not active: a bout under way when the face appears has no onset.
+    mean_duration   seconds per bout; NaN without one. Bouts, onsets and durations are NaN if the input has no times.
+    co-occurrence   samples in which both units are active among those in which both have a value; NaN if there are none.
 """
 
 from collections.abc import Mapping
@@ -43,10 +43,10 @@ _CO_OCCURRENCE |= {"samples": int, "share_both": float}
 
 
 def activity(table: pd.DataFrame, min_duration: float = MIN_DURATION) -> pd.DataFrame:
-    """One row a face and unit of one input.
+    """One row per face and unit of one input.
 
     Args:
-        min_duration: seconds; the shortest bout that counts.
+        min_duration: the shortest bout that counts, in seconds.
 
     Returns:
         Columns input, face_id, column, unit, threshold, samples, gaps, share_active, mean, peak, bouts, onsets, mean_duration.
@@ -87,7 +87,7 @@ def _bouts(one: Series, values_S: np.ndarray, threshold: float, min_duration: fl
 
 
 def co_occurrence(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a face and pair of units of one input; a unit is not paired with itself as another protocol read it.
+    """One row per face and pair of units of one input. A unit is not paired with itself as read by another protocol.
 
     Returns:
         Columns input, face_id, column_a, column_b, unit_a, unit_b, samples (in which both have a value), share_both.
@@ -110,23 +110,23 @@ def _frame(rows: list[tuple], types: Mapping[str, type | str]) -> pd.DataFrame:
 
 
 def pairs_path(summary: Path) -> Path:
-    """Where the co-occurrence of a summary lies: summary.csv -> summary_pairs.csv."""
+    """The file for the co-occurrence of a summary: summary.csv -> summary_pairs.csv."""
     return summary.with_name(f"{summary.stem}_pairs.csv")
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write any of the tables made here as CSV, four decimals, whole or not at all."""
+    """Write one of these tables as CSV, with four decimals."""
     options = {"index": False, "lineterminator": "\n", "errors": "surrogateescape"}
     rounded = frame.round(4)
     replace_file(path, lambda temporary: rounded.to_csv(temporary, **options))
 
 
 def activity_table(found: pd.DataFrame, limit: int = 30) -> Table:
-    """The units that acted, most active first, for the terminal.
+    """The units that were active, most active first, for the terminal.
 
     Args:
-        found: what `activity` gave, of one input or of several put together.
-        limit: the most rows shown; where there are more, those of each face that acts most.
+        found: what `activity` gave for one input, or for several put together.
+        limit: most rows shown; if there are more, the most active units of each face.
     """
     table = Table(title="activity, a face and unit", title_justify="left")
     table.add_column("input", overflow="fold")

@@ -1,15 +1,15 @@
-"""A person's neutral face subtracted from what was read: `--baseline auto` or `--baseline FILE`.
+"""Subtracting a person's neutral face from their readings: `--baseline auto` or `--baseline FILE`.
 
 What OpenFace 2 does (lib/local/FaceAnalyser/src/FaceAnalyser.cpp): after a video, ExtractAllPredictionsOfflineReg sorts a unit's
 values over the frames that were tracked, takes the one at index floor(n * cutoff), subtracts it from every frame and clips to
 0..5; the cutoff of each unit was learned with its dynamic models. CorrectOnlineAUs does likewise while a video runs, with the
 lowest 10% taken as neutral and nothing corrected in the first 10 frames. Its dynamic models also subtract the median of the
-features, which has no counterpart here: our model reads one picture at a time.
+features, which has no counterpart here: our model reads one image at a time.
 
 Conventions
     auto        for each face of each input: the value at index floor(0.1 * n) of its n sorted values, the share that OpenFace takes
-                where it has learned none. So a tenth of the frames should show the face at rest; one who smiles throughout is
-                read as neutral. Fewer than 10 values: no baseline, the values stay as they are, and this is told.
+                where it has learned none. So a tenth of the frames should show the face at rest; someone who smiles throughout
+                is read as neutral. With fewer than 10 values nothing is subtracted, and a note says so.
     from FILE   the median of each column over the rows read of the person's neutral face, the same for every face.
     subtracted  from _r and _v columns, and clipped to their scale at 0; levels become fractions. Occurrences (_c) and
                 probabilities (_p) are left as the model gave them. Gaps stay gaps.
@@ -41,10 +41,11 @@ def auto_neutral(values_S: np.ndarray) -> float:
 
 
 def subtract_baseline(table: pd.DataFrame, neutral: str | Mapping[str, float]) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of one input with the neutral subtracted, and a sentence for each thing that was left as it is.
+    """The rows of one input with the neutral values subtracted, and a note on whatever was left as it is.
 
     Args:
-        neutral: "auto", or column -> neutral value (as `neutral_of` makes it); a column that is not in it, or NaN, is left.
+        neutral: "auto", or column -> neutral value, as `neutral_of` gives it. Columns that are missing or NaN are left as
+            they are.
     """
     columns = value_columns(table, "rv")
     if not columns:
@@ -69,11 +70,10 @@ def subtract_baseline(table: pd.DataFrame, neutral: str | Mapping[str, float]) -
 
 
 def neutral_of(table: pd.DataFrame) -> dict[str, float]:
-    """Column -> median over the rows read, of a table that shows one person at rest; columns without a value are left out.
+    """Column -> median over the rows read, from a table of one person at rest. Columns without a value are left out.
 
     Args:
-        table: rows of one or more inputs (a picture, several, a video); where a frame has several faces, nobody can tell whose
-            neutral is meant.
+        table: rows of one or more inputs (an image, several, a video), with one face per frame.
 
     Raises:
         ValueError: no intensity or continuous value, or several faces.
@@ -95,7 +95,7 @@ def read_neutral(path: Path) -> dict[str, float]:
     """`neutral_of` an earlier table.
 
     Raises:
-        ValueError: not a .csv or .parquet file that `aullava recognize` wrote, or as `neutral_of`.
+        ValueError: not a .csv or .parquet file that `aullava recognize` wrote, or as for `neutral_of`.
     """
     readers = {".csv": partial(pd.read_csv, encoding_errors="surrogateescape"), ".parquet": pd.read_parquet}
     reader = readers.get(path.suffix.lower())

@@ -4,7 +4,7 @@ Conventions
     values  0 to 1, as they are read: both schemes go from rest (0) to the strongest movement (1). That 0.5 means the same
             movement in both is an assumption; nothing was fitted.
     sides   the person's own in both: ARKit's left and right are "relative to the face" (developer.apple.com, ARFaceAnchor.
-            BlendShapeLocation); for FEAFA it is FACS's convention, not verified on its pictures.
+            BlendShapeLocation); for FEAFA it is FACS's convention, not verified on its images.
     names   the 28 of ARKit's 52 with a counterpart. The others (NOT_READ) are left out: not read, which is not 0. The sidecar
             of the table lists them.
 

@@ -1,4 +1,4 @@
-"""What is written of the values of an input over time: activity, blendshapes and plots, from one pass over the tables."""
+"""Activity, blendshapes and plots of every input, written in one pass over the tables of the inputs."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,17 +16,17 @@ from aullava.recognition.writers import CsvLines
 
 
 @dataclass
-class Series:
-    """What is written, and what of it is there.
+class SeriesOutputs:
+    """The outputs that are asked for, and those that were written.
 
     Args:
         layout, transform: of the tables.
-        films: inputs of several frames. stem: name of an input -> stem of its plots.
+        films: names of the inputs with several frames. stem: name of an input -> stem of its plots' file names.
         summary, blendshapes: files. plot: a folder. None: not asked for.
 
     Attributes:
-        activity: a table for each film, once `write` was called.
-        written: what was written, in words.
+        activity: one table per film, after `write`.
+        written: the outputs written, in words.
     """
 
     layout: Layout
@@ -43,10 +43,10 @@ class Series:
         """Write the outputs.
 
         Args:
-            rows: those of one input stand together.
+            rows: those of one input come together.
 
         Raises:
-            OSError: one cannot be written; `written` has those that were.
+            OSError: an output cannot be written; `written` holds the others.
         """
         pairs, plots = [], []
 
@@ -71,7 +71,7 @@ class Series:
             for _ in tables():
                 pass
         if self.summary:
-            empty = self.layout.frame([])  # of inputs that could not be read the names of the columns stand alone
+            empty = self.layout.frame([])  # if no input could be read, the files hold the names of the columns alone
             self.activity = self.activity or [activity(empty)]
             write_frame(pd.concat(self.activity), self.summary)
             write_frame(pd.concat(pairs or [co_occurrence(empty)]), pairs_path(self.summary))

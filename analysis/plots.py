@@ -1,7 +1,7 @@
-"""Each face over time: one row a unit, as PNG and as one HTML file that needs no network.
+"""Each face over time: one row per unit, as PNG and as an HTML file that needs no network.
 
 Conventions
-    time    timestamps in seconds; where the input tells none, frame numbers.
+    time    timestamps in seconds; frame numbers if the input has no times.
     scale   each row shows its whole scale: 0 to 1, or 0 to 5.
     gaps    the line stops where a value is missing. Grey: the face was not found, or not read.
     needs   the extra `plots` (matplotlib and plotly).
@@ -27,21 +27,25 @@ except ImportError as error:
     raise ImportError("plots need matplotlib and plotly: pip install 'au-llava[plots]'") from error
 
 MIN_SAMPLES = 2
-_COLOURS = {"c": "#0072b2", "r": "#d55e00", "v": "#009e73"}  # of Okabe and Ito's, which the colour-blind tell apart
+_COLOURS = {
+    "c": "#0072b2",
+    "r": "#d55e00",
+    "v": "#009e73",
+}  # of Okabe and Ito's, which colour-blind people can tell apart
 _GREY, _INK = "#e2e5ea", "#18202c"
-_FEW = 100  # samples, up to which each is marked
+_FEW = 100  # up to so many samples, each is marked
 _MARGIN, _FILLED = 0.06, 0.84  # of a scale, above and below it; of a row's height on the page
 _DPI, _INCHES, _ROW_INCHES = 110, 12.0, 0.52
-_ROW_PIXELS, _SVG_POINTS = 56, 50_000  # more points than these a browser draws on the graphics card: SVG gets slow
+_ROW_PIXELS, _SVG_POINTS = 56, 50_000  # with more points, a browser draws on the graphics card: SVG gets slow
 
 
 def write_plots(table: pd.DataFrame, folder: Path, stem: str) -> list[Path]:
-    """Draw every face of one input; a face of fewer than two samples has no course over time and is left out.
+    """Draw every face of one input. A face with fewer than two samples has no course over time and is left out.
 
     Args:
         table: rows of one input.
-        folder: made if it is not there; files of the same names are replaced.
-        stem: how the files' names begin: `<stem>_face0.png` and `<stem>_face0.html`.
+        folder: made if it is missing; files of the same names are replaced.
+        stem: beginning of the files' names: `<stem>_face0.png` and `<stem>_face0.html`.
 
     Returns:
         The files.
@@ -74,7 +78,7 @@ def _save_html(title: str, columns: list[ValueColumn], one: Series, values_US: n
 
 
 def draw_png(title: str, columns: list[ValueColumn], one: Series, values_US: np.ndarray) -> Figure:
-    """One row a unit over a shared axis of time.
+    """One row per unit over a shared time axis.
 
     Args:
         values_US: values of each column at each sample, NaN in gaps.
@@ -113,7 +117,7 @@ def _draw_row(axes: Axes, column: ValueColumn, time_S: np.ndarray, values_S: np.
 
 
 def draw_html(title: str, columns: list[ValueColumn], one: Series, values_US: np.ndarray) -> go.Figure:
-    """The same to zoom into and to read values off; arguments as `draw_png`."""
+    """The same, to zoom into and to read values from; arguments as for `draw_png`."""
     time_S, name = _time(one)
     trace_type = go.Scattergl if values_US.size > _SVG_POINTS else go.Scatter
     figure = go.Figure(layout=_layout(title, columns, one, name))
@@ -146,7 +150,7 @@ def draw_html(title: str, columns: list[ValueColumn], one: Series, values_US: np
 
 
 def _layout(title: str, columns: list[ValueColumn], one: Series, time_name: str) -> dict:
-    """Rows from the top, all over one axis of time, so that pointing at one shows the values of all."""
+    """Rows from the top, all over one time axis, so that pointing at one shows the values of all."""
     height = 1 / len(columns)
     layout: dict = {
         "title": {"text": html.escape(f"{title}: {_about(columns, one)}"), "font": {"size": 14}, "x": 0.01},
@@ -183,14 +187,14 @@ def _layout(title: str, columns: list[ValueColumn], one: Series, time_name: str)
 
 
 def _time(one: Series) -> tuple[np.ndarray, str]:
-    """Where each sample is on the axis of time, and the axis' name."""
+    """Where each sample is on the time axis, and the axis' name."""
     if np.isnan(one.seconds_S).any():
         return one.frames_S.astype(float), "frame"
     return one.seconds_S, "seconds"
 
 
 def _dots(values_S: np.ndarray) -> np.ndarray:
-    """The samples that are marked: all of few, else those that stand alone between gaps, where there is no line."""
+    """The samples that are marked: all if they are few, else those alone between gaps, which no line shows."""
     if len(values_S) <= _FEW:
         return ~np.isnan(values_S)
     dots = np.zeros(len(values_S), bool)
@@ -199,7 +203,7 @@ def _dots(values_S: np.ndarray) -> np.ndarray:
 
 
 def _unread(one: Series, time_S: np.ndarray) -> list[tuple[float, float]]:
-    """From the last sample read to the next one, around each run of samples in which the face was not."""
+    """For each run of samples in which the face was not read: the span between the samples read before and after it."""
     last = len(time_S) - 1
     return [(time_S[max(start - 1, 0)], time_S[min(end, last)]) for start, end in runs(~one.read_S)]
 

@@ -4,9 +4,9 @@ Conventions
     value columns   as `recognition/tables.py` names them: they end in _c (occurrence, 0 or 1), _r (intensity, 0 to 5) or _v
                     (continuous, 0 to 1), and may have the protocol's name in front: "bp4d_AU01_c". The first columns of a
                     row (input, frame, ...) and the probabilities, which end in _p, are none.
-    sample          a frame of the input that was looked at (every one, every Nth, ...). Each has at least one row in the table.
-    series          the rows of one face_id from 0 up, one slot a sample, from the first sample in which the face is seen to the
-                    last.
+    sample          a frame of the input that was read (every one, every Nth, ...). Each has at least one row in the table.
+    series          the rows of one face_id from 0 up, one slot per sample, from the first sample in which the face is seen to
+                    the last.
     gap             a slot without a value: the face has no row at that sample, its row has success 0, or the unit is
                     undetermined. Gaps are never filled in.
 """
@@ -44,7 +44,7 @@ class ValueColumn:
 
     @property
     def label(self) -> str:
-        """The unit for people: "AU12 Lip corner puller", "Left Eye Close", "AU12 Lip corner puller (bp4d)"."""
+        """The unit for people to read: "AU12 Lip corner puller", "Left Eye Close", "AU12 Lip corner puller (bp4d)"."""
         name = unit_label(self.code)
         return f"{name} ({self.protocol})" if self.protocol else name
 
@@ -80,8 +80,8 @@ class Series:
     Attributes:
         rows_S: its rows' positions in the table, -1 where it was not read.
         frames_S: frame numbers.
-        seconds_S: timestamps, NaN where the input tells none.
-        lasts_S: seconds until the input's next sample; for its last one the median of the others; NaN where unknown.
+        seconds_S: timestamps, NaN if the input has none.
+        lasts_S: seconds until the input's next sample; for its last one the median of the others; NaN if unknown.
     """
 
     face_id: int
@@ -96,7 +96,7 @@ class Series:
         return self.rows_S != _NO_ROW
 
     def values(self, values_N: np.ndarray) -> np.ndarray:
-        """(S,) what this face has of a column of the table; NaN in gaps."""
+        """(S,) this face's part of a column of the table; NaN in gaps."""
         return np.where(self.read_S, values_N[self.rows_S], np.nan)
 
     def put(self, values_S: np.ndarray, values_N: np.ndarray) -> None:
@@ -128,7 +128,7 @@ def series_of(table: pd.DataFrame) -> list[Series]:
         places_R = np.searchsorted(frames_G, frame_N[rows_R])
         if len(np.unique(places_R)) < len(places_R):
             raise ValueError(
-                f"face {face} has {len(places_R)} rows in {len(np.unique(places_R))} frames: expected one a frame"
+                f"face {face} has {len(places_R)} rows in {len(np.unique(places_R))} frames: expected one per frame"
             )
         rows_G = np.full(len(frames_G), _NO_ROW)
         rows_G[places_R] = np.where(success_N[rows_R], rows_R, _NO_ROW)
@@ -138,6 +138,6 @@ def series_of(table: pd.DataFrame) -> list[Series]:
 
 
 def runs(true_S: np.ndarray) -> list[tuple[int, int]]:
-    """Start and end (behind the last) of each unbroken run of true samples."""
+    """Start and end (exclusive) of each unbroken run of true samples."""
     edges = np.diff(np.concatenate(([0], true_S.astype(np.int8), [0])))
     return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))

@@ -5,11 +5,11 @@ Conventions
     median      intensities and continuous values: the median of the values inside the window centred on the sample. Occurrences:
                 the majority; a tie leaves the sample as it is. At the ends and beside gaps the window holds fewer values, and
                 gaps inside it do not count.
-    savgol      Savitzky and Golay's filter: the value at the sample of a polynomial fitted to the window. Each unbroken run is
-                filtered by itself with SciPy's savgol_filter; its first and last half window take the polynomial of the first and
-                last whole window. Runs shorter than the window stay as they are, and are counted. Samples are taken as evenly
-                spaced. Not for occurrences.
-    after it    values are clipped to their scale; levels become fractions. A gap stays a gap. Probabilities (_p) are left as the
+    savgol      Savitzky and Golay's filter: a polynomial is fitted to the window, and its value at the sample is taken. Each
+                unbroken run is filtered by itself with SciPy's savgol_filter; its first and last half window take the polynomial
+                of the first and last whole window. Runs shorter than the window stay as they are, and are counted. Samples count
+                as evenly spaced. Not for occurrences.
+    afterwards  values are clipped to their scale, and levels are fractions. A gap stays a gap. Probabilities (_p) are left as the
                 model gave them, so they belong to the values before smoothing.
 
 Source of savgol: A. Savitzky, M. J. E. Golay, "Smoothing and differentiation of data by simplified least squares procedures",
@@ -61,11 +61,11 @@ class Smoothing:
         return found
 
     def check(self, scales: Iterable[str]) -> None:
-        """See that there will be something to smooth.
+        """Check that there will be something to smooth.
 
         Raises:
-            ValueError: Savitzky-Golay, and all values are occurrences.
-            ImportError: Savitzky-Golay, and SciPy is not installed.
+            ValueError: savgol, and all values are occurrences.
+            ImportError: savgol, and SciPy is not installed.
         """
         if self.method == SAVGOL and set(scales) == {OCCURRENCE}:
             raise ValueError(
@@ -77,7 +77,7 @@ class Smoothing:
 
 
 def smooth(table: pd.DataFrame, how: Smoothing) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of one input with smoothed values, and a sentence for each thing that was left as it is.
+    """The rows of one input with smoothed values, and a note on whatever was left as it is.
 
     Raises:
         ValueError: Savitzky-Golay on a table of occurrences.
@@ -107,7 +107,7 @@ def smooth(table: pd.DataFrame, how: Smoothing) -> tuple[pd.DataFrame, list[str]
 
 
 def _savgol_runs(values_S: np.ndarray, how: Smoothing) -> tuple[np.ndarray, int]:
-    """The values with every long enough run filtered, and how many values stand in shorter ones."""
+    """The values with every run that is long enough filtered, and how many values are in shorter ones."""
     from scipy.signal import savgol_filter
 
     smoothed_S, short = values_S.copy(), 0

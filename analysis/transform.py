@@ -1,4 +1,4 @@
-"""What changes the values of a finished table before it is written: first the baseline, then smoothing, as OpenFace does."""
+"""Changing the values of a finished table before it is written: first the baseline, then smoothing, as OpenFace does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from aullava.analysis.smoothing import Smoothing, smooth
 
 @dataclass
 class Transform:
-    """Call it with the rows of one input at a time.
+    """A function of the rows of one input at a time.
 
     Args:
-        smoothing: as `--smooth` names it, or None.
+        smoothing: as given by `--smooth`, or None.
         baseline: "auto", column -> neutral value, or None.
     """
 
@@ -35,5 +35,5 @@ class Transform:
 
     @property
     def notes(self) -> list[str]:
-        """What was left as it was read, a sentence each, with the input's name in front; once, however often a table passes."""
+        """What was left as it was read, one sentence each, beginning with the input's name; never twice the same."""
         return list(self._told)

@@ -7,12 +7,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aullava.commands.errors import UsageError, extra, named, names, path, positive
 from aullava.common.files import printable
 from aullava.dataset_builder.corpora.registry import READERS
 from aullava.dataset_builder.errors import CorpusError
 from aullava.detection.framing import AskedFraming
+
+if TYPE_CHECKING:
+    from aullava.dataset_builder.publish.build import Build
+    from aullava.dataset_builder.publish.folder import OutFolder
+    from aullava.dataset_builder.publish.shards import ShardReport
 
 HELP = "write a corpus as Parquet files with images, a card and a manifest"
 DESCRIPTION = (
@@ -50,7 +56,10 @@ class BuildRequest:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", required=True, metavar="NAME", help="one of those above")
     parser.add_argument(
-        "--data-dir", type=named, metavar="DIR", help="its folder; for table also a file; nothing for procedural"
+        "--data-dir",
+        type=named,
+        metavar="DIR",
+        help="folder of the corpus, or file for table; none for procedural and rendered",
     )
     parser.add_argument(
         "--out", type=path, metavar="DIR", help="missing, empty, or an earlier build with the same settings"
@@ -76,7 +85,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--size", type=positive, metavar="N", help="side of a crop in pixels (default: as in the source)"
     )
     parser.add_argument(
-        "--encoding", choices=("auto", "jpeg", "png"), default="auto", help="of new images (default: by the source)"
+        "--encoding", choices=("auto", "jpeg", "png"), default="auto", help="of new images (default: as the source)"
     )
     parser.add_argument(
         "--no-face", choices=("drop", "keep"), default="drop", help="frames without a face (default: %(default)s)"
@@ -104,7 +113,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         dest="right",
         default="",
         metavar="STATEMENT",
-        help="why you may upload a corpus that is given out by request",
+        help="why you may upload a corpus that is given out by request only",
     )
 
 
@@ -149,20 +158,19 @@ def build(request: BuildRequest) -> int:
         return _push(work, folder, request.push, reports) if request.push else ALL_WRITTEN
 
 
-def _checked(request: BuildRequest):
-    """The `publish.build.Build` that is asked for. Everything that can be wrong is found here, before the first row is read."""
+def _checked(request: BuildRequest) -> "Build":
+    """Everything that can be wrong is found here, before the first row is read."""
     from aullava.dataset_builder.publish.build import Build
     from aullava.dataset_builder.publish.push import check_right
     from aullava.dataset_builder.publish.request import NO_FACE_CHOICES, make_job
-    from aullava.dataset_builder.rows.builder import chosen_subjects
-    from aullava.dataset_builder.rows.from_records import units_asked
-    from aullava.dataset_builder.rows.images import PictureOptions
+    from aullava.dataset_builder.rows.builder import chosen_subjects, units_asked
+    from aullava.dataset_builder.rows.images import ImageOptions
     from aullava.dataset_builder.rows.splits import split_subjects
 
     if request.no_face not in NO_FACE_CHOICES:
         raise UsageError(f"--no-face {request.no_face}: expected one of {', '.join(NO_FACE_CHOICES)}")
     framing = AskedFraming(request.faces, request.margin, largest=True).over(None)
-    pictures = PictureOptions(framing, request.size, request.encoding, embed=True)
+    pictures = ImageOptions(framing, request.size, request.encoding, embed=True)
     job = make_job(request.corpus, request.data_dir, request.option, request.protocol, pictures, request.no_face)
     reader = job.open()
     units_asked(reader, job.protocol)
@@ -197,13 +205,13 @@ def _check_place(given: Path, read: list[str], title: str) -> None:
             raise UsageError(f"--out {given} holds {place}, which is read: name a folder that holds only the rows")
 
 
-def _preview(work, count: int) -> int:
+def _preview(work: "Build", count: int) -> int:
     """Print the chat turns of `count` rows: the first usable ones of as many subjects as are needed."""
     from rich.console import Console
 
     from aullava.dataset_builder.chat.dataset import preview
     from aullava.dataset_builder.chat.formats import ChatMix
-    from aullava.dataset_builder.rows.from_records import rows_of_subject
+    from aullava.dataset_builder.rows.builder import rows_of_subject
     from aullava.dataset_builder.rows.schema import OK
 
     def some_rows() -> Iterator[dict]:
@@ -220,7 +228,7 @@ def _preview(work, count: int) -> int:
     return ALL_WRITTEN
 
 
-def _push(work, folder, repo: str, reports: list) -> int:
+def _push(work: "Build", folder: "OutFolder", repo: str, reports: "list[ShardReport]") -> int:
     from aullava.common.upload import PushError, PushRefused
     from aullava.dataset_builder.publish.push import push
 

@@ -62,7 +62,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--corpus", required=True, choices=tuple(READERS), metavar="NAME", help=f"one of {', '.join(READERS)}"
     )
-    parser.add_argument("--data-dir", type=named, metavar="DIR", help="its folder; nothing for procedural")
+    parser.add_argument(
+        "--data-dir", type=named, metavar="DIR", help="folder of the corpus; none for procedural and rendered"
+    )
     parser.add_argument(
         "--out", type=path, required=True, metavar="NEW_DIR", help="the calibrated copy; must not exist yet"
     )
@@ -87,7 +89,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--framing",
         metavar="KEY=VALUE,...",
-        help="change the checkpoint's framing on purpose, as in `aullava evaluate`",
+        help="depart from the checkpoint's framing on purpose, as in `recognize`",
     )
     parser.add_argument(
         "--temperatures-only",
@@ -96,11 +98,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="at most N validation rows, evenly spread")
     parser.add_argument(
-        "--batch-size", type=positive, default=32, metavar="N", help="images read at once (default: %(default)s)"
+        "--batch-size", type=positive, default=32, metavar="N", help="images read together (default: %(default)s)"
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto (default: %(default)s)")
     parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="of the corpus; may be repeated"
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the corpus; may be repeated"
     )
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aullava.action_units import PROTOCOLS, SCALES, resolve_protocol
 from aullava.commands.errors import UsageError, count, extra, named, names, path, positive, say
@@ -20,6 +20,10 @@ from aullava.common.files import printable, replace_file
 from aullava.dataset_builder.corpora.registry import READERS, reader_class
 from aullava.dataset_builder.rows.folds import fold_names
 from aullava.detection.framing import AskedFraming, without_folder
+
+if TYPE_CHECKING:
+    from aullava.evaluation.run import Outcome, Task
+    from aullava.evaluation.scores import Scored
 
 HELP = "score a checkpoint on a corpus: tables, bootstrap intervals, baselines, plots"
 DESCRIPTION = (
@@ -65,7 +69,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--corpus", required=True, choices=tuple(READERS), metavar="NAME", help=f"one of {', '.join(READERS)}"
     )
-    parser.add_argument("--data-dir", type=named, metavar="DIR", help="its folder; nothing for procedural")
+    parser.add_argument(
+        "--data-dir", type=named, metavar="DIR", help="folder of the corpus; none for procedural and rendered"
+    )
     parser.add_argument(
         "--out", type=path, required=True, metavar="FILE.json", help="report; the other outputs are named after it"
     )
@@ -102,7 +108,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--framing",
         type=named,
         metavar="KEY=VALUE,...",
-        help="crop otherwise than the checkpoint was trained, on purpose, as in `recognize`",
+        help="depart from the checkpoint's framing on purpose, as in `recognize`",
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="at most N rows, evenly spread")
     parser.add_argument(
@@ -132,11 +138,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="bootstrap samples of subjects, for intervals (default: %(default)s)",
     )
     parser.add_argument(
-        "--batch-size", type=positive, default=32, metavar="N", help="images read at once (default: 32)"
+        "--batch-size", type=positive, default=32, metavar="N", help="images read together (default: 32)"
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto (default: %(default)s)")
     parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="of the corpus; may be repeated"
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the corpus; may be repeated"
     )
 
 
@@ -180,8 +186,7 @@ def evaluate(request: EvaluateRequest) -> int:
     return SOME_FAILED if failures else DONE
 
 
-def _task(request: EvaluateRequest):
-    """The request as `evaluation.run.Task`."""
+def _task(request: EvaluateRequest) -> "Task":
     from aullava.checkpoint.layout import embedded_checkpoint
     from aullava.dataset_builder.publish.request import parse_options
     from aullava.evaluation.run import FOLD, Task
@@ -226,7 +231,7 @@ def _refuse_foreign(out: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         ours = False
     if found and not ours:
-        raise ValueError(f"--out {out}: {found[0]} is there and of no earlier evaluation; name another --out")
+        raise ValueError(f"--out {out}: {found[0]} exists, and no evaluation wrote it; name another --out")
 
 
 def _folds(request: EvaluateRequest) -> tuple[str | None, ...]:
@@ -240,15 +245,8 @@ def _folds(request: EvaluateRequest) -> tuple[str | None, ...]:
     return request.folds or (None,)
 
 
-def _write(out: Path, record: Mapping[str, Any], outcome, scored) -> list[str]:
-    """Write the three outputs.
-
-    Args:
-        record: what FILE.json holds. outcome: an `evaluation.run.Outcome`. scored: `Scored` of each view.
-
-    Returns:
-        What could not be written, and why.
-    """
+def _write(out: Path, record: Mapping[str, Any], outcome: "Outcome", scored: "list[Scored]") -> list[str]:
+    """Write the three outputs; returns what could not be written, and why."""
     from aullava.evaluation.record import finite
     from aullava.evaluation.report import markdown
 

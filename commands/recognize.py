@@ -28,7 +28,7 @@ DESCRIPTION = (
 ALL_READ, SOME_FAILED = 0, 1
 MODES = ("joint", "parallel", "generate")
 FORMATS = ("csv", "jsonl", "parquet")
-_MOST_NOTES = 20  # told on the terminal; the sidecar has all
+_MOST_NOTES = 20  # shown on the terminal; the sidecar has all
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="image, video, folder (searched recursively), text file with one path a line, or webcam:0",
+        help="image, video, folder (searched recursively), text file with one path per line, or webcam:0",
     )
     _add_input_flags(parser.add_argument_group("inputs"))
     _add_face_flags(parser.add_argument_group("faces"))
@@ -53,7 +53,7 @@ def _add_input_flags(group) -> None:
         action="append",
         default=[],
         metavar="GLOB",
-        help="only files of folders with such a name, as '*.mp4'; may be repeated",
+        help="in folders, only files whose name matches, such as '*.mp4'; may be repeated",
     )
     group.add_argument("--every", type=positive, metavar="N", help="read every N-th frame of videos (default: 1)")
     group.add_argument("--fps", type=float, metavar="X", help="read X frames of each second, instead of --every")
@@ -65,9 +65,9 @@ def _add_face_flags(group) -> None:
         type=named,
         default="auto",
         metavar="HOW",
-        help="auto: as the checkpoint was trained. none: every picture is one face, cropped before. haar (the cascade that comes "
-        "with OpenCV), yunet:FILE.onnx or yunet:ORG/NAME (YuNet, from its file or its repo on the Hub): find and crop faces with "
-        "it, which has to be the checkpoint's detector (default: %(default)s)",
+        help="auto: find and crop faces as in the checkpoint's training. none: every image is one face, cropped already. haar (the "
+        "cascade that comes with OpenCV), yunet:FILE.onnx or yunet:ORG/NAME (YuNet, from its file or its repo on the Hub): the "
+        "checkpoint's detector by name (default: %(default)s)",
     )
     group.add_argument("--largest", action="store_true", help="only the largest face of a frame")
     group.add_argument(
@@ -75,27 +75,27 @@ def _add_face_flags(group) -> None:
         type=float,
         default=0.0,
         metavar="P",
-        help="leave out faces the detector is less sure of, 0 to 1",
+        help="leave out faces with a lower detection score, 0 to 1",
     )
     group.add_argument(
         "--min-face",
         type=_pixels_or_share,
         metavar="S",
-        help="smallest face looked for: its side in pixels, or below 1 as a share of the picture's shorter side; 0.2 is several "
-        "times faster than the default, 24 pixels of a picture of at most 1280",
+        help="smallest face to look for: its side in pixels or, below 1, as a fraction of the image's shorter side; 0.2 is several "
+        "times faster than the default, 24 pixels in an image of at most 1280",
     )
     group.add_argument(
         "--margin",
         type=float,
         metavar="M",
-        help="share of a face's side added on each side of its crop, which has to be the checkpoint's",
+        help="fraction of a face's side added on each side of its crop; must equal the checkpoint's",
     )
     group.add_argument(
         "--framing",
         type=named,
         metavar="KEY=VALUE,...",
-        help="frame faces otherwise than the checkpoint says: detector=yunet:FILE.onnx,margin=0.25,largest=true or some of "
-        "these. Another detector brings its own margin (haar 0.25, yunet 0.125)",
+        help="depart from the checkpoint's framing: detector=yunet:FILE.onnx,margin=0.25,largest=true, or some of these. Another "
+        "detector brings its own margin (haar 0.25, yunet 0.125)",
     )
 
 
@@ -107,24 +107,26 @@ def _add_model_flags(group) -> None:
         "--server",
         type=named,
         metavar="URL",
-        help="ask a server that speaks OpenAI's API, as http://localhost:8000/v1, and knows the stock --checkpoint by that name; "
-        "mode generate",
+        help="send crops to a server that speaks OpenAI's API, such as http://localhost:8000/v1, and knows the stock "
+        "--checkpoint by that name; mode generate",
     )
     group.add_argument(
         "--protocol",
         action="append",
         metavar="NAME",
-        help=f"units and scale to read: {', '.join(PROTOCOLS)}; or units such as AU1,AU4,AU12. May be repeated: all are read off "
-        "one look at a face (default: disfa)",
+        help=f"units and scale to read: {', '.join(PROTOCOLS)}; or a list of units such as AU1,AU4,AU12. May be repeated: "
+        "each face is encoded once for all of them (default: disfa)",
     )
     group.add_argument("--scale", choices=SCALES, help="scale of a list of units (default: occurrence)")
     group.add_argument(
         "--mode",
         choices=MODES,
-        help="joint: value by value, each sees the ones before. parallel: all at once, fastest. generate: free text, then "
-        "parsed, without probabilities (default: joint)",
+        help="joint: one value after another, each given those before it. parallel: all at once, fastest. generate: free text, "
+        "parsed afterwards, without probabilities (default: joint)",
     )
-    group.add_argument("--batch-size", type=positive, default=32, metavar="N", help="faces read at once (default: 32)")
+    group.add_argument(
+        "--batch-size", type=positive, default=32, metavar="N", help="faces read together (default: 32)"
+    )
     group.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, or auto (default: %(default)s)")
 
 
@@ -133,8 +135,8 @@ def _add_output_flags(group) -> None:
         "--out",
         type=named,
         metavar="FILE|DIR",
-        help="table with one row a face and frame: FILE.csv, .jsonl or .parquet; or a folder for one file an input. What was run "
-        "and what the columns mean goes into FILE.meta.json beside it",
+        help="table with one row per face and frame: FILE.csv, .jsonl or .parquet; or a folder, for one file per input. "
+        "FILE.meta.json beside it says what was run and what the columns mean",
     )
     group.add_argument("--format", choices=FORMATS, help="of the files in a folder (default: csv)")
     group.add_argument(
@@ -143,11 +145,12 @@ def _add_output_flags(group) -> None:
         default="level",
         help="intensities as the likeliest of six levels, or as the expected level between 0 and 5 (default: %(default)s)",
     )
+    group.add_argument("--resume", action="store_true", help="continue an interrupted run, even inside a video")
     group.add_argument(
-        "--resume", action="store_true", help="go on with a run that was interrupted, also inside a video"
-    )
-    group.add_argument(
-        "--overlay", type=path, metavar="DIR", help="write each picture, and each video as MP4, with boxes and bars"
+        "--overlay",
+        type=path,
+        metavar="DIR",
+        help="write each image, and each video as MP4, with boxes and bars drawn in",
     )
 
 
@@ -156,30 +159,30 @@ def _add_series_flags(group) -> None:
         "--smooth",
         type=named,
         metavar="HOW",
-        help="median:5 or savgol:11:2: window in frames that were read, odd, and degree; probabilities "
-        "stay as they were read",
+        help="median:WINDOW or savgol:WINDOW:DEGREE, such as median:5 or savgol:11:2; an odd window in frames that are read. "
+        "Probabilities are not smoothed",
     )
     group.add_argument(
         "--baseline",
         type=named,
         metavar="auto|FILE",
-        help="subtract the face at rest from levels and strengths: auto takes the lowest tenth of each face's values, of 10 frames "
-        "at least; or a picture, video or table of that person at rest",
+        help="subtract the neutral face from levels and strengths: auto takes the lowest tenth of each face's values, given at "
+        "least 10 frames; or an image, video or table of that person's neutral face",
     )
     group.add_argument(
         "--summary",
         type=path,
         metavar="FILE.csv",
-        help="of videos: how often, how strongly and how long each unit acts",
+        help="for videos: how often, how strongly and how long each unit is active",
     )
     group.add_argument(
-        "--blendshapes", type=path, metavar="FILE.csv", help="ARKit's names for animation, from protocol feafa"
+        "--blendshapes", type=path, metavar="FILE.csv", help="ARKit's blendshapes for animation; needs protocol feafa"
     )
     group.add_argument(
         "--plot",
         type=path,
         metavar="DIR",
-        help="of videos: values over time, a PNG and an interactive page for each face",
+        help="for videos: values over time, a PNG and an interactive page per face",
     )
 
 
@@ -258,7 +261,7 @@ def _open(job: "Job", shard: "Shard") -> "tuple[Store, list] | None":
             f"{job.place} holds what an interrupted run has read, or one that is under way: add --resume to continue it, or, if no "
             "run is under way, delete that folder"
         )
-    return open_shared(shard, job.place, job.units, job.options, job.request.resume)
+    return open_shared(shard, job.place, job.items, job.options, job.request.resume)
 
 
 def _fill(store: "Store", work: list, job: "Job", shard: "Shard") -> bool:
@@ -291,7 +294,7 @@ def _read_only(job: "Job") -> int:
     results, failures = Results(job, job.inputs.failures), []
 
     def rows() -> Iterator:
-        work = [(unit, START) for unit in job.units]
+        work = [(unit, START) for unit in job.items]
         with progress_bar(work, job.settings) as on_block:
             for block in read_items(work, job.settings):
                 failures.extend(block.failures)

@@ -20,7 +20,7 @@ from aullava.action_units import FEAFA_UNITS, OCCURRENCE, PROTOCOLS, Protocol, r
 from aullava.analysis.activity import activity_table, pairs_path
 from aullava.analysis.baseline import neutral_from
 from aullava.analysis.blendshapes import NOT_READ
-from aullava.analysis.outputs import Series
+from aullava.analysis.outputs import SeriesOutputs
 from aullava.analysis.smoothing import Smoothing
 from aullava.analysis.transform import Transform
 from aullava.checkpoint.identity import CheckpointIdentity, identify
@@ -110,7 +110,7 @@ class Job:
     started: datetime
 
     @cached_property
-    def units(self) -> list[WorkItem]:
+    def items(self) -> list[WorkItem]:
         return work_items(self.inputs.sources, self.request.batch_size)
 
     @property
@@ -204,25 +204,25 @@ def _check_flags(request: RecognizeRequest, protocols: tuple[Protocol, ...]) -> 
     if request.fps is not None and not 0 < request.fps < math.inf:
         raise ValueError(f"--fps {request.fps:g}: expected a number above 0")
     if request.resume and not any(outputs):
-        raise ValueError("--resume: nothing is kept of a run that writes nothing; give --out")
+        raise ValueError("--resume: a run that writes nothing keeps nothing; give --out")
     if request.format and not request.out:
         raise ValueError(f"--format {request.format} without --out: name a folder to write to")
     if request.server and not request.checkpoint:
-        raise ValueError("--server: give the --checkpoint by which the server knows the model")
+        raise ValueError("--server: give --checkpoint, the name by which the server knows the model")
     if request.server and _mode(request) != "generate":
-        raise ValueError(f"--server answers in text: expected --mode generate, not {request.mode}")
+        raise ValueError(f"--server answers as text: expected --mode generate, not {request.mode}")
     if request.intensities == "expected" and _mode(request) == "generate":
-        raise ValueError("--intensities expected: mode generate gives no probabilities to expect a level from")
+        raise ValueError("--intensities expected: mode generate gives no probabilities, so no expected level")
     if request.blendshapes and not any(set(protocol.units) & set(FEAFA_UNITS) for protocol in protocols):
-        raise ValueError("--blendshapes are made of FEAFA's values: add --protocol feafa")
+        raise ValueError("--blendshapes are made from FEAFA's values: add --protocol feafa")
     if request.plot:
         import aullava.analysis.plots  # noqa: F401 (says what to install where its libraries are missing)
     graded = any(protocol.scale != OCCURRENCE for protocol in protocols)
     changed = [f"--{name}" for name in ("smooth", "baseline") if getattr(request, name)]
     if changed and not (request.out or request.summary or request.blendshapes or request.plot):
-        raise ValueError(f"{' and '.join(changed)}: nothing is written that it could change; give --out")
+        raise ValueError(f"{' and '.join(changed)}: changes nothing, as nothing is written; give --out")
     if request.baseline and not graded:
-        raise ValueError("--baseline: occurrences have none; read intensities or continuous values")
+        raise ValueError("--baseline: there is none for occurrences; read intensities or continuous values")
     if request.smooth:
         Smoothing.parse(request.smooth).check(protocol.scale for protocol in protocols)
 
@@ -232,7 +232,7 @@ def _detector(framing: Framing, request: RecognizeRequest) -> Detector:
 
 
 def _check_places(request: RecognizeRequest, target: Target | None, inputs: Inputs) -> None:
-    """Wrong places to write to are found before the work and not after it."""
+    """Find a place that cannot be written to before the work, not after it."""
     read = {file.resolve() for file in inputs.files}
     given = {Path(name).resolve() for name in (*request.inputs, request.baseline) if name}
     folders = {"--overlay": request.overlay, "--plot": request.plot}
@@ -242,7 +242,11 @@ def _check_places(request: RecognizeRequest, target: Target | None, inputs: Inpu
     if target:
         (folders if target.one_an_input else files)["--out"] = target.path
         files["the metadata of --out"] = sidecar_path(target)
-    tables = _tables(target, inputs)
+    tables = set()  # the files that --out FOLDER writes
+    if target and target.one_an_input:
+        names = FileNames(source.name for source in inputs.sources)
+        stems = [names.stem(source.name) for source in inputs.sources]
+        tables = {target.path.resolve() / f"{stem}.{target.format}" for stem in stems}
     places = {flag: path for flag, path in (folders | files).items() if path}
     for flag, path in places.items():
         if flag in files and path.is_dir():
@@ -256,7 +260,7 @@ def _check_places(request: RecognizeRequest, target: Target | None, inputs: Inpu
         _check_writable(flag, path if flag in folders else path.parent)
     if request.overlay and any(source.kind == "webcam" for source in inputs.sources):
         raise ValueError(
-            "--overlay: what a webcam showed is gone when it is drawn; record it to a video and read that"
+            "--overlay: a webcam's frames are gone by the time overlays are drawn; record a video and read that"
         )
     if request.overlay:
         _check_apart("--overlay", request.overlay, request, {file.parent for file in read})
@@ -264,20 +268,12 @@ def _check_places(request: RecognizeRequest, target: Target | None, inputs: Inpu
         _check_apart("--plot", request.plot, request, set())
 
 
-def _tables(target: Target | None, inputs: Inputs) -> set[Path]:
-    """The files that --out FOLDER writes."""
-    if not (target and target.one_an_input):
-        return set()
-    names, folder = FileNames(source.name for source in inputs.sources), target.path.resolve()
-    return {folder / f"{names.stem(source.name)}.{target.format}" for source in inputs.sources}
-
-
 def _check_apart(flag: str, place: Path, request: RecognizeRequest, beside: set[Path]) -> None:
-    """Pictures must not come to lie where pictures are looked for, nor in the folders `beside`."""
+    """Outputs must not be written where inputs are searched for, nor into the folders `beside`."""
     searched = [Path(path).resolve() for path in request.inputs if os.path.isdir(path)]
     if place.resolve() in beside or any(place.resolve().is_relative_to(folder) for folder in searched):
         raise ValueError(
-            f"{flag} {place} lies among the inputs, where a picture could overwrite one or be read as "
+            f"{flag} {place} lies among the inputs, where an output could overwrite an input or be read as "
             "one: name another folder"
         )
 
@@ -335,7 +331,7 @@ class Results:
         if asked.summary or asked.blendshapes or asked.plot or self.summary.films:
             films = {name for name, _ in self.summary.films}
             outputs = asked.summary, asked.blendshapes, asked.plot
-            series = Series(self.job.layout, self.job.transform, films, self.job.names.stem, *outputs)
+            series = SeriesOutputs(self.job.layout, self.job.transform, films, self.job.names.stem, *outputs)
             self._write(lambda: series.write(rows()))
             self.written += series.written
             self._activity = series.activity

@@ -39,7 +39,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="whole, or adapters, which are merged")
     parser.add_argument(
-        "--base", metavar="DIR|HUB_ID", help="what adapters go onto, where it is no longer where they say"
+        "--base", metavar="DIR|HUB_ID", help="base model of adapters, if it is no longer where they say"
     )
     parser.add_argument(
         "--evaluation",
@@ -59,17 +59,17 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "figure such as present.f1_undetermined_wrong; may be repeated",
     )
     parser.add_argument(
-        "--max-shard-size", default="5GB", metavar="SIZE", help="of a file of weights (default: %(default)s)"
+        "--max-shard-size", default="5GB", metavar="SIZE", help="largest file of weights (default: %(default)s)"
     )
     parser.add_argument("--push", metavar="ORG/NAME", help="upload to this model repo of the Hub, in one commit")
-    parser.add_argument("--public", action="store_true", help="let everybody see it; without, the repo is private")
+    parser.add_argument("--public", action="store_true", help="make the repo public (default: private)")
     parser.add_argument("--revision", metavar="BRANCH", help="upload to this branch (default: main)")
     parser.add_argument(
         "--i-hold-the-right",
         dest="right",
         default="",
         metavar="STATEMENT",
-        help="why you may give these weights to everybody; for --public where the data was given out by request",
+        help="why you may publish these weights; needed with --public if data was given out by request",
     )
     # Of 0.1; `aullava space` has taken their place.
     parser.add_argument("--space", type=Path, help=argparse.SUPPRESS)
@@ -103,7 +103,7 @@ def release(request: ReleaseRequest) -> int:
     """Write the model folder of a checkpoint, and upload it if that was asked for.
 
     Returns:
-        0; or 1 where the folder is written and the upload failed or was refused, which is told on stderr.
+        0; or 1 if the folder was written and the upload failed or was refused; stderr says why.
 
     Raises:
         UsageError: an argument is wrong, or the checkpoint must not go out.
@@ -154,7 +154,7 @@ def _check_arguments(request: ReleaseRequest) -> None:
             "--benchmark says which dataset a figure is about: add --evaluation FILE.json, or leave it out"
         )
     if request.base and not is_adapters(request.checkpoint):
-        raise ValueError(f"--base {request.base}: {request.checkpoint} holds no adapters that would need it")
+        raise ValueError(f"--base {request.base}: {request.checkpoint} holds no adapters, so no base is needed")
 
 
 def _tell(request: ReleaseRequest, folder: Path) -> None:

@@ -15,7 +15,9 @@ DESCRIPTION = (
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=path, metavar="FOLDER", help="new or empty folder")
     parser.add_argument(
-        "--repo", metavar="ORG/NAME", help="the Space that the folder will be uploaded to, where its wheel will lie"
+        "--repo",
+        metavar="ORG/NAME",
+        help="the Space that the folder will be uploaded to; its wheel will be installed from there",
     )
 
 

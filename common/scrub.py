@@ -1,10 +1,10 @@
-"""Text and values without secrets and without paths of this machine, for what is written beside a result or published.
+"""Text and values without secrets or paths of this machine, for records that are written beside results or published.
 
 Conventions
-    paths       A path in the working folder is written relative to it; of any other absolute path only the last name is kept.
+    paths       A path in the working folder is written relative to it; of any other absolute path only the last part is kept.
     secrets     Settings and flags named like secrets are left out; values that look like secrets are masked.
-    finding     `find_path` knows the folders that machines have, and is used where a false alarm would stop the user;
-                `shorten_paths` takes any absolute path, since a path too many that is shortened does no harm.
+    finding     `find_path` knows the usual top folders of machines, for places where a false alarm would stop the user.
+                `shorten_paths` takes any absolute path, since shortening one too many does no harm.
 """
 
 import math
@@ -38,7 +38,7 @@ def find_path(text: str) -> str | None:
 
 
 def shorten_paths(text: str) -> str:
-    """The text with the last name of every absolute path that holds no space."""
+    """The text with every absolute path without spaces reduced to its last part."""
     return _ABSOLUTE.sub(lambda found: Path(found.group()).name or "/", text)
 
 
@@ -55,7 +55,7 @@ def portable_command(command: Sequence[str]) -> str:
 
 
 def portable(text: str) -> str:
-    """Text without secrets and absolute paths; see the conventions above."""
+    """Text without secrets or absolute paths; see the conventions above."""
     text = _SECRET_VALUE.sub(MASK, text)
     flag, equals, value = text.partition("=")
     if Path(text).is_absolute() and "\n" not in text:  # a path may hold spaces
@@ -74,12 +74,12 @@ def _short(path: str) -> str:
 
 
 def is_secret(name: str, value: object) -> bool:
-    """Whether a setting is named like a secret and holds text."""
+    """Whether a setting has the name of a secret and holds text."""
     return isinstance(value, str) and bool(_SECRET_NAME.search(name)) and not re.match(r"(?:eos|pad|bos|image)_", name)
 
 
 def portable_value(value: object) -> object:
-    """As JSON can hold it, with portable strings; an undefined number is None, as is a secret."""
+    """The value as JSON can hold it, with portable strings; undefined numbers and secrets are None."""
     if isinstance(value, str):
         return portable(value)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Settings: read from KEY=VALUE texts, and the same or refused where work on disk goes on."""
+"""Settings: read from KEY=VALUE texts, and compared with those of earlier work before it is resumed."""
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -23,19 +23,19 @@ def refuse_other_settings(
     update: Callable[[dict], dict] = dict,
     error: type[Exception] = ValueError,
 ) -> None:
-    """Raise unless the work beside the file was begun with these settings. A setting that is not there equals None.
+    """Raise unless the work beside the file was begun with these settings. A missing setting equals None.
 
     Args:
         file: written by `write_settings`.
-        settings: those of now, whatever JSON can hold.
+        settings: the current ones, whatever JSON can hold.
         work: what lies in the file's folder, for the message: "checkpoints of a run".
-        remedy: what to do about it: "name another output_dir".
+        remedy: what to do about it, for the message: "name another output_dir".
         ignored: names that may differ.
-        update: brings settings that an older version wrote up to date.
-        error: what is raised.
+        update: converts settings that an older version wrote.
+        error: type of the exception.
 
     Raises:
-        error: there is no such file, it is damaged, or a setting differs; the first ones are named.
+        error: there is no such file, it is damaged, or settings differ; the first few are named.
     """
     try:
         before = json.loads(file.read_text(encoding="utf-8"))
@@ -55,7 +55,7 @@ def refuse_other_settings(
 
 
 def differences(before: Mapping[str, object], now: Mapping[str, object], prefix: str = "") -> Iterator[str]:
-    """Each setting that differs, in words; one inside a mapping by its path, "disfa.camera"."""
+    """Each setting that differs, in words; a setting inside a mapping by its path, "disfa.camera"."""
     for name in {**now, **before}:
         old, new = before.get(name), now.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping) and old and new:
@@ -65,7 +65,7 @@ def differences(before: Mapping[str, object], now: Mapping[str, object], prefix:
 
 
 def key_values(texts: Iterable[str], flag: str, expected: str = "KEY=VALUE") -> dict[str, str]:
-    """The texts "KEY=VALUE" as a mapping; a value may hold "=" itself, and may be empty.
+    """The texts "KEY=VALUE" as a mapping. A value may contain "=" and may be empty.
 
     Args:
         flag: where the texts were given, such as "--option", for messages.

@@ -1,4 +1,4 @@
-"""Files into a repo of the Hub, in one commit: an upload that is interrupted leaves the repo as it was."""
+"""Uploading files to a repo of the Hub in one commit: an interrupted upload leaves the repo as it was."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ge
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-_OF_THE_HUB = {".gitattributes"}  # which it writes itself
+_OF_THE_HUB = {".gitattributes"}  # written by the Hub itself
 
 
 class PushRefused(ValueError):
-    """This repo must not be written to, or not as it was asked for. Nothing was uploaded."""
+    """The repo must not be written to, or not as asked. Nothing was uploaded."""
 
 
 class PushError(RuntimeError):
-    """The Hub, or the way to it, failed. The repo is as it was."""
+    """The Hub or the network failed. The repo is as it was."""
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """Where an upload is: page, visibility, and the commit by which it can be loaded for good."""
+    """Where an upload is: its page, its visibility, and the commit that will always load it."""
 
     url: str
     private: bool
@@ -29,7 +29,7 @@ class Pushed:
 
 
 def check_name(repo: str, example: str = "my-lab/au-llava") -> None:
-    """Refuse what is no name of a repo.
+    """Refuse what is not the name of a repo.
 
     Raises:
         PushRefused: not ORG/NAME.
@@ -54,24 +54,23 @@ def upload(
     message: str,
     description: str = "",
 ) -> Pushed:
-    """Commit files to a repo, which is made where there is none, and take away those they replace.
+    """Commit files to a repo, which is created if it is missing, and delete those that they replace.
 
-    huggingface_hub's `upload_folder` is not used: with Xet it commits in several steps, and what is between two of them is a
-    broken repo.
+    huggingface_hub's `upload_folder` is not used: with Xet it commits in several steps, and between two of them the repo is broken.
 
     Args:
         files: path in the repo -> file.
         repo: "ORG/NAME".
-        replaced: told which paths the repo holds, gives those that this upload takes the place of; raises PushRefused where
-            the repo must be left alone.
+        replaced: given the paths in the repo, returns those that this upload replaces; raises PushRefused if the repo must not
+            be changed.
         kind: "model" or "dataset".
-        private: visibility of a new repo, None for its owner's default. One that is there keeps its own.
-        if_public: why a public repo is refused, and what to do; "" where it may be public.
-        revision: branch, made where there is none; default main.
+        private: visibility of a new repo, None for its owner's default. An existing repo keeps its own.
+        if_public: why a public repo is refused, and what to do; "" if it may be public.
+        revision: branch, created if it is missing; default main.
         message, description: of the commit.
 
     Raises:
-        PushRefused: as said above.
+        PushRefused: as above.
         PushError: the Hub or the network failed, or somebody else committed meanwhile.
     """
     check_name(repo)
@@ -87,7 +86,10 @@ def upload(
         present = {file.rfilename for file in before.siblings or ()} - _OF_THE_HUB
         done = api.create_commit(
             repo,
-            _operations(files, replaced(present)),
+            [
+                *(CommitOperationAdd(name, path) for name, path in files.items()),
+                *(CommitOperationDelete(name) for name in sorted(replaced(present) - files.keys())),
+            ],
             repo_type=kind,
             commit_message=message,
             commit_description=description,
@@ -96,15 +98,10 @@ def upload(
         )
     except PushRefused:
         raise
-    except Exception as error:  # the Hub's client raises those of three libraries
+    except Exception as error:  # the Hub's client raises errors of three libraries
         reasons = " because of ".join(
             f"{type(reason).__name__}: {reason}" for reason in (error, error.__cause__) if reason
         )
         hint = "" if get_token() else "; no token was found: hf auth login"
         raise PushError(f"{repo}: {' '.join(reasons.split())}{hint}") from error
     return Pushed(str(url), bool(before.private), done.oid)
-
-
-def _operations(files: Mapping[str, Path], replaced: set[str]) -> list[CommitOperationAdd | CommitOperationDelete]:
-    added = [CommitOperationAdd(name, path) for name, path in files.items()]
-    return added + [CommitOperationDelete(name) for name in sorted(replaced - files.keys())]

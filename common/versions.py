@@ -32,7 +32,7 @@ def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
 
 
 def package_version() -> str:
-    """Version of this package, "unknown" where it is not installed."""
+    """Version of this package, "unknown" if it is not installed."""
     return _version("au-llava") or "unknown"
 
 

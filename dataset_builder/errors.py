@@ -16,7 +16,7 @@ class LabelError(CorpusError):
 
     def __init__(self, path: Path, line: int | None, found: str, expected: str):
         where = f"{path}, line {line}" if line else str(path)
-        super().__init__(f"{where}: found {found}; expected {expected}. Mend the file, or get a fresh copy of it.")
+        super().__init__(f"{where}: found {found}; expected {expected}. Correct the file, or get a fresh copy of it.")
         self._arguments = (path, line, found, expected)
 
     def __reduce__(self):

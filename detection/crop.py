@@ -3,10 +3,10 @@
 Conventions
     box         x, y, w, h in pixels of the upright image, origin at its upper left corner. A detector's box lies
                 inside the image; a crop may reach past the border.
-    score       0 to 1, higher is surer; a ranking and no probability, not to be compared between detectors. None
-                where no detector ran.
-    crop        a square around the box, larger by `margin` times its longer side on each of the four sides.
-    left/right  pictures are never mirrored.
+    score       0 to 1, higher is surer. It ranks faces of one detector; it is not a probability, and scores of different
+                detectors cannot be compared. None where no detector ran.
+    crop        a square around the box, with `margin` times its longer side added on each of the four sides.
+    left/right  images are never mirrored.
 """
 
 from collections.abc import Iterable
@@ -36,12 +36,12 @@ def box_within(corner_and_size: np.ndarray, width: int, height: int, score: floa
 
 
 def largest_first(faces: Iterable[FaceBox]) -> list[FaceBox]:
-    """Sorted by area; equal ones from left to right, then down."""
+    """Sorted by area; equal ones from left to right, then from top to bottom."""
     return sorted(faces, key=lambda face: (-face.w * face.h, face.x, face.y))
 
 
 def crop_face(image: Image.Image, box: FaceBox, margin: float) -> Image.Image:
-    """A square RGB picture centred on the box; where it reaches past the border, the border's pixels are repeated.
+    """A square RGB image centred on the box; where it reaches past the border, the border's pixels are repeated.
 
     Args:
         image: RGB.
@@ -61,6 +61,6 @@ def crop_face(image: Image.Image, box: FaceBox, margin: float) -> Image.Image:
     top = round(box.y + box.h / 2 - side / 2)
     columns = np.arange(left, left + side).clip(0, width - 1)
     rows = np.arange(top, top + side).clip(0, height - 1)
-    # Only what the crop shows is copied out of the picture, which may be large.
+    # Only what the crop shows is copied out of the image, which may be large.
     seen_HWC = np.asarray(image.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)))
     return Image.fromarray(seen_HWC[(rows - rows[0])[:, None], columns - columns[0]])

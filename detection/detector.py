@@ -1,10 +1,10 @@
-"""Where the faces are: the interface of a detector, and OpenCV's cascade.
+"""Finding faces: the interface of a detector, and OpenCV's cascade.
 
 Conventions
-    min_face    the smallest side of a face that is looked for: pixels of the image (int), or a share of its shorter
-                side (float below 1). A picture is searched at a smaller size unless that would lose such faces.
+    min_face    side of the smallest face searched for: pixels of the image (int), or a share of its shorter side (float
+                below 1). An image is searched at a smaller size unless that would lose such faces.
     threads     several may use one detector at the same time.
-    boxes, scores and crops are told in detection/crop.py.
+    Boxes, scores and crops are explained in detection/crop.py.
 """
 
 from pathlib import Path
@@ -23,29 +23,29 @@ from aullava.image_aullava import DEFAULT_FRAMING
 HAAR_MARGIN = DEFAULT_FRAMING["margin"]
 HAAR_CASCADE = "haarcascade_frontalface_alt2.xml"
 
-# More pixels mean smaller faces found and more time: faces below 24 of 1280 pixels are looked for only where it is asked.
+# More pixels find smaller faces and take more time: faces below 24 of 1280 pixels are searched for only if asked for.
 _HAAR_SIDE = 1280
 _HAAR_SMALLEST = 24
-_HAAR_WINDOW = 20  # smaller faces the cascade cannot see
+_HAAR_WINDOW = 20  # the cascade cannot see smaller faces
 
-# So many overlapping hits give a score of one half; the cascade drops what has fewer than `min_neighbors`.
+# This many overlapping hits give a score of one half. The cascade drops boxes with fewer than `min_neighbors`.
 _HITS_AT_HALF = 10
 
 
 class Detector(Protocol):
-    """Finds faces, and frames one as the model saw faces in training."""
+    """Finds faces, and crops them as the model saw faces in training."""
 
     def detect(self, image_HWC: np.ndarray) -> list[FaceBox]:
-        """Faces of an uint8 RGB image, largest first; an empty list where there is none."""
+        """Faces of a uint8 RGB image, largest first; an empty list if there is none."""
         ...
 
     def crop(self, image: Image.Image, box: FaceBox) -> Image.Image:
-        """The picture of one face."""
+        """The crop of one face."""
         ...
 
 
 class NoDetector:
-    """The whole image is the face, for pictures that were cropped before; the model gets it as it is."""
+    """For images that are cropped already: the whole image is the face, and the model gets it as it is."""
 
     def detect(self, image_HWC: np.ndarray) -> list[FaceBox]:
         height, width = image_HWC.shape[:2]
@@ -60,18 +60,18 @@ class HaarDetector:
 
     Args:
         margin: share of the box's side added on each side of a crop.
-        min_neighbors: overlapping hits a face needs; more finds fewer faces and fewer mistakes.
-        min_face: see above; None for 24 pixels of a picture of at most 1280. Looking for small faces takes most of the time.
+        min_neighbors: overlapping hits that a face needs; a higher number finds fewer faces and makes fewer mistakes.
+        min_face: see above; None for 24 pixels of an image of at most 1280. Searching for small faces takes most of the time.
 
     Raises:
-        FileNotFoundError: the OpenCV at hand carries no cascade files (5.x wheels and some distributions).
-        ValueError: no face can be as small as `min_face` says.
+        FileNotFoundError: this OpenCV comes without cascade files (5.x wheels and some distributions).
+        ValueError: `min_face` is out of range.
     """
 
     def __init__(self, margin: float = HAAR_MARGIN, min_neighbors: int = 5, min_face: float | None = None):
         folder = Path(cv2.data.haarcascades) if hasattr(cv2, "data") else Path()
         file = folder / HAAR_CASCADE
-        # OpenCV itself would accept a missing file here and fail at the first picture.
+        # OpenCV itself would accept a missing file here and fail at the first image.
         self._cascades = PerThread(lambda: cv2.CascadeClassifier(str(file) if file.is_file() else ""))
         if self._cascades.get().empty():
             raise FileNotFoundError(
@@ -92,7 +92,7 @@ class HaarDetector:
         grey_HW = cv2.cvtColor(image_HWC, cv2.COLOR_RGB2GRAY)
         if shrink < 1:
             grey_HW = cv2.resize(grey_HW, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-        # Stretched grey levels show faces in dim pictures: 194 of 200 drawn faces at a fifth of their light, 52 without.
+        # Stretched grey levels show faces in dim images: 194 of 200 drawn faces at a fifth of their light, 52 without.
         grey_HW = cv2.equalizeHist(grey_HW)
         boxes, hits = self._cascades.get().detectMultiScale2(
             grey_HW, scaleFactor=1.1, minNeighbors=self.min_neighbors, minSize=(least, least)
@@ -108,12 +108,12 @@ class HaarDetector:
 
 
 class ChosenFaces:
-    """A detector's faces, less those that are not wanted.
+    """A detector's faces, without those that are not wanted.
 
     Args:
         detector: finds the faces.
-        largest: only the largest of those that are left.
-        min_confidence: what scores less is left out; a face without a score is kept.
+        largest: keep only the largest of the others.
+        min_confidence: leave out faces with a lower score; a face without a score is kept.
     """
 
     def __init__(self, detector: Detector, largest: bool = False, min_confidence: float = 0.0):

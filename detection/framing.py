@@ -1,4 +1,4 @@
-"""How a face gets from a picture to the model: who finds it, how far around it the crop reaches, which faces are taken.
+"""How faces are cropped for the model: the detector, the margin around the face, and which faces are taken.
 
     framing = Framing(**model.config.framing)              # as in the training of a checkpoint
     detector = make_detector(framing)
@@ -6,13 +6,13 @@
 
 Conventions
     detector    a key of DETECTORS, with ":" and its weights if it has some. "haar": the cascade that comes with OpenCV.
-                "yunet:FILE.onnx", "yunet:ORG/NAME" or "yunet:ORG/NAME/FILE.onnx": YuNet, by its weights. "none": every picture
+                "yunet:FILE.onnx", "yunet:ORG/NAME" or "yunet:ORG/NAME/FILE.onnx": YuNet, by its weights. "none": every image
                 is one face as it is.
-    margin      share of a box's longer side added on each side of the square crop, 0 to 4. Boxes of different detectors hold
-                different parts of a face, so a margin goes with its detector.
+    margin      share of a box's longer side added on each side of the square crop, 0 to 4. Boxes of different detectors cover
+                different parts of a face, so a margin belongs to its detector.
     alignment   "none": crops are not turned.
-    largest     whether only the largest face of a picture is taken.
-    weights     of YuNet are known by the name of their file: where it lies differs from machine to machine.
+    largest     whether only the largest face of an image is taken.
+    weights     of YuNet are identified by their file's name, since its folder differs from machine to machine.
 """
 
 import hashlib
@@ -81,10 +81,10 @@ def _kind(detector: str, also: str = "") -> DetectorKind:
 
 @dataclass(frozen=True)
 class Framing:
-    """See above; `Framing()` is what a checkpoint means that says nothing.
+    """See above. `Framing()` is the framing of a checkpoint that states none.
 
     Args:
-        margin: None for the detector's own.
+        margin: None for the detector's default.
 
     Raises:
         ValueError: a value is out of range.
@@ -107,7 +107,7 @@ class Framing:
         return self.detector != "none"
 
     def stored(self) -> dict[str, Any]:
-        """As a checkpoint's configuration holds it, without places of this machine."""
+        """As a checkpoint's configuration holds it, without paths of this machine."""
         return asdict(self) | {"detector": without_folder(self.detector)}
 
     def __str__(self) -> str:
@@ -121,15 +121,15 @@ class Framing:
 
 @dataclass(frozen=True)
 class AskedFraming:
-    """What flags say about the framing of faces.
+    """The framing that flags ask for.
 
     Args:
-        faces: "auto": as the checkpoint says. "none": the pictures are faces already, cropped before; that says what pictures
-            there are and contradicts nothing. Else a detector, which has to be the checkpoint's.
-        margin: which has to be the checkpoint's.
-        largest: leave out all faces but the largest; the others are framed as ever, so this contradicts nothing either.
-        override: changes the checkpoint's framing on purpose: "detector=yunet:FILE.onnx,margin=0.25", keys of `Framing`. With
-            another detector the margin is that detector's own, unless it is given, too.
+        faces: "auto": as the checkpoint says. "none": the images are faces that were cropped before; this describes the images
+            and contradicts nothing. Otherwise a detector, which must be the checkpoint's.
+        margin: must be the checkpoint's.
+        largest: read only the largest face. It is framed as ever, so this contradicts nothing either.
+        override: changes the checkpoint's framing on purpose: "detector=yunet:FILE.onnx,margin=0.25", keys of `Framing`. Another
+            detector brings its own margin, unless a margin is given as well.
 
     Raises:
         ValueError: a value is out of range, or a key unknown.
@@ -156,7 +156,7 @@ class AskedFraming:
         """The framing to use.
 
         Args:
-            own: the checkpoint's; None: there is no checkpoint, so the flags alone decide.
+            own: the checkpoint's; None without a checkpoint, so that the flags alone decide.
 
         Raises:
             ValueError: a flag contradicts it; names both values and how to override.
@@ -183,15 +183,15 @@ class AskedFraming:
 
 
 def make_detector(framing: Framing, *, min_confidence: float = 0.0, min_face: float | None = None) -> Detector:
-    """What finds faces and crops them as the framing says.
+    """A detector that crops faces as the framing says.
 
     Args:
         min_confidence: faces with a lower score, 0 to 1, are left out.
-        min_face: as in detection/detector.py; None for the detector's own.
+        min_face: as in detection/detector.py; None for the detector's default.
 
     Raises:
-        ValueError: an argument is out of range, or weights cannot be had or run.
-        FileNotFoundError: this OpenCV carries no cascades.
+        ValueError: an argument is out of range, or the weights cannot be found or run.
+        FileNotFoundError: this OpenCV comes without cascades.
     """
     weights = framing.detector.partition(":")[2]
     detector = _kind(framing.detector).make(weights, framing.margin, min_face)
@@ -200,17 +200,17 @@ def make_detector(framing: Framing, *, min_confidence: float = 0.0, min_face: fl
 
 
 def weights_hash(framing: Framing) -> str | None:
-    """SHA-256 of the file of weights that faces are found with; None for detectors without, which come with the libraries.
+    """SHA-256 of the detector's weights; None for detectors without weights of their own, which come with the libraries.
 
     Raises:
-        ValueError: the weights cannot be had.
+        ValueError: the weights cannot be found.
     """
     find, weights = _kind(framing.detector).find_weights, framing.detector.partition(":")[2]
     return hashlib.sha256(Path(find(weights)).read_bytes()).hexdigest() if find else None
 
 
 def without_folder(detector: str) -> str:
-    """A detector by a name that is good on every machine: of weights in a file the file's name alone."""
+    """A detector's name without the folder of its weights, which holds on every machine."""
     kind, _, weights = detector.partition(":")
     return f"{kind}:{Path(weights).name}" if Path(weights).is_file() else detector
 
@@ -224,7 +224,7 @@ def _same_detector(one: str, other: str) -> bool:
 
 
 def _changed(framing: Framing, override: str | None) -> Framing:
-    """The framing with the keys that an override gives."""
+    """The framing with the values that an override gives."""
     given: dict[str, Any] = {}
     for part in re.split(r",(?=\w+=)", override) if override is not None else ():
         key, _, value = part.partition("=")

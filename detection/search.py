@@ -1,14 +1,14 @@
-"""What the face detectors share: at which size a picture is searched, and how threads share a detector."""
+"""What the face detectors share: the size at which an image is searched, and one detector for several threads."""
 
 import threading
 from collections.abc import Callable
 
 
 class PerThread:
-    """An object for each thread that asks: OpenCV's detectors keep in themselves what they are working on.
+    """One object per thread, since OpenCV's detectors hold the state of the image they are working on.
 
     Args:
-        make: makes one; called once a thread.
+        make: makes one; called once per thread.
     """
 
     def __init__(self, make: Callable[[], object]):
@@ -22,7 +22,7 @@ class PerThread:
 
 
 def checked_min_face(min_face: float | None) -> float | None:
-    """`min_face` as it came.
+    """`min_face`, unchanged.
 
     Raises:
         ValueError: neither None, nor an int of 1 or more, nor a float between 0 and 1.
@@ -34,19 +34,19 @@ def checked_min_face(min_face: float | None) -> float | None:
 
 
 def smallest_face(min_face: float | None, height: int, width: int) -> float:
-    """`min_face` in pixels of a picture; 0.0 for None."""
+    """`min_face` in pixels of an image; 0.0 for None."""
     if min_face is None:
         return 0.0
     return min_face * min(height, width) if min_face < 1 else float(min_face)
 
 
 def search_scale(height: int, width: int, side: int, smallest: float, findable: int) -> float:
-    """By how much a picture is shrunk before it is searched: 0 < scale <= 1.
+    """The scale at which an image is searched: 0 < scale <= 1.
 
     Args:
-        height, width: of the picture, in pixels.
-        side: pixels that the longer side is shrunk to,
-        smallest: unless a face of so many pixels of the picture
-        findable: had fewer than these afterwards.
+        height, width: of the image, in pixels.
+        side: pixels to which the longer side is shrunk, unless faces get too small by that.
+        smallest: side in pixels of the smallest face wanted; 0 for none.
+        findable: side in pixels of the smallest face that the detector can find.
     """
     return min(1.0, max(side / max(height, width), findable / smallest if smallest else 0.0))

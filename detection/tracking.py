@@ -1,16 +1,17 @@
-"""Which face of a frame is which face of the frames before.
+"""Tracks: which face of a frame is which face of the frames before.
 
 Conventions
-    face_id     0, 1, ... in the order in which faces appear; of those that appear together, the largest first. An id is never
-                given to another face, and no frame has it twice.
+    face_id     0, 1, ... in the order in which faces appear; of faces that appear together, the largest first. An id is never
+                given to another face, and never twice in a frame.
     time        seconds. A frame without a timestamp counts as one of 25 frames a second.
-    away        a face without a box keeps its id for `max_gap_s` seconds or `max_gap_frames` frames that were looked at, whichever
-                is longer: detectors lose faces for single frames, and at one frame a second a single frame is a second.
-    matching    a face is expected where it was last, moved on by its speed. Boxes go to faces by intersection over union, best
-                first. What is left is compared once more, each face where it was last and all at twice their size: between
-                sparse frames a face may move by its own width and turn back (buffered IoU: Yang and others, arXiv 2211.14317).
-    limits      faces are told apart by place and motion alone. Who leaves for longer, or is covered while turning back, comes back
-                as a new face; after a cut, whoever sits in the same place is the same face.
+    missing     a face without a box keeps its id for `max_gap_s` seconds or `max_gap_frames` frames that were read, whichever is
+                longer. Detectors lose faces for single frames, and at one frame per second a single frame is a second.
+    matching    a face is expected where it was last, moved by its speed. Boxes are assigned to faces by intersection over
+                union, best first. What is left is matched once more, with each face where it was last and all boxes at twice
+                their size: between sparse frames a face may move by its own width and turn back (buffered IoU: Yang and
+                others, arXiv 2211.14317).
+    limits      only place and motion tell faces apart. Someone who leaves for longer, or is covered while turning back, returns
+                as a new face. After a cut, whoever sits in the same place counts as the same face.
 """
 
 import math
@@ -20,7 +21,7 @@ from dataclasses import asdict, dataclass
 from aullava.detection.crop import FaceBox
 
 _FRAME_S = 1 / 25
-# Speed is averaged over about so long, and trusted for about so long: heads turn back.
+# Speed is averaged, and trusted, over about this long: heads turn back.
 _MEMORY_S = 0.5
 
 _Area = tuple[float, float, float, float]  # left, top, width, height
@@ -28,7 +29,7 @@ _Area = tuple[float, float, float, float]  # left, top, width, height
 
 @dataclass
 class _Track:
-    """A face: its last box, when that was (seconds; updates of the tracker), and its speed in pixels a second."""
+    """A face: its last box, when that was (in seconds, and in updates of the tracker), and its speed in pixels per second."""
 
     face_id: int
     box: _Area
@@ -43,7 +44,7 @@ class _Track:
         return x + self.speed[0] * horizon, y + self.speed[1] * horizon, w, h
 
     def see(self, box: _Area, time: float, update: int) -> None:
-        """Take a new box in."""
+        """Take in a new box."""
         elapsed = time - self.time
         if elapsed > 0:
             weight = 1 - math.exp(-elapsed / _MEMORY_S)
@@ -53,12 +54,12 @@ class _Track:
 
 
 class Tracker:
-    """Numbers the faces of one video, frame after frame. Sequential: one tracker a video, one thread.
+    """Numbers the faces of one video, frame after frame. Each video needs a tracker of its own, used by one thread.
 
     Args:
-        max_gap_s: how long a face may be away and keep its id, in seconds,
-        max_gap_frames: and in frames looked at; the longer one holds.
-        min_iou: intersection over union, 0..1, from which on a box may be the same face.
+        max_gap_s: how long a face may be missing and keep its id, in seconds,
+        max_gap_frames: and in frames read; the longer one counts.
+        min_iou: least intersection over union, 0..1, at which a box may be the same face.
 
     Raises:
         ValueError: an argument is out of range.
@@ -83,17 +84,22 @@ class Tracker:
         """The ids of a frame's faces, in the order of `boxes`.
 
         Args:
-            boxes: in any order; none is a frame without a face.
+            boxes: in any order; empty for a frame without a face.
             timestamp: seconds, or None.
             index: of the frame in the video; frames come in order.
         """
         now = self._time + (index - self._index) * _FRAME_S if timestamp is None else timestamp
         self._time, self._index = max(self._time, now), index
         self._updates += 1
-        tracks = {track.face_id: track for track in self._tracks if not self._is_gone(track)}
-        # In an order of their own, so that the order in which they came changes nothing.
-        order = sorted(range(len(boxes)), key=lambda place: _rank(boxes[place]))
-        areas = {place: _area(boxes[place]) for place in order}
+        tracks = {}
+        for track in self._tracks:
+            missed = self._updates - track.update - 1
+            if self._time - track.time <= self.max_gap_s or missed <= self.max_gap_frames:
+                tracks[track.face_id] = track
+        # Sorted, so that the order in which boxes are given changes nothing.
+        keys = [(-box.w * box.h, box.x, box.y, box.w, -(box.score or 0.0)) for box in boxes]
+        order = sorted(range(len(boxes)), key=keys.__getitem__)
+        areas = {place: (boxes[place].x, boxes[place].y, boxes[place].w, boxes[place].h) for place in order}
         ids = self._matched({face_id: track.expected(self._time) for face_id, track in tracks.items()}, areas)
         absent = {face_id: _widened(track.box) for face_id, track in tracks.items() if face_id not in ids.values()}
         ids |= self._matched(absent, {place: _widened(areas[place]) for place in order if place not in ids})
@@ -107,12 +113,8 @@ class Tracker:
         self._tracks = list(tracks.values())
         return [ids[place] for place in range(len(boxes))]
 
-    def _is_gone(self, track: _Track) -> bool:
-        missed = self._updates - track.update - 1
-        return self._time - track.time > self.max_gap_s and missed > self.max_gap_frames
-
     def _matched(self, faces: dict[int, _Area], boxes: dict[int, _Area]) -> dict[int, int]:
-        """Place of a box -> face_id of the face it is, the best pairs first; nothing is taken twice."""
+        """Place of a box -> face_id, best pairs first; no box and no face is used twice."""
         pairs = [(_iou(face, box), face_id, place) for face_id, face in faces.items() for place, box in boxes.items()]
         matched: dict[int, int] = {}
         for iou, face_id, place in sorted(pairs, key=lambda pair: (-pair[0], pair[1])):
@@ -121,7 +123,7 @@ class Tracker:
         return matched
 
     def state(self) -> dict:
-        """Everything that the next frames depend on, for JSON."""
+        """Everything that the next frames depend on, as JSON can hold it."""
         return {
             "max_gap_s": self.max_gap_s,
             "max_gap_frames": self.max_gap_frames,
@@ -135,7 +137,7 @@ class Tracker:
 
     @classmethod
     def from_state(cls, state: dict) -> "Tracker":
-        """The tracker that gave this state: it goes on as if it had never stopped."""
+        """The tracker that gave this state; it continues as if it had never stopped."""
         tracker = cls(state["max_gap_s"], state["max_gap_frames"], state["min_iou"])
         tracker._next_id = state["next_id"]
         tracker._updates = state["updates"]
@@ -145,14 +147,6 @@ class Tracker:
             _Track(**track | {"box": tuple(track["box"]), "speed": tuple(track["speed"])}) for track in state["tracks"]
         ]
         return tracker
-
-
-def _rank(box: FaceBox) -> tuple:
-    return (-box.w * box.h, box.x, box.y, box.w, -(box.score or 0.0))
-
-
-def _area(box: FaceBox) -> _Area:
-    return box.x, box.y, box.w, box.h
 
 
 def _centre(area: _Area) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """The face detector YuNet (Wu, Peng and Yu, Machine Intelligence Research 20, 2023), as OpenCV runs it.
 
-Its weights are one ONNX file of 230 kB under the MIT licence. None is kept here: the user names a file, or a repository on the Hub.
+Its weights are one ONNX file of 230 kB under the MIT licence. It is not part of this package: the user names a file or a repo on
+the Hub.
 """
 
 import re
@@ -30,16 +31,16 @@ _FINDABLE = 10
 
 
 class YuNetDetector:
-    """Finds turned and partly hidden faces, too.
+    """Finds turned and partly hidden faces as well.
 
     Args:
         file: the weights, with the inputs and outputs of `YUNET_FILE`.
         margin: share of the box's longer side added on each side of a crop.
-        min_score: what scores less is no face. 0.6 as in OpenCV's model zoo; the library's own 0.9 keeps only the surest.
-        min_face: as in detection/detector.py; None for a fiftieth of the picture's longer side.
+        min_score: lower scores are not faces. 0.6 as in OpenCV's model zoo; the library's default of 0.9 keeps only the surest.
+        min_face: as in detection/detector.py; None for a fiftieth of the image's longer side.
 
     Raises:
-        ValueError: OpenCV cannot run the file, or no face can be as small as `min_face` says.
+        ValueError: OpenCV cannot run the file, or `min_face` is out of range.
     """
 
     def __init__(
@@ -74,10 +75,10 @@ class YuNetDetector:
 
 
 def find_weights(name: str) -> str:
-    """The path of the weights that `yunet:NAME` means; from the Hub they come once and are kept in its cache.
+    """The path of the weights that `yunet:NAME` names. From the Hub they are downloaded once, into its cache.
 
     Args:
-        name: FILE.onnx, ORG/NAME or ORG/NAME/FILE.onnx. A file that exists goes before a name on the Hub.
+        name: FILE.onnx, ORG/NAME or ORG/NAME/FILE.onnx. A file that exists is preferred to a name on the Hub.
 
     Raises:
         ValueError: there is neither such a file nor such a repository, or the Hub cannot be reached.

@@ -168,7 +168,7 @@ def _made(corpus: str, data_dir, protocol: Protocol, fold, split, limit, options
         tuple(record.values for record in records),
         repr(sorted(options.items())),
         (reader.title, *reader.notes, f"options: {options or 'none'}", *_limited(len(records), total)),
-        lambda row: records[row].picture.draw(),
+        lambda row: records[row].image.draw(),
     )
 
 

@@ -1,4 +1,4 @@
-"""A picture of truth beside reading: each face with two bars for every unit that was drawn or read."""
+"""Truth beside reading, drawn: each face with two bars for every unit that was drawn or read."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ _COLUMNS = 2
 def draw_comparison(
     images: Sequence[Image.Image], truths: Sequence[Mapping], readings: Sequence[Mapping], protocol: Protocol
 ) -> Image.Image:
-    """A sheet of faces, two in a row. A unit that is 0 in both is left out; an undetermined one shows "?"."""
+    """A sheet of faces, two to a row. A unit that is 0 in both is left out; an undetermined one shows "?"."""
     shown = [
         [code for code in protocol.units if truth[code] or reading[code] or reading[code] is None]
         for truth, reading in zip(truths, readings, strict=True)

@@ -1,4 +1,4 @@
-"""What the pictures of readings share: colours, type, bars, boxes and how a value is scaled."""
+"""What drawings of readings share: colours, fonts, bars, boxes, and how values are scaled."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import present_probability
 
 PAPER, INK, FAINT, TRACK = (255, 255, 255), (24, 28, 36), (120, 128, 140), (232, 235, 240)
-# Four of Okabe and Ito's colours, which the colour-blind tell apart.
+# Four of Okabe and Ito's colours, which colour-blind people can tell apart.
 COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
 _LABEL = 22  # height of the label on a box
 
 
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow carries this font, so no font files are looked for."""
+    """Pillow's own font, so that no font files are searched for."""
     return ImageFont.load_default(size)
 
 
@@ -30,7 +30,7 @@ def share(value: float | None, protocol: Protocol) -> float:
 
 
 def bar_share(row: FaceRow, code: str, protocol: Protocol) -> float:
-    """How much of its bar a unit fills, 0..1: an occurrence by its probability where there is one."""
+    """How much of its bar a unit fills, 0..1. An occurrence is shown by its probability, if it has one."""
     probability = present_probability(row, code, protocol) if not SCALES[protocol.scale].is_graded else None
     return share(row.readings[protocol.name].values[code], protocol) if probability is None else probability
 
@@ -44,9 +44,9 @@ def draw_bar(pen: ImageDraw.ImageDraw, left: int, top: int, size: tuple[int, int
 
 
 def draw_boxes(pen: ImageDraw.ImageDraw, rows: Sequence[FaceRow], origin: tuple[int, int], scale: float) -> None:
-    """The boxes of all faces that a detector found, on a picture shown at `scale` with its corner at `origin`."""
+    """The boxes of all faces that a detector found, on an image shown at `scale` with its corner at `origin`."""
     for row in rows:
-        if row.has_face and row.score is not None:  # without a detector the box is the picture's border
+        if row.has_face and row.score is not None:  # without a detector the box is the whole image
             _draw_box(pen, row, origin, scale)
 
 

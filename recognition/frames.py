@@ -1,22 +1,39 @@
 """The frames of an image, a video or a webcam, one after the other.
 
-Which frames of a video are read follows from their number, or from their own times, alone: a reading that goes on in the middle
-chooses the same ones. A frame that is left out is decoded, since others are built on it, and not turned into a picture.
+Which frames of a video are read follows from their numbers or timestamps alone, so a run that is resumed chooses the same ones.
+A frame that is left out is still decoded, since others depend on it, but not turned into an image.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from aullava.image_aullava import MAX_ASPECT, MAX_PIXELS, MIN_SIDE, load_image
 from aullava.recognition.inputs import Source
-from aullava.recognition.rows import Frame
 from aullava.video.decode import VideoFrames, VideoReadError
 
 _ROUNDING = 0.001  # seconds; Matroska and others round times to thousandths
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a video, or an image, which counts as a video of one frame.
+
+    `input`: the file as it was given or found, or "webcam:0".
+    `index`: 0 is the first frame shown; an image is frame 0.
+    `timestamp`: seconds from the first frame, 0.0 for an image; None where the file has no times.
+    `image_HWC`: uint8 RGB, upright; None where the frame could not be decoded, and then `fault` says why.
+    """
+
+    input: str
+    index: int = 0
+    timestamp: float | None = 0.0
+    image_HWC: np.ndarray | None = None
+    fault: str = ""
 
 
 def read_frames(source: Source, *, every: int = 1, fps: float | None = None, start: int = 0) -> Iterator[Frame]:
@@ -24,19 +41,19 @@ def read_frames(source: Source, *, every: int = 1, fps: float | None = None, sta
 
     Args:
         source: an image, which is one frame, a video or a webcam, which ends when its reader does.
-        every: of a video or webcam, the first of so many frames; default 1, all.
-        fps: of a video or webcam, so many frames a second at most: the first one in each 1 / fps seconds of its own time. A video
-            with fewer gives all it has. Not together with `every`.
-        start: number of the first frame wanted, 0 or more. Frames before it are read over; which are chosen stays the same.
+        every: of a video or webcam, read every N-th frame, beginning with the first; default 1, all.
+        fps: of a video or webcam, at most so many frames per second: the first frame in each 1 / fps seconds of its own time. A
+            video with fewer gives all it has. Not together with `every`.
+        start: number of the first frame wanted, 0 or more. Frames before it are skipped; which are chosen does not change.
 
     Yields:
-        Frames, upright. One of a video that cannot be decoded has a `fault` and no picture.
+        Frames, upright. A frame of a video that cannot be decoded has a `fault` and no image.
 
     Raises:
-        ValueError: `every`, `fps` or `start` makes no sense; raised at once, and not when the first frame is asked for.
+        ValueError: `every`, `fps` or `start` is out of range; raised at once, not when the first frame is asked for.
         ImageReadError: the image cannot be read.
-        VideoReadError: the video cannot be opened or holds no frame; or, once all before have been given, it is damaged or cut
-            off; or the camera cannot be opened or gives no more.
+        VideoReadError: the video cannot be opened or holds no frame; or it is damaged or cut off, raised after the last frame
+            before that; or the camera cannot be opened or gives no more.
         OSError: the file cannot be opened.
         ImportError: PyAV is missing.
     """
@@ -54,7 +71,7 @@ def read_frames(source: Source, *, every: int = 1, fps: float | None = None, sta
 
 
 def frame_count(source: Source, *, every: int = 1, fps: float | None = None) -> int | None:
-    """How many frames `read_frames` will give, as far as the file announces it; None if it does not. Decodes nothing.
+    """How many frames `read_frames` will give, as far as the file says; None if it does not. Nothing is decoded.
 
     Args:
         source, every, fps: as for `read_frames`.
@@ -66,7 +83,7 @@ def frame_count(source: Source, *, every: int = 1, fps: float | None = None) -> 
         with VideoFrames(source.path) as video:
             count, seconds, rate = video.count, video.seconds, video.rate
     except (VideoReadError, OSError, ImportError):
-        return None  # whoever reads it is told why
+        return None  # reading it will say why
     if count is None and None not in (seconds, rate):
         count = round(seconds * rate)
     if count is None or fps is None:
@@ -91,7 +108,7 @@ class _Choice:
         if self._fps is None:
             return index % self._every == 0
         if seconds is None:
-            raise VideoReadError("the video tells no times to choose frames by: choose every N-th frame")
+            raise VideoReadError("the video has no timestamps to choose frames by: choose every N-th frame")
         span, before = math.floor((seconds + _ROUNDING) * self._fps), self._last
         self._last = span
         return span != before
@@ -131,13 +148,13 @@ def _webcam_frames(
                 _, image_HWC = camera.retrieve()
                 yield _frame(name, index, now - began, cv2.cvtColor(image_HWC, cv2.COLOR_BGR2RGB))
             index += 1
-        raise VideoReadError(f"{name}: the camera gave no picture after {index}; see whether it is still connected")
+        raise VideoReadError(f"{name}: the camera gave no image after {index}; see whether it is still connected")
     finally:
         camera.release()
 
 
 def _frame(name: str, index: int, seconds: float | None, image_HWC: np.ndarray | None, fault: str = "") -> Frame:
-    """A frame, held to the limits that `load_image` sets for still pictures."""
+    """A frame, held to the limits that `load_image` sets for images."""
     if image_HWC is not None:
         height, width = image_HWC.shape[:2]
         short, long = sorted((height, width))

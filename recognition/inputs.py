@@ -1,4 +1,4 @@
-"""What a command was asked to read: images, videos and webcams given one by one, in folders, or in text files of paths."""
+"""The inputs of a run: images, videos and webcams, given one by one, in folders, or in text files of paths."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from aullava.image_aullava import FORMATS
 from aullava.video.container import is_video, load_pyav
 
 Image.init()
-# What a folder is searched for. A file that is named itself is told by what it holds, whatever it is called.
+# What folders are searched for. A file that is given by name is recognised by its content, whatever its suffix.
 IMAGE_SUFFIXES = frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS)
 VIDEO_SUFFIXES = frozenset(
     {".3g2", ".3gp", ".asf", ".avi", ".dv", ".flv", ".m2ts", ".m4v", ".mkv"}
@@ -25,20 +25,20 @@ VIDEO_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class Failure:
-    """One file that could not be read or written, or one answer that could not be parsed, and why."""
+    """A file that could not be read or written, or an answer that could not be parsed, and why."""
 
     path: Path
     reason: str
 
     def __str__(self) -> str:
-        # Reasons of image errors name their file already.
+        # Image errors already name their file.
         named = self.reason.startswith(f"{self.path}:")
         return printable(self.reason if named else f"{self.path}: {self.reason}")
 
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to read frames from. `path`: as given or found, or webcam:0; `kind`: "image", "video" or "webcam"."""
+    """Something to read frames from. `path`: as given or found, or webcam:0; `kind`: "image", "video" or "webcam"."""
 
     path: Path
     kind: str
@@ -53,11 +53,12 @@ class Source:
 class Inputs:
     """What was found.
 
-    `sources`: each once, in the order the inputs were given, folders in natural order (face2 before face10).
-    `failures`: inputs that do not exist, folders without an image or video or not searched, names of images and videos that are no
-        file, lines of text files that name none, videos without the library that reads them.
-    `skipped`: number of files in folders left alone because their name is not that of an image or video, or matches no pattern.
-    `repeated`: number of further names, given or linked, of what is in `sources`.
+    `sources`: each once, in the order in which the inputs were given; folders in natural order (face2 before face10).
+    `failures`: inputs that do not exist; folders that hold no image or video, or were not searched; names of images and videos
+        that are not files; lines of lists that name no file; videos, if the library that reads them is missing.
+    `skipped`: number of files in folders that were left out, because their name is not that of an image or video or matches no
+        pattern.
+    `repeated`: number of further names, given or linked, for what is in `sources`.
     """
 
     sources: tuple[Source, ...]
@@ -72,18 +73,17 @@ class Inputs:
 
 
 def collect(inputs: Iterable[str | Path], patterns: Sequence[str] = ()) -> Inputs:
-    """Images, videos, webcams (webcam:0) and, recursively, the images and videos of folders. Hidden files and folders are left
-    alone.
+    """Collect images, videos, webcams (webcam:0) and, recursively, the images and videos of folders.
 
-    A file whose name ends in .txt is a list: a path a line, relative to its folder. Blank lines and those that begin with # count
-    for nothing. A name that holds a line break cannot stand in one.
+    Hidden files and folders are left out. A file whose name ends in .txt is a list: one path per line, relative to its folder.
+    Blank lines and lines that begin with # are ignored. A list cannot hold a name with a line break.
 
     Args:
         inputs: names of files, folders, lists and webcams.
-        patterns: such as "*_left.mp4", capitals or not: in folders, only files whose name matches one are read. Default: all.
+        patterns: such as "*_left.mp4", in capitals or not: of folders, only files whose names match one are read. Default: all.
 
     Raises:
-        ValueError: an input is "", which as a path would be the current folder; or a pattern holds "/": it selects names.
+        ValueError: an input is "", which as a path would be the current folder; or a pattern holds "/": patterns match names.
     """
     if paths := [pattern for pattern in patterns if "/" in pattern]:
         raise ValueError(f"the pattern {paths[0]!r} holds '/': expected one for names of files, such as '*.mp4'")
@@ -97,7 +97,7 @@ def collect(inputs: Iterable[str | Path], patterns: Sequence[str] = ()) -> Input
 
 @dataclass
 class _Search:
-    """Inputs while they are collected; `sources` by real path, so that what is named twice is read once."""
+    """Inputs while they are collected; `sources` by real path, so that a file that is named twice is read once."""
 
     patterns: tuple[str, ...]
     sources: dict[str, Source] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class _Search:
     repeated: int = 0
 
     def add(self, given: Path, place: str = "") -> None:
-        """Take in one input; `place` says where its name stands, if it stands in a list."""
+        """Take in one input; `place` says where it was named, if in a list."""
         if re.fullmatch(r"webcam:\d+", str(given)):
             self._keep(str(given), Source(given, "webcam"))
         elif os.path.isdir(given):
@@ -177,16 +177,16 @@ def _visible_files(folder: Path) -> tuple[list[Path], list[Failure]]:
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """Numbers, from 1, and paths of the lines of a list. The bytes of a path are kept, be they UTF-8 or not.
+    """Line numbers, from 1, and paths of a list. The bytes of a path are kept, UTF-8 or not.
 
     Raises:
-        ValueError: it is no text, or holds no path.
+        ValueError: it is not text, or holds no path.
     """
-    text = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # the mark that some editors begin a file with
+    text = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # the byte order mark that some editors write
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and line[:1] != b"#"]
     if b"\0" in text or not lines:
         found = "bytes that are no text" if b"\0" in text else "none"
-        raise ValueError(f"holds {found}; expected paths, one a line")
+        raise ValueError(f"holds {found}; expected one path per line")
     return [(number, os.fsdecode(line)) for number, line in lines]
 
 
@@ -197,7 +197,7 @@ def _kind_by_name(path: Path) -> str:
 
 
 def _kind_by_content(path: Path) -> str:
-    """ "image", "list" or "video". What is nothing of it goes by its name; who reads it tells what is wrong with it."""
+    """ "image", "list" or "video". Anything else goes by its name, and reading it will say what is wrong."""
     try:
         with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]):
             return "image"
@@ -210,7 +210,7 @@ def _kind_by_content(path: Path) -> str:
 
 
 def _lack_of_decoder() -> str:
-    """What to install where videos cannot be read; "" where they can."""
+    """What to install to read videos; "" if they can be read."""
     try:
         load_pyav()
     except ImportError as error:
@@ -219,7 +219,7 @@ def _lack_of_decoder() -> str:
 
 
 def _fault(path: Path) -> str | None:
-    """Why a path is no file that can be opened; None if it is one."""
+    """Why a path cannot be opened as a file; None if it can."""
     try:
         return None if stat.S_ISREG(path.stat().st_mode) else "not a regular file"
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Pictures and videos of readings: the input with its boxes, and beside it a bar for every unit of every face."""
+"""Readings drawn into images and videos: the input with its boxes, and beside it a bar for every unit of every face."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -31,13 +31,13 @@ def write_overlays(
     failures: list[Failure],
     kinds: Mapping[str, str] | None = None,
 ) -> Iterator[Path]:
-    """Write a PNG for each picture and an MP4 for each video, named after it, and yield its path.
+    """Write a PNG for each image and an MP4 for each video, named after it, and yield its path.
 
     Args:
-        read_rows: gives all rows, an input's together, and may be called twice: a video needs a look ahead.
-        folder: made where it is missing.
+        read_rows: gives all rows, those of one input together. It may be called twice: a video is surveyed before it is drawn.
+        folder: made if it is missing.
         protocols: what to show.
-        failures: what cannot be written, or whose input is gone, is appended here.
+        failures: outputs that cannot be written, or whose input is gone, are appended here.
         kinds: input -> "image" (default), "video" or "webcam".
     """
     kinds, names, by_input = kinds or {}, FileNames(kinds or ()), attrgetter("input")
@@ -66,7 +66,7 @@ def write_overlays(
 
 
 def draw_overlay(image: Image.Image, rows: Sequence[FaceRow], protocols: Sequence[Protocol]) -> Image.Image:
-    """The image with the boxes of all rows, and for every face that was found a panel a protocol."""
+    """The image with the boxes of all rows, and for every face that was found one panel per protocol."""
     longest = max(image.size)
     scale = min(max(longest, _PICTURE_SIDES[0]), _PICTURE_SIDES[1]) / longest
     picture = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))

@@ -1,7 +1,7 @@
-"""A video of readings: the frames that were read, each with its boxes, and beside them one panel of bars a face.
+"""Readings drawn into a video: the frames that were read, each with its boxes, and beside them one panel of bars per face.
 
-Each face has a panel of its own from its first to its last frame, and each unit a line of its own, so that a bar can be watched.
-A panel whose face is away is empty. One frame is held in memory, whatever the length.
+A face keeps its panel from its first frame to its last, and each unit its line, so that a bar can be watched. While a face is
+missing its panel is empty. One frame is in memory at a time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from aullava.recognition.drawing import FAINT, INK, PAPER, bar_share, colour_of,
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import unit_label
 from aullava.video.decode import VideoEnd, VideoFrames, VideoReadError
-from aullava.video.encode import write_film
+from aullava.video.encode import write_video
 
 MOST_PANELS = 3
 _PICTURE_SIDES = (640, 960)  # the longer side of a frame is brought into this range
@@ -32,10 +32,10 @@ _LEAST_GAP = 0.001  # seconds between frames whose times do not ascend
 
 @dataclass(frozen=True)
 class Survey:
-    """What a first look at the rows of a video tells.
+    """What a first pass over the rows of a video finds.
 
-    `seats`: face_id -> its panel, from 0; faces for which there is no room are not in it. `rate`: mean frames per second of
-    those that were read; None if unknown.
+    `seats`: face_id -> its panel, from 0, without the faces for which there is no room. `rate`: mean rate of the frames that
+    were read, per second; None if unknown.
     """
 
     seats: Mapping[int, int]
@@ -47,7 +47,7 @@ class Survey:
 
 
 def survey(rows: Iterable[FaceRow]) -> Survey:
-    """Look through the rows of one video. Faces that are seen longest choose their panels first."""
+    """Survey the rows of one video. The faces that are seen longest get their panels first."""
     spans: dict[int, list[int]] = {}
     frames, times = 0, []
     for _, group in groupby(rows, key=attrgetter("frame")):
@@ -82,17 +82,17 @@ def write_overlay_video(
     Args:
         rows: of one video, by frame.
         source: the video.
-        target: the file to write, whole or not at all.
-        protocols: the first of them are shown, as many as `MOST_PANELS` panels allow, and one at least.
+        target: the file to write.
+        protocols: the first ones are shown, as many as `MOST_PANELS` panels allow and at least one.
         found: `survey` of the same rows.
 
     Returns:
-        How many frames are left out because they can no longer be decoded. Those that could not be when they were read are
-        left out, too, and not counted.
+        How many frames are left out because they can no longer be decoded. Frames that could not be decoded when they were
+        read are left out as well, but not counted.
 
     Raises:
-        VideoReadError: the video is gone bad, or not one of the frames can be decoded.
-        OSError: it is gone, or the target cannot be written.
+        VideoReadError: the video can no longer be read, or none of the frames can be decoded.
+        OSError: the video is gone, or the target cannot be written.
     """
     with VideoFrames(source, tolerant=True) as video:
         rate = found.rate or video.rate or _USUAL_RATE
@@ -101,7 +101,7 @@ def write_overlay_video(
         first = next(frames, None)
         if first is None:
             raise VideoReadError(f"{source}: none of the frames that were read can be decoded")
-        write_film(target, chain([first], frames), rate)
+        write_video(target, chain([first], frames), rate)
     return len(hidden)
 
 
@@ -134,7 +134,7 @@ def _draw_frames(
 
 
 class _Stage:
-    """All that stays the same from frame to frame: sizes, names of units, empty bars."""
+    """What is the same in every frame: sizes, names of units, empty bars."""
 
     def __init__(self, shape: tuple[int, ...], protocols: Sequence[Protocol], found: Survey):
         self._seats = found.seats
@@ -164,7 +164,7 @@ class _Stage:
         return canvas
 
     def _places(self) -> list[tuple[int, Protocol]]:
-        """The panels of the canvas: a seat's protocols beside each other."""
+        """The panels of the canvas, the protocols of a seat side by side."""
         seats = 1 + max(self._seats.values(), default=0)
         return list(enumerate(protocol for _ in range(seats) for protocol in self._protocols))
 
@@ -177,7 +177,7 @@ class _Stage:
         draw_bar(pen, left + self._names + 12, top + 4, (_BAR, self._row - 8), filled, colour)
 
     def draw(self, image_HWC: np.ndarray, rows: Sequence[FaceRow], caption: str) -> np.ndarray:
-        """The whole picture, uint8 RGB image_HWC, always of one size."""
+        """One frame of the output, uint8 RGB image_HWC, always of the same size."""
         canvas = self._blank.copy()
         way = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_CUBIC
         canvas.paste(Image.fromarray(cv2.resize(image_HWC, self._size, interpolation=way)), (_PAD, _PAD))

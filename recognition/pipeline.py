@@ -18,13 +18,14 @@ from itertools import groupby, islice
 from aullava.action_units import Protocol
 from aullava.detection.detector import Detector
 from aullava.detection.tracking import Tracker
+from aullava.recognition.frames import Frame
 from aullava.recognition.inputs import Failure
 from aullava.recognition.prefetch import Choice, Step, steps_ahead
-from aullava.recognition.rows import Face, FaceRow, Frame, number_faces, rows_of
+from aullava.recognition.rows import Face, FaceRow, number_faces, rows_of
 from aullava.recognition.work import Position, WorkItem
 
-_BLOCK_BYTES = 512 * 2**20  # of crops; thirty faces that fill a picture of 2160 lines
-_FRAMES_A_FACE = 4  # frames in a block for each face that it may hold, so that long films without faces do not pile up
+_BLOCK_BYTES = 512 * 2**20  # of crops; thirty faces that fill an image of 2160 lines
+_FRAMES_A_FACE = 4  # most frames of a block for each face that it may hold: long videos without faces must not pile up
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,15 @@ class ReadSettings:
     """How inputs are read.
 
     model, processor: a loaded checkpoint.
-    protocols: units and scales, each of another name.
+    protocols: units and scales, each with a name of its own.
     detector: finds and crops the faces.
-    mode: "joint", "parallel" or "generate", as `model.recognize`.
+    mode: "joint", "parallel" or "generate", as for `model.recognize`.
     batch_size: faces the model reads at a time, 1 or more.
-    every, fps: which frames of videos and webcams, as `read_frames`.
+    every, fps: which frames of videos and webcams are read, as for `read_frames`.
     workers: threads that find faces; None for half of the cores, at most 4.
 
     Raises:
-        ValueError: a number is out of range, or no protocol or two of one name.
+        ValueError: a number is out of range, there is no protocol, or two have the same name.
     """
 
     model: object
@@ -69,10 +70,10 @@ class Block:
     """What was read together.
 
     rows: those of its frames.
-    failures: of inputs that were met between its first frame and its last, or, in the last block of a work item, behind it.
+    failures: of inputs met between its first frame and its last; in the last block of a work item, also after that.
     frames, faces: how many it holds.
-    after: where reading goes on behind it.
-    done: whether the item has nothing more; such a block may be empty.
+    after: where reading continues.
+    done: whether this is the last block of the work item; it may be empty.
     """
 
     item: WorkItem
@@ -85,12 +86,12 @@ class Block:
 
 
 def read_items(work: Sequence[tuple[WorkItem, Position]], settings: ReadSettings) -> Iterator[Block]:
-    """Read work items one after the other; the frames of the next blocks are made ready meanwhile.
+    """Read work items one after the other, while the frames of the next blocks are prepared.
 
-    Memory is that of a few blocks, whatever the length of the inputs. Closing the generator stops its threads.
+    Only a few blocks are in memory, however long the inputs are. Closing the generator stops its threads.
 
     Args:
-        work: work items, and where in each to begin.
+        work: work items, and where to begin in each.
         settings: how.
 
     Yields:
@@ -100,7 +101,7 @@ def read_items(work: Sequence[tuple[WorkItem, Position]], settings: ReadSettings
     choice = Choice(settings.detector, settings.every, settings.fps)
     with closing(steps_ahead(work, choice, 2 * settings.batch_size, settings.workers)) as steps:
         for item, steps_of_item in groupby(steps, key=lambda step: step.item):
-            # A camera shows nothing twice: each face is read at once, so that Ctrl-C loses none that was seen before.
+            # A camera shows nothing twice. Each face is read at once, so that Ctrl-C loses none that was seen.
             together = 1 if item.kind == "webcam" else settings.batch_size
             for draft in _drafts(steps_of_item, starts[item.number], together):
                 yield _read(item, draft, settings)
@@ -118,12 +119,12 @@ class _Draft:
     done: bool = False
 
     def has_room(self, step: Step, batch_size: int) -> bool:
-        """Whether a step may join; the first one and the end of the item always may."""
+        """Whether a step may join. The first one always may, and so may the end of the work item."""
         few = self.faces + len(step.found) <= batch_size and len(self.frames) < _FRAMES_A_FACE * batch_size
         return not self.frames or step.is_end or (few and self.size + step.size <= _BLOCK_BYTES)
 
     def add(self, step: Step, tracker: Tracker | None) -> None:
-        """Take in a step, the frames of a video in order."""
+        """Take in a step. The frames of a video come in order."""
         self.size += step.size
         self.faces += len(step.found)
         if step.is_end:
@@ -133,7 +134,7 @@ class _Draft:
         if step.failure is not None:
             self.failures.append(step.failure)
         else:
-            # A damaged frame was not looked at: no face was away in it.
+            # A damaged frame was not searched, so the tracker must not count its faces as missing.
             faces = [] if step.frame.fault else number_faces(step.frame, step.found, tracker)
             self.frames.append((step.frame, faces))
             if tracker is not None:
@@ -141,7 +142,7 @@ class _Draft:
 
 
 def _drafts(steps: Iterator[Step], start: Position, batch_size: int) -> Iterator[_Draft]:
-    """The steps of one work item as blocks: each is given as soon as it is full."""
+    """The steps of one work item as blocks, each yielded as soon as it is full."""
     draft, tracker = _Draft(start), None
     for step in steps:
         if tracker is None and step.item.kind != "image":

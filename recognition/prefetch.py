@@ -18,15 +18,15 @@ from PIL import Image
 from aullava.detection.crop import FaceBox
 from aullava.detection.detector import Detector
 from aullava.image_aullava import ImageReadError
-from aullava.recognition.frames import read_frames
+from aullava.recognition.frames import Frame, read_frames
 from aullava.recognition.inputs import Failure
-from aullava.recognition.rows import Frame, find_faces
+from aullava.recognition.rows import find_faces
 from aullava.recognition.work import Position, WorkItem
 from aullava.video.decode import VideoReadError
 
-_BYTES_AHEAD = 256 * 2**20  # of pictures and crops that wait; a hundred frames of 1280 x 720
+_BYTES_AHEAD = 256 * 2**20  # of images and crops that wait: a hundred frames of 1280 x 720
 _PATIENCE_S = 5.0
-# What a bad input raises. Anything else is a mistake of the program and ends the run.
+# What a bad input raises. Anything else is a fault of the program and ends the run.
 _BAD_INPUT = (ImageReadError, VideoReadError, OSError, ImportError)
 
 
@@ -41,11 +41,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Step:
-    """What a work item comes to, in order: its frames, its failures, and at its end one step that is neither.
+    """One step through a work item, in order: a frame, a failure, or, as the last one, neither.
 
-    source: which of the item's inputs it comes from.
-    frame: without its picture, of which only `found`, the boxes and crops of its faces, is left.
-    failure: of the input; frames that came before hold.
+    source: index of the input that it comes from.
+    frame: without its image once it was searched; `found` holds boxes and crops of its faces.
+    failure: of the input; frames that came before it are valid.
     """
 
     item: WorkItem
@@ -60,7 +60,7 @@ class Step:
 
     @property
     def size(self) -> int:
-        """Bytes of picture and crops."""
+        """Bytes of image and crops."""
         picture = 0 if self.frame is None or self.frame.image_HWC is None else self.frame.image_HWC.nbytes
         return picture + sum(4 * crop.width * crop.height for _, crop in self.found)  # Pillow's pixels take 4 bytes
 
@@ -68,22 +68,24 @@ class Step:
 def steps_ahead(
     work: Sequence[tuple[WorkItem, Position]], choice: Choice, frames_ahead: int, workers: int | None = None
 ) -> Iterator[Step]:
-    """The steps of work items, in order, made ready while earlier ones are used. Closing it, or an error, stops the threads.
+    """The steps of work items, in order, prepared while earlier ones are used.
+
+    Closing the generator, or an error, stops its threads.
 
     Args:
-        work: work items, and where in each to begin.
+        work: work items, and where to begin in each.
         choice: frames and detector.
-        frames_ahead: how many frames may be ready or in the making, 1 or more.
+        frames_ahead: how many frames may be prepared or in preparation, 1 or more.
         workers: threads that find faces; default half of this process's cores, at most 4.
 
     Raises:
-        What the detector raises, or whatever else is no fault of an input.
+        Whatever the detector raises, and any other error that is not the fault of an input.
     """
     room, ready = _Room(frames_ahead, _BYTES_AHEAD), SimpleQueue()
     if workers is None:  # torchrun's processes share the machine's cores
         workers = max(1, min(4, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) // 2))
     with ThreadPoolExecutor(workers, "aullava-faces") as pool:
-        # A daemon, since it may stand inside a long call of the decoder, which reads over frames, when it is told to stop.
+        # A daemon: when it should stop, it may be inside a long call that skips frames.
         decoder = Thread(target=_decode, args=(work, choice, room, pool, ready), name="aullava-decoder", daemon=True)
         decoder.start()
         try:
@@ -110,12 +112,12 @@ def _decode(
                     return
                 ready.put(pool.submit(_with_faces, step, choice.detector, room))
         ready.put(None)
-    except BaseException as error:  # whoever waits for the next step must hear of it, whatever it is
+    except BaseException as error:  # of any kind: the consumer waits for the next step and must not wait for ever
         ready.put(error)
 
 
 def _steps(item: WorkItem, position: Position, choice: Choice) -> Iterator[Step]:
-    """The steps of a work item, with pictures and without faces."""
+    """The steps of a work item, with images and without faces."""
     for place in range(position.source, len(item.sources)):
         source = item.sources[place]
         start = position.frame if place == position.source else 0
@@ -129,12 +131,12 @@ def _steps(item: WorkItem, position: Position, choice: Choice) -> Iterator[Step]
 
 
 def _with_faces(step: Step, detector: Detector, room: "_Room") -> Step:
-    """The step with the faces of its frame instead of its picture."""
+    """The step with the faces of its frame instead of its image."""
     if step.frame is None:
         return step
     try:
         found, fault = find_faces(step.frame, detector), step.frame.fault
-    except cv2.error as error:  # OpenCV does not like this picture: no reason to lose the others
+    except cv2.error as error:  # OpenCV refuses this image, which is no reason to lose the others
         found, fault = (), f"the face detector fails on it ({error.err})"
     done = replace(step, frame=replace(step.frame, image_HWC=None, fault=fault), found=found)
     room.change(done.size - step.size)
@@ -142,7 +144,7 @@ def _with_faces(step: Step, detector: Detector, room: "_Room") -> Step:
 
 
 class _Room:
-    """Counts steps that are on their way and their bytes, and makes who brings more wait. One step always gets in."""
+    """Counts the steps in preparation and their bytes, and makes the producer wait. One step is always let in."""
 
     def __init__(self, most: int, most_bytes: int):
         self._most, self._most_bytes = most, most_bytes

@@ -33,23 +33,23 @@ class Shard:
 
     @property
     def is_first(self) -> bool:
-        """Whether it is the one that opens the store, shows progress and writes the table."""
+        """Whether this process opens the store, shows progress and writes the table."""
         return self.rank == 0
 
     def device(self, device: str) -> str:
-        """The device to read on: of several processes each takes the GPU of its number, where "auto" is asked for."""
+        """The device to read on. With "auto", each of several processes takes the GPU with its local rank."""
         mine = self.world > 1 and device == "auto" and torch.cuda.is_available()
         return f"cuda:{self.local_rank}" if mine else device
 
     def wait(self) -> None:
-        """Until all processes have come here."""
+        """Wait until all processes have come here."""
         if self.world > 1:
             distributed.barrier()
 
 
 @contextmanager
 def join() -> Iterator[Shard]:
-    """Meet the other processes of the run, if there are any: the launcher says so by RANK, WORLD_SIZE and LOCAL_RANK."""
+    """Join the other processes of the run, if the launcher has set RANK, WORLD_SIZE and LOCAL_RANK."""
     rank, world, local_rank = (
         int(os.environ.get(name, alone)) for name, alone in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
     )
@@ -66,14 +66,14 @@ def join() -> Iterator[Shard]:
 def open_shared(
     shard: Shard, folder: Path, items: Sequence[WorkItem], options: Mapping, resume: bool = False
 ) -> tuple[Store, list[tuple[WorkItem, Position]]]:
-    """The store of the run, and the share of its work items that this process reads.
+    """The store of the run, and the work items that this process reads.
 
     Args:
         shard: this process. The first one opens the store, the others attach to it.
-        folder, items, options, resume: as `Store.open`, the same in all processes.
+        folder, items, options, resume: as for `Store.open`, the same in all processes.
 
     Raises:
-        ValueError, OSError: as `Store.open`; a webcam is to be read by several processes; or the first process failed.
+        ValueError, OSError: as `Store.open`; several processes should read a webcam; or the first process failed.
     """
     if shard.world == 1:
         store = Store.open(folder, items, options, resume)
@@ -85,7 +85,7 @@ def open_shared(
         if shard.is_first:
             store = Store.open(folder, items, options, resume)
             owners = torch.tensor(_owners(items, {item.number for item, _ in store.pending()}, shard.world))
-    finally:  # the others wait for it, come what may
+    finally:  # the others wait for this, so it is sent even after an error
         distributed.broadcast(owners, src=0)
     if not shard.is_first:
         if _FAILED in owners:
@@ -95,10 +95,10 @@ def open_shared(
 
 
 def _owners(items: Sequence[WorkItem], pending: set[int], world: int) -> list[int]:
-    """For each item the process that reads it, _DONE for none.
+    """The process that reads each work item, _DONE for none.
 
-    The largest goes first, to the process with the least. Videos are measured in bytes; items of pictures, which take next to
-    nothing beside a video, in pictures.
+    The largest goes first, to the process with the least. Videos are measured in bytes. Work items of images take next to no
+    time beside a video and are measured in images.
     """
 
     def size_of(item: WorkItem) -> int:
@@ -106,7 +106,7 @@ def _owners(items: Sequence[WorkItem], pending: set[int], world: int) -> list[in
             return len(item.sources)
         try:
             return os.stat(item.sources[0].path).st_size
-        except OSError:  # whoever reads it is told why
+        except OSError:  # reading it will say why
             return 0
 
     owners = [_DONE] * len(items)
@@ -114,7 +114,7 @@ def _owners(items: Sequence[WorkItem], pending: set[int], world: int) -> list[in
         loads = [0] * world
         sizes = {item.number: size_of(item) for item in items if item.number in pending and item.kind == kind}
         for number in sorted(sizes, key=lambda number: -sizes[number]):
-            # Of those with the least the last, because the first process makes the table as well.
+            # Among equals the last process, because the first one also makes the table.
             owner = min(range(world), key=lambda rank: (loads[rank], -rank))
             owners[number] = owner
             loads[owner] += sizes[number]

@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-import numpy as np
 from PIL import Image
 
 from aullava.action_units import OCCURRENCE, Protocol
@@ -19,26 +18,10 @@ from aullava.detection.crop import FaceBox
 from aullava.detection.detector import Detector
 from aullava.detection.tracking import Tracker
 from aullava.readout_aullava import AUReading
+from aullava.recognition.frames import Frame
 
 NO_FACE_ID = -1
 STATUSES = ("ok", "repaired", "contradictory", "invalid", "no_face", "unreadable")  # from best to worst
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One frame of a video, or an image, which counts as a video of one frame.
-
-    `input`: the file as it was given or found, or "webcam:0".
-    `index`: 0 is the first frame shown; an image is frame 0.
-    `timestamp`: seconds from the first frame, 0.0 for an image; None where the file has no times.
-    `image_HWC`: uint8 RGB, upright; None where the frame could not be decoded, and then `fault` says why.
-    """
-
-    input: str
-    index: int = 0
-    timestamp: float | None = 0.0
-    image_HWC: np.ndarray | None = None
-    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,11 +130,11 @@ def number_faces(
 def rows_of(
     frame: Frame, faces: Sequence[Face], readings: Iterable[Mapping[str, AUReading]], protocols: Sequence[Protocol]
 ) -> list[FaceRow]:
-    """The rows of a frame: one a face, in their order; without a face, one row that says so.
+    """The rows of a frame: one per face, in their order; without a face, one row that says so.
 
     Args:
         faces: as `number_faces` gives them.
-        readings: one mapping a face, protocol name -> reading, as `model.recognize_many` gives them.
+        readings: one mapping per face, protocol name -> reading, as `model.recognize_many` gives them.
         protocols: what was read.
     """
     if not faces:

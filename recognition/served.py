@@ -1,7 +1,7 @@
-"""A stock checkpoint behind a server that speaks OpenAI's API (`transformers serve`, vLLM, SGLang), in the place of a loaded model.
+"""A stock checkpoint on a server with OpenAI's API (`transformers serve`, vLLM, SGLang), in place of a loaded model.
 
-Faces are cropped here, the server answers in text, and the answers are parsed here: what mode "generate" gives, without
-probabilities. The server keeps the devices busy, however many there are; here only pictures are decoded.
+Faces are cropped here, the server answers in text, and the answers are parsed here. That is mode "generate", so there are no
+probabilities.
 """
 
 import base64
@@ -16,21 +16,21 @@ from aullava.action_units import Protocol, parse, question, render, value_of, va
 from aullava.configuration_aullava import AULlavaConfig
 from aullava.readout_aullava import AUReading
 
-_TOKENS_A_CHARACTER = 1  # no tokenizer writes more of them
-_GREETING = 10  # seconds in which it has to tell that it is there
-_PATIENCE = 300  # seconds that a server may take for one answer
+_TOKENS_A_CHARACTER = 1  # at most
+_GREETING = 10  # seconds in which the server has to show that it is there
+_PATIENCE = 300  # seconds that it may take for one answer
 
 
 class ServedModel:
     """Reads faces as `AULlavaForConditionalGeneration.recognize_many` does, on a server.
 
     Args:
-        url: of the API, as "http://localhost:8000/v1".
-        checkpoint: folder or Hub id, by which the server knows the model and from which its configuration is read here.
-        at_once: requests under way at a time.
+        url: of the API, such as "http://localhost:8000/v1".
+        checkpoint: folder or Hub id. The server knows the model by it, and its configuration is read from it here.
+        at_once: most requests at a time.
 
     Raises:
-        ValueError: the server does not answer, or there is no such configuration.
+        ValueError: the server does not answer, or there is no configuration.
         ImportError: the client library is missing.
     """
 
@@ -51,21 +51,21 @@ class ServedModel:
             self._client.with_options(max_retries=0, timeout=_GREETING).models.list()
         except APIConnectionError as error:
             raise ValueError(f"no server answers at {url}: {error.__cause__ or error}") from error
-        except OpenAIError:  # it is there, and has no such list
+        except OpenAIError:  # the server is there but has no such list
             pass
 
     def recognize_many(
         self, images: Sequence[Image.Image], processor, protocols: Sequence[Protocol], mode: str, batch_size: int = 32
     ) -> list[dict[str, AUReading]]:
-        """One dictionary a picture, in order: protocol name -> what the server answered.
+        """One dictionary per image, in order: protocol name -> what the server answered.
 
         Args:
-            processor, batch_size: for the sake of one signature; the server has its own.
+            processor, batch_size: unused, for the signature of a loaded model; the server has its own.
             mode: "generate".
 
         Raises:
-            ConnectionError: the server is gone, or refuses the request.
-            ValueError: another mode.
+            ConnectionError: the server does not answer, or refuses the request.
+            ValueError: any other mode.
         """
         if mode != "generate":
             raise ValueError(f"mode is {mode!r}: a server answers in text, expected generate")

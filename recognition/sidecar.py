@@ -1,20 +1,20 @@
-"""What a table alone does not tell, as JSON beside it: readings.csv -> readings.meta.json, a folder -> meta.json in it.
+"""How a table was made, as JSON beside it: readings.csv -> readings.meta.json, a folder -> meta.json in it.
 
 Contents
     format      2; goes up when a key changes its meaning.
     started, finished   in UTC. seconds: between the two.
     options     of the command, as given.
-    checkpoint  given: folder or Hub id. revision: commit on the Hub, null for a folder. id: of the weights. settings: hash of what
-                else changes readings (checkpoint/identity.py says of what). calibration, dtype: of the loaded model. Behind a
-                server id and settings are null.
+    checkpoint  given: folder or Hub id. revision: commit on the Hub, null for a folder. id: of the weights. settings: hash of
+                everything else that changes readings (see checkpoint/identity.py). calibration, dtype: of the loaded model. With a
+                server, id and settings are null.
     protocols   name, scale, units with their names; of intensities occurrence_threshold, the level from which a unit counts as
-                present in AU01_p; of occurrences thresholds, the P(present) above which AU01_c is 1 where it is not 0.5.
-    framing     used: how faces were found and cropped; detection/framing.py explains the keys. checkpoint: how they were in its
+                present in AU01_p; of occurrences thresholds, the P(present) above which AU01_c is 1, if not 0.5.
+    framing     used: how faces were found and cropped (keys in detection/framing.py). checkpoint: how they were cropped in its
                 training.
-    mode, intensities, device, versions   of what read. A library that is not installed has none.
-    counts      total, of all stills together and of each film; see `summary`.
+    mode, intensities, device, versions   of the run. A library that is not installed is left out.
+    counts      total, of all images together (stills) and of each video (films); see `summary`.
     failures    what could not be read or written, and why.
-    notes       what else was done to the values or told about them.
+    notes       what else was done to the values, or should be known about them.
     columns     name -> what it holds; for a unit its code and FACS name, protocol, scale and range.
 
 File names that are not UTF-8: bytes are the escapes \\udc80 to \\udcff, as Python's os.fsdecode writes them.
@@ -46,8 +46,8 @@ class Circumstances:
 
     Args:
         options: of the command, name -> value.
-        checkpoint: which one. mode: as `model.recognize`. device: in words.
-        framing: of the faces. trained_framing: as the checkpoint says.
+        checkpoint: which one. mode: as for `model.recognize`. device: in words.
+        framing: of the faces that were read. trained_framing: of the checkpoint's training.
         started: with its time zone.
     """
 
@@ -62,14 +62,14 @@ class Circumstances:
 
 
 def sidecar_path(target: Target) -> Path:
-    """Where the sidecar of a table lies."""
+    """The path of a table's sidecar."""
     return target.path / "meta.json" if target.one_an_input else target.path.with_suffix(".meta.json")
 
 
 def write_sidecar(
     path: Path, run: Circumstances, summary: Summary, failures: Iterable, notes: Sequence[str] = ()
 ) -> None:
-    """Write the sidecar, whole or not at all. The run counts as finished now.
+    """Write the sidecar. The run counts as finished now.
 
     Args:
         summary: of the rows. failures: each with a `path` and a `reason`. notes: sentences.

@@ -31,12 +31,12 @@ from aullava.recognition.rows import FaceRow
 from aullava.recognition.work import Position, WorkItem
 
 _FORMAT = 2  # of the files
-_SAVE_EVERY_S = 1.0  # of work that may be lost to a kill; writing after every block would slow down fast devices
+_SAVE_EVERY_S = 1.0  # a kill loses at most this much work; saving after every block would slow down fast devices
 _NAME_BYTES = 240
 
 
 def working_folder(out: Path) -> Path:
-    """The folder of a run that writes `out`, beside it."""
+    """Where a run keeps what it reads while it writes `out`: a hidden folder beside it."""
     name = out.name
     if len(os.fsencode(name)) > _NAME_BYTES:  # file systems take 255
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
@@ -56,11 +56,11 @@ class _Progress:
 
 
 class Store:
-    """Rows and progress of one run. `Store.open` makes one, `Store.attach` reads one that another process has opened.
+    """Rows and progress of one run. `Store.open` makes a store; `Store.attach` uses one that another process has opened.
 
     Args:
-        folder: where it lies.
-        items: those of the run, all of them.
+        folder: where it is kept.
+        items: all work items of the run.
     """
 
     def __init__(self, folder: Path, items: Sequence[WorkItem]):
@@ -74,16 +74,16 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path, items: Sequence[WorkItem], options: Mapping, resume: bool = False) -> "Store":
-        """Begin, or go on with, the run that writes into `folder`.
+        """Begin or resume the run that is kept in `folder`.
 
         Args:
-            folder: made if it is not there.
+            folder: made if it is missing.
             items: as `work_items` gives them.
-            options: for JSON: whatever changes the rows, the fingerprint of the checkpoint among it.
-            resume: go on with what is there. Default: what is there is deleted.
+            options: whatever changes the rows, including the checkpoint's id; JSON.
+            resume: continue what is there. Default: delete it.
 
         Raises:
-            ValueError: another process is at it; or what is there came from other options or inputs, which are named.
+            ValueError: another process is using it; or what is there comes from other options or inputs, which are named.
             OSError: the folder cannot be written.
         """
         store = cls(folder, items)
@@ -111,10 +111,10 @@ class Store:
 
     @classmethod
     def attach(cls, folder: Path, items: Sequence[WorkItem]) -> "Store":
-        """The run that another process has opened, to write items that nobody else writes.
+        """The run that another process has opened, to write work items that no other process writes.
 
         Raises:
-            FileNotFoundError: there is none.
+            FileNotFoundError: there is no such run.
         """
         if not (folder / "run.json").exists():
             raise FileNotFoundError(f"{folder} is not there: all processes of a run need the same disk")
@@ -127,7 +127,7 @@ class Store:
         self.close()
 
     def pending(self) -> list[tuple[WorkItem, Position]]:
-        """Work items that are not done, and where in each to go on. A webcam that was stopped is done: it cannot go back."""
+        """Work items that are not done, and where to continue in each. A webcam that was stopped is done: it cannot go back."""
         found = []
         for item in self.items:
             progress = self._read_progress(item)
@@ -140,15 +140,15 @@ class Store:
         return not self.pending()
 
     def count(self) -> tuple[int, int]:
-        """How many frames and faces were read so far."""
+        """How many frames and faces have been read."""
         progress = [self._read_progress(item) for item in self.items]
         return sum(p.frames for p in progress), sum(p.faces for p in progress)
 
     def add(self, block: Block) -> None:
-        """Keep what was read. On disk at the end of a work item, and at the latest with the first block after a second.
+        """Keep what was read. It is saved at the end of a work item and, before that, once a second.
 
         Raises:
-            OSError: it cannot be written; what was saved before holds.
+            OSError: it cannot be written; what was saved before is kept.
         """
         if self._item != block.item.number:
             self.save()
@@ -162,21 +162,21 @@ class Store:
             [*before.failures, *block.failures],
             block.done,
         )
-        self._progress, self._lines = progress, lines  # at once: Ctrl-C finds all of a block or nothing of it
+        self._progress, self._lines = progress, lines  # in one statement: Ctrl-C finds a whole block or nothing of it
         if block.done or time.monotonic() - self._saved > _SAVE_EVERY_S:
             self.save()
 
     def save(self) -> None:
-        """Bring to disk what was added.
+        """Write what was added to disk.
 
         Raises:
-            OSError: it cannot be written; what was saved before holds.
+            OSError: it cannot be written; what was saved before is kept.
         """
         if self._item is None:
             return
         rows, state = self._files(self._item)
         try:
-            # Behind the bytes that hold lies what a killed run wrote: nothing counts it.
+            # Bytes after the count are those of a killed run.
             with open(rows, "r+b" if rows.exists() else "wb") as file:
                 file.truncate(self._progress.bytes)
                 file.seek(self._progress.bytes)
@@ -188,7 +188,7 @@ class Store:
             _write_json(state, written)
         except OSError as error:
             reason = (
-                f"{error.strerror or error}: what was read before is kept there, and a resumed run goes on from it"
+                f"{error.strerror or error}: what was read before is kept there, and a resumed run continues from it"
             )
             raise OSError(error.errno, reason, str(self.folder)) from error
         self._progress.bytes += len(data)
@@ -213,11 +213,11 @@ class Store:
             yield from self._read_progress(item).failures
 
     def close(self) -> None:
-        """Let others at it. What was read stays on disk."""
+        """Release the lock. What was read stays on disk."""
         self._lock.release()
 
     def delete(self) -> None:
-        """Remove it, with all that was read."""
+        """Delete the store, with all that was read."""
         self.close()
         shutil.rmtree(self.folder)
 
@@ -236,12 +236,12 @@ class Store:
 
 
 def _identity(items: Sequence[WorkItem], options: Mapping) -> dict:
-    """What two runs must have in common for one to go on with the other's work, as JSON gives it back."""
+    """What two runs must share for one to resume the other, as JSON gives it back."""
     inputs = []
     for source in (source for item in items for source in item.sources):
         size = changed = None
         if source.kind != "webcam":
-            with suppress(OSError):  # it will be a failure of the run
+            with suppress(OSError):  # reading it will be a failure of the run
                 size, changed = (stat := os.stat(source.path)).st_size, stat.st_mtime_ns
         inputs.append([source.name, source.kind, size, changed])
     return json.loads(json.dumps({"format": _FORMAT, "options": dict(options), "inputs": inputs}))
@@ -277,13 +277,13 @@ def fill(
 
     Args:
         store: keeps what is read.
-        work: of the items that `store.pending` names, those that this process reads.
+        work: those of `store.pending()` that this process reads.
         settings: how.
-        on_block: told of every block that was kept, for a progress bar.
+        on_block: called with every block that was kept, for a progress bar.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C, once all that was read is kept. It is how a webcam ends: `store.is_complete` tells whether
-            anything is left to be read.
+        KeyboardInterrupt: Ctrl-C, after all that was read has been saved. A webcam ends this way: `store.is_complete` says
+            whether anything is left to be read.
         OSError: the store cannot be written.
     """
     try:

@@ -1,11 +1,11 @@
-"""What was read, counted while rows pass by, and the first of them as a table for the terminal.
+"""Counts of the rows as they pass, and the first rows as a table for the terminal.
 
 Conventions
-    films       inputs of several frames. Each is counted by itself, and all inputs of one frame together, so that memory grows
-                with the films only: the stills are in the table by name.
-    frames      each counts once, however many faces it holds; without_face and unreadable say how many held none or were not
-                decoded.
-    faces       rows with a face. people: different face_id of an input, added up over inputs.
+    films       inputs of several frames, each counted by itself. Inputs of one frame (stills) are counted together, so memory
+                grows with the films only; the table names each still.
+    frames      each counts once, however many faces it holds; without_face and unreadable are the frames that held none or
+                were not decoded.
+    faces       rows with a face. people: different values of face_id of an input, summed over inputs.
     repaired, contradictory, invalid   rows of that status (see tables.py).
 """
 
@@ -24,7 +24,7 @@ from aullava.recognition.tables import Layout, present_probability, unit_label
 
 @dataclass(frozen=True)
 class Counts:
-    """Of one input or several; the conventions say what each is."""
+    """Counts of one input or several, as the conventions say."""
 
     inputs: int = 0
     frames: int = 0
@@ -41,11 +41,11 @@ class Counts:
 
 
 class Summary:
-    """Counts rows as they come, those of one input one after the other, and keeps the first few to show.
+    """Counts rows as they come, and keeps the first few to show. Rows of one input have to come together.
 
     Args:
-        layout: names the protocols.
-        limit: rows to show, default 30.
+        layout: with the protocols.
+        limit: most rows to show, default 30.
     """
 
     def __init__(self, layout: Layout, limit: int = 30):
@@ -58,7 +58,7 @@ class Summary:
         self._counts, self._ids = Counts(), set()  # of the input that the last row is of
 
     def watch(self, rows: Iterable[FaceRow]) -> Iterator[FaceRow]:
-        """The same rows; each is counted when it is taken."""
+        """The same rows, each counted as it passes."""
         for row in rows:
             self.add(row)
             yield row
@@ -87,7 +87,7 @@ class Summary:
 
     @property
     def stills(self) -> Counts:
-        """Of all inputs of one frame."""
+        """Counts of all inputs of one frame."""
         return self._stills if self._counts.frames > 1 else self._stills + self._counts
 
     @property
@@ -95,7 +95,7 @@ class Summary:
         return sum((counts for _, counts in self.films), self.stills)
 
     def table(self) -> Table:
-        """Which units act in each face, by name; the first rows."""
+        """The first rows, with the names of the active units."""
         layout, rows = self.layout, self._shown
         about = [f"{p.name}, {len(p.units)} units, {p.scale}" for p in layout.protocols]
         timed = any(row.frame for row in rows)

@@ -2,11 +2,11 @@
 
 Conventions
     columns     input, frame, timestamp, face_id, success, confidence, box_x, box_y, box_w, box_h, status, then for each protocol
-                a value a unit (AU01_c 0/1, AU01_r 0-5, AU01_v 0-1) and a probability a unit (AU01_p).
-    protocols   Where several would write a column of one name, each of these carries its protocol's name in front, in which all
-                but letters and digits became "_": bp4d_AU01_p beside disfa_AU01_p, AU1_AU4_AU01_c of the list "AU1,AU4".
-    input       the file as it was given or found. frame, timestamp: counted from 0 and in seconds from the first frame shown, to
-                the microsecond; frame 0 at 0.0 for a picture, and an empty timestamp where a video tells no times.
+                one value per unit (AU01_c 0/1, AU01_r 0-5, AU01_v 0-1) and one probability per unit (AU01_p).
+    protocols   where several protocols have a column of the same name, each of these begins with its protocol's name, in which
+                all but letters and digits become "_": bp4d_AU01_p and disfa_AU01_p, AU1_AU4_AU01_c of the list "AU1,AU4".
+    input       the file as it was given or found. frame: from 0. timestamp: seconds from the first frame shown, to
+                the microsecond; empty where a video has no times. An image is frame 0 at 0.0.
     face_id     0, 1, ...; the same for one face of a video from frame to frame; -1 where there is none.
     success     1 where a face was found and its units were read, else 0.
     status      the worst of the protocols': "ok", "repaired", "invalid", "no_face"; "unreadable" for a frame not decoded, and
@@ -42,7 +42,7 @@ _TIME_DECIMALS = 6
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its pandas type, how a row fills it (None where missing), and in words and terms what it holds."""
+    """One column: its pandas type, how a row fills it (None if missing), and what it holds, in words and terms."""
 
     name: str
     dtype: str
@@ -51,12 +51,13 @@ class Column:
 
     @property
     def is_graded(self) -> bool:
-        """Whether it holds levels or strengths."""
+        """Whether it holds intensities or continuous values."""
         scale = SCALES.get(self.about.get("scale"))
         return scale is not None and scale.is_graded
 
 
-HEAD_COLUMNS = (
+# Before those of the units, in every kind of file. An entry adds a column.
+HEAD_COLUMNS: list[Column] = [
     Column("input", TEXT, lambda row: row.input, {"what": "the file as it was given or found"}),
     Column("frame", WHOLE, lambda row: row.frame, {"what": "number of the frame, from 0"}),
     Column(
@@ -80,16 +81,16 @@ HEAD_COLUMNS = (
     Column(
         "status", TEXT, lambda row: row.status, {"what": "ok, repaired, contradictory, invalid, no_face or unreadable"}
     ),
-)
+]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns the tables of a run have.
+    """The columns of the tables of a run.
 
     Args:
         protocols: what was read, in order; each of another name.
-        intensities: "level" (default) or "expected": what stands in the columns of the intensity scale.
+        intensities: "level" (default) or "expected": what the columns of the intensity scale hold.
 
     Raises:
         ValueError: no protocol, two that cannot be told apart by name, or unknown intensities.
@@ -128,7 +129,7 @@ class Layout:
         return {column.name: column.dtype for column in self.columns}
 
     def value(self, row: FaceRow, code: str, protocol: Protocol) -> int | float | None:
-        """What a table says of a unit."""
+        """A unit's value in the tables."""
         reading = row.readings[protocol.name]
         if self._expects(protocol):
             return rounded(reading.expected.get(code))
@@ -137,12 +138,12 @@ class Layout:
     def frame(self, rows: Iterable[FaceRow]) -> pd.DataFrame:
         """Rows as one table."""
         rows = list(rows)
-        # Every type is said: the text type that pandas would guess cannot hold every file name.
+        # Every type is given: the text type that pandas would guess cannot hold every file name.
         cells = {c.name: pd.Series([c.value(row) for row in rows], dtype=c.dtype) for c in self.columns}
         return pd.DataFrame(cells)
 
     def chunks(self, rows: Iterable[FaceRow], size: int = CHUNK) -> Iterator[pd.DataFrame]:
-        """The rows as tables of up to `size` rows; one empty table where there is no row. Memory stays that of a chunk."""
+        """The rows as tables of up to `size` rows; one empty table if there are none. Only a chunk is in memory."""
         rows = iter(rows)
         yield self.frame(islice(rows, size))
         while chunk := list(islice(rows, size)):
@@ -151,15 +152,15 @@ class Layout:
     def inputs(
         self, rows: Iterable[FaceRow], transform: Callable[[pd.DataFrame], pd.DataFrame] | None = None
     ) -> Iterator[pd.DataFrame]:
-        """One table an input, in the order of the rows. Memory is that of the table of the longest input, not of its rows.
+        """One table per input, in the order of the rows. The table of one input is in memory, but not its rows.
 
         Args:
-            rows: those of one input stand together.
-            transform: takes the table of an input and gives one of the same columns. Levels may become fractions by it, so
-                the columns of the intensity scale are "Float64" then.
+            rows: those of one input come together.
+            transform: takes the table of an input and returns one with the same columns. It may turn levels into fractions, so
+                the columns of the intensity scale become "Float64".
 
         Raises:
-            ValueError: the transform gave other columns.
+            ValueError: the transform changed the columns.
         """
         for _, group in groupby(rows, key=lambda row: row.input):
             frame = pd.concat(self.chunks(group, CHUNK), ignore_index=True)
@@ -222,7 +223,7 @@ def _prefix(protocol: Protocol) -> str:
 
 
 def present_probability(row: FaceRow, code: str, protocol: Protocol) -> float | None:
-    """P(the unit is present), or None where the reading holds none."""
+    """P(the unit is present), or None if the reading has no probability."""
     given = row.readings[protocol.name].probabilities.get(code)
     if given is None:
         return None
@@ -232,13 +233,13 @@ def present_probability(row: FaceRow, code: str, protocol: Protocol) -> float | 
 
 
 def unit_label(code: str) -> str:
-    """Code and name of a unit; FEAFA's codes hold the name already."""
+    """Code and name of a unit; FEAFA's codes contain the name."""
     found = unit(code)
     return found.name if code in FEAFA_UNITS else f"{code} {found.name}"
 
 
 def rounded(value, decimals: int = DECIMALS):
-    """A number, or each of a list, as the files hold it; None and whole numbers stay what they are."""
+    """A number, or each number of a list, as the files hold it; None and whole numbers stay as they are."""
     if value is None or isinstance(value, int):
         return value
     return round(float(value), decimals) if isinstance(value, float) else [rounded(float(v), decimals) for v in value]

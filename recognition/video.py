@@ -27,30 +27,30 @@ def recognize_video(
     faces: str | Framing | Detector = "auto",
     batch_size: int = 32,
 ) -> Iterator[FaceRow]:
-    """Read the action units of every face in every frame of a video; rows come as they are read, in order.
+    """Read the action units of every face in every frame of a video. Rows come in order, as they are read.
 
         for row in recognize_video("interview.mp4", model, processor, "disfa", fps=5):
             print(row.timestamp, row.face_id, row.reading.values)
 
     Args:
-        path: a video, or a webcam such as "webcam:0", which ends when the reader stops.
+        path: a video; or a webcam such as "webcam:0", which is read until the caller stops.
         model, processor: a loaded checkpoint.
-        protocol: as `model.recognize`; or several, which `row.readings` holds by name.
-        mode: as `model.recognize`.
-        every: the first of so many frames; default 1, all.
-        fps: so many frames a second at most, instead of `every`.
-        faces: "auto": framed as the checkpoint was trained; "none": every frame is one face; another name as --faces of
-            `aullava recognize`. A Framing or a detector takes the place of what the checkpoint says.
-        batch_size: faces read at a time, 1 or more. A webcam shows its faces when so many were seen: 1 for at once.
+        protocol: as for `model.recognize`; or several, found by name in `row.readings`.
+        mode: as for `model.recognize`.
+        every: read every N-th frame; default 1, all.
+        fps: read at most so many frames per second, instead of `every`.
+        faces: "auto": crop faces as in the checkpoint's training; "none": every frame is one face; or another value of --faces
+            of `aullava recognize`. A Framing or a detector overrides the checkpoint.
+        batch_size: faces read at a time, 1 or more.
 
     Yields:
-        One row a face and frame, one for a frame without a face, and one with a `fault` for a frame that cannot be decoded.
+        One row per face and frame; one for a frame without a face; one with a `fault` for a frame that cannot be decoded.
 
     Raises:
         ValueError: an argument is out of range.
         OSError: the file cannot be opened.
         ImportError: PyAV is missing.
-        VideoReadError: after the last whole frame of a video that is damaged or cut off; or it is no video.
+        VideoReadError: it is not a video; or it is damaged or cut off, raised after the last whole frame.
     """
     is_webcam = str(path).startswith("webcam:")
     if not is_webcam:

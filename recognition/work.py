@@ -14,7 +14,7 @@ from aullava.recognition.inputs import Source
 
 @dataclass(frozen=True)
 class WorkItem:
-    """`number`: 0, 1, ... in the order of the inputs. `sources`: one video or webcam, or one or several pictures."""
+    """`number`: 0, 1, ... in the order of the inputs. `sources`: one video or webcam, or one or several images."""
 
     number: int
     sources: tuple[Source, ...]
@@ -27,11 +27,11 @@ class WorkItem:
 
 @dataclass(frozen=True)
 class Position:
-    """Where reading goes on in a work item.
+    """Where reading continues in a work item.
 
     source: which of the item's inputs is next.
     frame: number of the first frame of it that was not read.
-    tracker: what `detection.tracking.Tracker.state` gave before that frame; None where nothing is followed yet.
+    tracker: what `detection.tracking.Tracker.state` gave before that frame; None if no face has been tracked yet.
     """
 
     source: int = 0
@@ -47,7 +47,7 @@ def work_items(sources: Sequence[Source], batch_size: int) -> list[WorkItem]:
 
     Args:
         sources: what is to be read.
-        batch_size: the most pictures in a work item, 1 or more.
+        batch_size: the most images in a work item, 1 or more.
 
     Raises:
         ValueError: the batch size is below 1.

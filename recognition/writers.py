@@ -1,9 +1,9 @@
-"""Rows into files, as a stream: CSV with OpenFace's column names, JSON lines, Parquet; one file, or one an input.
+"""Rows into files, streamed: CSV with OpenFace's column names, JSON lines or Parquet; one file, or one per input.
 
 Conventions, beside those of `tables`
-    files       each appears whole or not at all, and takes the place of an earlier one.
-    csv         UTF-8, "\\n" ends a line. Bytes of a file name that are not UTF-8 stay those bytes.
-    jsonl       one object a row: the first columns of the table, then protocol, scale, values by unit code, probabilities (all
+    files       each appears whole or not at all, and replaces an earlier one.
+    csv         UTF-8, lines end in "\\n". Bytes of a file name that are not UTF-8 are kept as they are.
+    jsonl       one object per row: the first columns of the table, then protocol, scale, values by unit code, probabilities (all
                 levels on the intensity scale), text. With several protocols `readings`: protocol -> scale, values,
                 probabilities, text, status. Odd bytes of a file name are the escapes \\udc80 to \\udcff, as Python's os.fsdecode
                 writes them.
@@ -29,7 +29,7 @@ from aullava.recognition.tables import FRACTION, HEAD_COLUMNS, TEXT, WHOLE, Layo
 
 FORMATS = ("csv", "jsonl", "parquet")
 _ENDINGS = ".csv, .jsonl or .parquet"
-_GROUP = 1 << 14  # rows at least; more are better packed, fewer take less memory
+_GROUP = 1 << 14  # fewest rows of a row group: more are packed better, fewer take less memory
 Transform = Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -43,10 +43,10 @@ class Target:
 
     @classmethod
     def parse(cls, out: str | os.PathLike, format: str | None = None) -> "Target":
-        """A file by its ending; or a folder, which exists as one or ends in "/", with files of `format` (default csv).
+        """A file, whose suffix gives the format; or a folder, which exists or ends in "/", for files of `format` (default csv).
 
         Raises:
-            ValueError: the format cannot be told, is said twice and differently, or needs a library that is missing.
+            ValueError: the format is unclear, is given twice and differs, or needs a library that is missing.
         """
         path = Path(out)
         ending = path.suffix.lower().removeprefix(".")
@@ -54,7 +54,7 @@ class Target:
         if format not in (None, *FORMATS):
             raise ValueError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
         if path.is_dir() and ending in FORMATS and not said_folder:
-            raise ValueError(f"{out} is a folder: name a file, or {out}/ for one file an input in it")
+            raise ValueError(f"{out} is a folder: name a file, or {out}/ for one file per input in it")
         if said_folder or path.is_dir():
             target = cls(path, format or "csv", one_an_input=True)
         elif ending not in FORMATS:
@@ -70,7 +70,7 @@ class Target:
         return target
 
     def check_transform(self) -> None:
-        """Raise ValueError where what was read cannot be changed before it is written: JSON lines hold the reading itself."""
+        """Raise ValueError if the format cannot hold changed values: JSON lines hold the reading itself."""
         if self.format == "jsonl":
             raise ValueError(
                 f"{self.path}: JSON lines hold what the model read, unchanged: name a .csv or .parquet file"
@@ -84,19 +84,19 @@ def write_table(
     transform: Transform | None = None,
     names: FileNames | None = None,
 ) -> list[Path]:
-    """Write rows as they come; those of one input stand together.
+    """Write rows as they come. Rows of one input have to come together.
 
     Args:
-        transform: changes the table of an input before it is written (see `Layout.inputs`). Without one, memory is that of a
-            chunk of rows.
-        names: of the files in a folder, by input. Default: after the inputs of the rows.
+        transform: changes the table of an input before it is written (see `Layout.inputs`). Without one, only a chunk of rows
+            is in memory.
+        names: names of the files in a folder. Default: from the inputs of the rows.
 
     Returns:
-        The files written. In a folder they are named after their inputs; an input without rows has none.
+        The files written. In a folder they are named after their inputs; an input without rows gets none.
 
     Raises:
-        ValueError: a transform and JSON lines, or a transform that gave other columns.
-        OSError: a file cannot be written; those before it are.
+        ValueError: a transform together with JSON lines, or a transform that changed the columns.
+        OSError: a file cannot be written; those before it have been.
     """
     if transform is not None:
         target.check_transform()
@@ -120,7 +120,7 @@ def _write(rows: Iterable[FaceRow], path: Path, format: str, layout: Layout, tra
 
 
 def write_csv(frames: Iterable[pd.DataFrame], path: Path, layout: Layout) -> None:
-    """Write tables of a layout, one behind the other."""
+    """Write tables of one layout, one after the other."""
 
     def write(temporary: Path) -> None:
         with open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -132,8 +132,11 @@ def write_csv(frames: Iterable[pd.DataFrame], path: Path, layout: Layout) -> Non
 
 
 class CsvLines:
-    """Ends each line in "\n" alone. The csv library puts quotes around a file name that holds "\r", which readers take for the
-    end of a line, only if its own lines end in one."""
+    """Makes each line end in "\n" alone.
+
+    Readers take a "\r" inside a file name for the end of a line. The csv library quotes such a name only if its own lines end
+    in "\r\n", so it is given those, and they are shortened here.
+    """
 
     def __init__(self, file: TextIO):
         self._file = file
@@ -143,7 +146,7 @@ class CsvLines:
 
 
 def write_jsonl(rows: Iterable[FaceRow], path: Path, layout: Layout) -> None:
-    """Write one JSON object a row."""
+    """Write one JSON object per row."""
 
     def write(temporary: Path) -> None:
         # What UTF-8 cannot hold becomes a backslash escape, which is JSON's own.
@@ -176,7 +179,7 @@ def _reading_as_json(row: FaceRow, protocol: Protocol, layout: Layout) -> dict:
 
 
 def check_installed() -> None:
-    """Raise ValueError where the library is missing."""
+    """Raise ValueError if pyarrow is missing."""
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
@@ -184,7 +187,7 @@ def check_installed() -> None:
 
 
 def write_parquet(frames: Iterable[pd.DataFrame], path: Path, layout: Layout) -> None:
-    """Write tables of a layout, one behind the other; whole or not at all.
+    """Write tables of one layout, one after the other.
 
     Raises:
         ValueError: pyarrow is not installed.
@@ -196,8 +199,8 @@ def write_parquet(frames: Iterable[pd.DataFrame], path: Path, layout: Layout) ->
     def write(temporary: Path) -> None:
         groups = _groups(frames)
         first = next(groups, layout.frame([]))
-        schema = _schema(first, layout)  # the first tells the types: a transform may have made levels fractions
-        # A file and not its name: the library opens no name that is not UTF-8.
+        schema = _schema(first, layout)  # types of the first table: a transform may have turned levels into fractions
+        # An open file and not its name: the library opens no name that is not UTF-8.
         with open(temporary, "wb") as file, pq.ParquetWriter(file, schema) as writer:
             for frame in chain([first], groups):
                 writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
@@ -206,7 +209,7 @@ def write_parquet(frames: Iterable[pd.DataFrame], path: Path, layout: Layout) ->
 
 
 def _groups(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """The frames put together to larger ones, with text as Parquet holds it; what is left comes last."""
+    """The tables joined into row groups, with text as UTF-8."""
     waiting: list[pd.DataFrame] = []
     rows = 0
     for frame in frames:

@@ -11,16 +11,18 @@ from aullava.space.asking import (
     MODEL_QUEUE,
     OWN_SCALE,
     checked,
+    name_of,
     number_input,
     number_of,
     told_of_files,
     told_to_visitor,
 )
 from aullava.space.recognizer import Recognizer
-from aullava.space.tab_batch import csv_file, csv_of, read_files
+from aullava.space.results import csv_file, csv_of, folder_of_results
+from aullava.space.tab_batch import read_files
 from aullava.space.tab_draw import read_back
-from aullava.space.tab_read import name_of, picture_input
-from aullava.space.tab_video import Watched, folder_of_results, overlay_of, plot_files, watch
+from aullava.space.tab_read import picture_input
+from aullava.space.tab_video import overlay_of, plot_files, watch
 from aullava.space.units import data_uri
 
 
@@ -84,7 +86,16 @@ def add_endpoints(recognizer: Recognizer) -> None:
         with told_to_visitor():
             protocol = checked(units, scale, mode, faces)
             watched = watch(recognizer, video, protocol, mode, faces, number_of("fps", fps))
-            return _described(protocol) | _extent(watched), *_files_of(watched, video, protocol)
+            told = _described(protocol) | {
+                "frames": watched.frames,
+                "faces": len({row.face_id for row in watched.rows if row.has_face}),
+                "complete": watched.complete and not watched.fault,
+                "fault": watched.fault,
+            }
+            folder = folder_of_results()
+            plots = [str(path) for path in plot_files(watched.rows, protocol, folder)]
+            overlay = overlay_of(watched.rows, video, protocol, folder)
+            return told, str(csv_file(watched.rows, protocol, folder)), plots, overlay
 
     def draw_face(
         actions: str, person: int = 0, units: str = "disfa", scale: str = OWN_SCALE, mode: str = "parallel"
@@ -143,25 +154,6 @@ def _strengths(actions: str) -> dict[str, float]:
         return {name: float(strength) for name, _, strength in items}
     except ValueError as error:
         raise ValueError(f'actions: expected strengths such as "AU12L=0.8 AU12R=0.8", {error}') from error
-
-
-def _extent(watched: Watched) -> dict:
-    """How much of a video was read."""
-    faces = {row.face_id for row in watched.rows if row.has_face}
-    return {
-        "frames": watched.frames,
-        "faces": len(faces),
-        "complete": watched.complete and not watched.fault,
-        "fault": watched.fault,
-    }
-
-
-def _files_of(watched: Watched, video: str, protocol: Protocol) -> tuple[str, list[str], str]:
-    """Table, plots and overlay."""
-    folder = folder_of_results()
-    plots = [str(path) for path in plot_files(watched.rows, protocol, folder)]
-    overlay = overlay_of(watched.rows, video, protocol, folder)
-    return str(csv_file(watched.rows, protocol, folder)), plots, overlay
 
 
 def _described(protocol: Protocol) -> dict:

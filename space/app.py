@@ -16,13 +16,13 @@ import gradio as gr
 
 from aullava.space.api import add_endpoints
 from aullava.space.recognizer import Recognizer, load_recognizer
+from aullava.space.results import LeftBehind
 from aullava.space.tab_about import about_tab
 from aullava.space.tab_batch import batch_tab
 from aullava.space.tab_draw import draw_tab
 from aullava.space.tab_read import read_tab
 from aullava.space.tab_video import video_tab
 from aullava.space.theme import style, theme
-from aullava.space.uploads import LeftBehind
 
 TITLE = "AU-LLaVA: facial action units as text"
 LARGEST_FILE = "50mb"

@@ -1,6 +1,7 @@
 """What a visitor may ask for: units, scale, mode and how faces are found, as controls and as checked values."""
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -131,24 +132,20 @@ def number_of(what: str, given: object) -> float:
     return number
 
 
+def name_of(path: str) -> str:
+    """What rows and messages call an uploaded file."""
+    return os.path.basename(path)[-LONGEST_NAME:]
+
+
 @contextmanager
 def told_to_visitor() -> Iterator[None]:
     """Turns what a visitor did wrong into a message on the page, as text and never as markup, without a trace in the log."""
     try:
         yield
     except (ValueError, OSError) as error:
-        said = escape(_shortened(_told(error)), quote=False)
-        raise gr.Error(said, title="Not read", print_exception=False) from error
-
-
-def _told(error: ValueError | OSError) -> str:
-    """What a visitor may know: messages of the system name places of the server."""
-    if isinstance(error, ValueError):
-        return str(error)
-    return f"a file cannot be read or written here ({error.strerror or type(error).__name__})"
-
-
-def _shortened(text: str) -> str:
-    """Beginning and end of a long text, which may repeat what a visitor sent."""
-    half = LONGEST_MESSAGE // 2
-    return text if len(text) <= LONGEST_MESSAGE else f"{text[:half]} ... {text[-half:]}"
+        text = str(error)
+        if isinstance(error, OSError):  # whose message names places of the server
+            text = f"a file cannot be read or written here ({error.strerror or type(error).__name__})"
+        if len(text) > LONGEST_MESSAGE:  # it may repeat what a visitor sent
+            text = f"{text[: LONGEST_MESSAGE // 2]} ... {text[-(LONGEST_MESSAGE // 2) :]}"
+        raise gr.Error(escape(text, quote=False), title="Not read", print_exception=False) from error

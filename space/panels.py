@@ -3,7 +3,7 @@
 All text from outside (file names, answers, errors) passes `html.escape`; nothing here writes files.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -96,18 +96,14 @@ def face_panel(row: FaceRow, protocol: Protocol, truth: Mapping[str, float] | No
         for part, codes in by_part(protocol.units).items()
     )
     reading = row.readings[protocol.name]
+    acting = [f"{unit(line.code).name} {value_text(line.value, protocol)}" for line in lines.values() if line.value]
+    spoken = escape(f"Read: {', '.join(acting) or 'no unit acts'}")
     status = "" if reading.status == "ok" else notice(_STATUS[reading.status])
     return (
-        f'{status}<div class="au-parts" data-said="{_spoken(lines.values(), protocol)}">{parts}</div>'
+        f'{status}<div class="au-parts" data-said="{spoken}">{parts}</div>'
         f'<figure class="au-answer"><figcaption>The answer as the model writes it</figcaption>'
         f"<pre>{escape(reading.text)}</pre></figure>"
     )
-
-
-def _spoken(lines: Iterable[Line], protocol: Protocol) -> str:
-    """The units that act, in a few words."""
-    acting = [f"{unit(line.code).name} {value_text(line.value, protocol)}" for line in lines if line.value]
-    return escape(f"Read: {', '.join(acting) or 'no unit acts'}")
 
 
 def _said_of(row: FaceRow, protocol: Protocol) -> str:
@@ -119,7 +115,10 @@ def _said_of(row: FaceRow, protocol: Protocol) -> str:
 
 def _line(line: Line, protocol: Protocol) -> str:
     name = unit(line.code).name
-    bars = f'<i class="au-read" style="--share:{_filled(line, protocol):.3f}"></i>'
+    # The length of a bar: of an occurrence its probability, where there is one.
+    graded = protocol.scale == OCCURRENCE and line.probability is not None and line.truth is None
+    filled = line.probability if graded else share(line.value, protocol)
+    bars = f'<i class="au-read" style="--share:{filled:.3f}"></i>'
     said = value_text(line.value, protocol)
     if line.truth is not None:
         bars = f'<i class="au-truth" style="--share:{share(line.truth, protocol):.3f}"></i>{bars}'
@@ -133,13 +132,6 @@ def _line(line: Line, protocol: Protocol) -> str:
         f'<span class="au-p" title="probability that it is present">{probability}</span></summary>'
         f"{_about(line, protocol)}</details>"
     )
-
-
-def _filled(line: Line, protocol: Protocol) -> float:
-    """The length of a bar: of an occurrence its probability, where there is one."""
-    if protocol.scale == OCCURRENCE and line.probability is not None and line.truth is None:
-        return line.probability
-    return share(line.value, protocol)
 
 
 def value_text(value: float | None, protocol: Protocol) -> str:

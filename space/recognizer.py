@@ -18,7 +18,8 @@ from aullava.detection.detector import Detector
 from aullava.detection.framing import AskedFraming, Framing, make_detector
 from aullava.image_aullava import ImageReadError, load_image
 from aullava.readout_aullava import AUReading
-from aullava.recognition.rows import FaceRow, Frame, find_faces, number_faces, rows_of
+from aullava.recognition.frames import Frame
+from aullava.recognition.rows import FaceRow, find_faces, number_faces, rows_of
 from aullava.space.zerogpu import LentModel
 
 MODES = ("joint", "parallel")
@@ -93,28 +94,19 @@ def load_recognizer(checkpoint: str | None = None) -> Recognizer:
     model, processor = load_checkpoint(chosen)
     is_folder = Path(chosen).is_dir()
     name = Path(chosen).resolve().name if is_folder else str(chosen)
+    readme, card = Path(chosen) / "README.md", ""
+    if is_folder and readme.is_file():
+        card = ModelCard(readme.read_text(encoding="utf-8", errors="replace"), ignore_metadata_errors=True).text
+    # The embedded checkpoint is known by its weights: a release or a copy on the Hub has another name.
+    with safe_open(embedded_checkpoint() / "model.safetensors", "pt") as weights:
+        drawn_only = torch.equal(model.lm_head.weight.cpu().float(), weights.get_tensor("lm_head.weight").float())
     return Recognizer(
         LentModel(model, processor),
         processor,
         name,
-        drawn_only=_is_embedded(model),
-        card=_card(Path(chosen)) if is_folder else "",
+        drawn_only=drawn_only,
+        card=card,
         on_hub=not is_folder,
-    )
-
-
-def _is_embedded(model) -> bool:
-    """By its weights: a release or a copy on the Hub has another name."""
-    with safe_open(embedded_checkpoint() / "model.safetensors", "pt") as weights:
-        return torch.equal(model.lm_head.weight.cpu().float(), weights.get_tensor("lm_head.weight").float())
-
-
-def _card(folder: Path) -> str:
-    file = folder / "README.md"
-    return (
-        ModelCard(file.read_text(encoding="utf-8", errors="replace"), ignore_metadata_errors=True).text
-        if file.is_file()
-        else ""
     )
 
 

@@ -1,10 +1,7 @@
 """Tab "Batch": several pictures, one table, and the file that `aullava recognize --out` would write."""
 
-import base64
-import tempfile
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 import gradio as gr
 import pandas as pd
@@ -12,11 +9,10 @@ import pandas as pd
 from aullava.action_units import Protocol
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout
-from aullava.recognition.writers import Target, write_table
-from aullava.space.asking import MODEL_QUEUE, checked, reading_controls, told_to_visitor
+from aullava.space.asking import MODEL_QUEUE, checked, name_of, reading_controls, told_to_visitor
 from aullava.space.panels import SPEAK, notice
 from aullava.space.recognizer import Recognizer
-from aullava.space.tab_read import name_of
+from aullava.space.results import csv_of, download_link
 
 MOST_FILES = 100
 _SHOWN_HEAD = ("input", "face_id", "status")
@@ -45,24 +41,6 @@ def read_files(
         except ValueError as error:
             failures.append(str(error))
     return rows, failures
-
-
-def csv_file(rows: Sequence[FaceRow], protocol: Protocol, folder: Path) -> Path:
-    """The rows as `aullava recognize` writes them."""
-    [written] = write_table(rows, Target.parse(folder / "readings.csv"), Layout((protocol,)))
-    return written
-
-
-def csv_of(rows: Sequence[FaceRow], protocol: Protocol) -> str:
-    """The same as text. The file is gone when this returns."""
-    with tempfile.TemporaryDirectory() as folder:
-        return csv_file(rows, protocol, Path(folder)).read_text(encoding="utf-8", errors="surrogateescape")
-
-
-def download_link(text: str, name: str) -> str:
-    """A link whose address is the file, so that none lies on the server."""
-    held = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
-    return f'<a class="au-download" download="{name}" href="data:text/csv;base64,{held}">Download {name}</a>'
 
 
 def shown_table(rows: Sequence[FaceRow], protocol: Protocol) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Tab "Draw a face": sliders move the muscles of a drawn face, and the model reads it back."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
@@ -146,7 +145,12 @@ def draw_tab(recognizer: Recognizer) -> None:
             return picture_of(shown, actions), compared(reading, truth, protocol)
 
     first = [PRESETS[FIRST_PRESET].get(action, 0.0) for action in ACTIONS]
-    picture_html, panel_html = _unread(first) if recognizer.model.on_loan else draw_and_read(0, *_FIRST_ASKED, *first)
+    if recognizer.model.on_loan:  # there is no GPU yet, and no visitor whose quota would pay for it
+        actions = dict(zip(ACTIONS, first, strict=True))
+        picture_html = picture_of(drawn(0, actions, SHOWN_SIDE), actions)
+        panel_html = notice("Move a muscle, and the face is read.")
+    else:
+        picture_html, panel_html = draw_and_read(0, *_FIRST_ASKED, *first)
     gr.HTML(
         '<p class="au-hint">Move a muscle. The program draws the face, the model reads it, and you see how well it did.</p>'
     )
@@ -175,12 +179,6 @@ def draw_tab(recognizer: Recognizer) -> None:
         moved, draw_and_read, [person, units, scale, mode, *sliders.all], [picture, panel],
         trigger_mode="always_last", **MODEL_QUEUE, **HIDDEN,
     )  # fmt: skip
-
-
-def _unread(strengths: Sequence[float]) -> tuple[str, str]:
-    """The first face, unread: there is no GPU yet, and no visitor whose quota would pay for it."""
-    actions = dict(zip(ACTIONS, strengths, strict=True))
-    return picture_of(drawn(0, actions, SHOWN_SIDE), actions), notice("Move a muscle, and the face is read.")
 
 
 def _slider_groups() -> Sliders:
@@ -213,10 +211,6 @@ def _wire(
         left.input(None, [left, right, together], right, js=follow, api_visibility="private")
         right.input(None, [right, left, together], left, js=follow, api_visibility="private")
     for name, button in presets.items():
-        button.click(None, None, sliders.all, js=_js_of(PRESETS[name]), api_visibility="private")
+        values = np.round([PRESETS[name].get(action, 0.0) for action in ACTIONS], 2).tolist()
+        button.click(None, None, sliders.all, js=f"() => {values}", api_visibility="private")
     someone.click(None, None, person, js=f"() => Math.floor(Math.random() * {PEOPLE})", api_visibility="private")
-
-
-def _js_of(actions: dict[str, float]) -> str:
-    values: Sequence[float] = np.round([actions.get(action, 0.0) for action in ACTIONS], 2).tolist()
-    return f"() => {values}"

@@ -1,6 +1,5 @@
 """Tab "Read a face": a picture from a file, the camera or the examples; its faces boxed, and every unit with a bar."""
 
-import os
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -11,7 +10,7 @@ from PIL import Image
 
 from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.image_aullava import load_image
-from aullava.space.asking import LONGEST_NAME, MODEL_QUEUE, OWN_SCALE, checked, reading_controls, told_to_visitor
+from aullava.space.asking import MODEL_QUEUE, OWN_SCALE, checked, name_of, reading_controls, told_to_visitor
 from aullava.space.panels import SPEAK, boxed_picture, faces_panel
 from aullava.space.recognizer import Recognizer
 
@@ -37,11 +36,6 @@ def picture_input(**options) -> gr.Image:
     picture = gr.Image(type="filepath", image_mode=None, **options)
     picture.preprocess = lambda payload: payload and payload.path
     return picture
-
-
-def name_of(path: str) -> str:
-    """What rows and messages call an uploaded file."""
-    return os.path.basename(path)[-LONGEST_NAME:]
 
 
 @cache

@@ -9,7 +9,6 @@ from itertools import groupby
 from pathlib import Path
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 from PIL import Image
 
 from aullava.action_units import Protocol
@@ -18,11 +17,10 @@ from aullava.recognition.overlay_video import survey, write_overlay_video
 from aullava.recognition.rows import FaceRow
 from aullava.recognition.tables import Layout
 from aullava.recognition.video import recognize_video
-from aullava.space.asking import MODEL_QUEUE, checked, reading_controls, told_to_visitor
+from aullava.space.asking import MODEL_QUEUE, checked, name_of, reading_controls, told_to_visitor
 from aullava.space.panels import SPEAK, notice
 from aullava.space.recognizer import BATCH_SIZE, Recognizer
-from aullava.space.tab_batch import csv_of, download_link
-from aullava.space.tab_read import name_of
+from aullava.space.results import csv_of, download_link, folder_of_results
 from aullava.space.units import data_uri
 from aullava.video.container import VideoReadError
 
@@ -103,11 +101,6 @@ def plots_of(rows: list[FaceRow], protocol: Protocol) -> str:
     more = len(pictures) - PLOTS_SHOWN
     wide = f'<div class="au-plots" tabindex="0" role="region" aria-label="Curves over time">{"".join(shown)}</div>'
     return (wide if shown else "") + (notice(f"{more} more faces are in the table.") if more > 0 else "")
-
-
-def folder_of_results() -> Path:
-    """A new folder among the uploads. Files in it that are handed to a visitor are deleted with age, as uploads are."""
-    return Path(tempfile.mkdtemp(dir=get_upload_folder()))
 
 
 def overlay_of(rows: list[FaceRow], path: str, protocol: Protocol, folder: Path) -> str:

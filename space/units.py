@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, ActionUnit, FeafaUnit, unit
+from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, ActionUnit, unit
 from aullava.dataset_builder.synthetic.drawn import ACTIONS, DrawnFace, Identity, Scene, draw_face
 from aullava.dataset_builder.synthetic.drawn.labels import strength_of
 
@@ -57,14 +57,11 @@ def muscle_of(code: str) -> str:
     found = unit(code)
     if isinstance(found, ActionUnit):
         return found.muscle
-    return "; ".join(dict.fromkeys(ACTION_UNITS[facs].muscle for facs in _facs_codes(found)))
-
-
-def _facs_codes(found: FeafaUnit) -> list[str]:
-    """ "AU1+2" -> AU1, AU2; "AU43/45" -> AU43; "AU28 (upper)" -> AU28."""
-    first = found.facs.split(" ")[0].split("/")[0]
-    kind = first[:2]
-    return [f"{kind}{number}" for number in first[2:].split("+")]
+    first = found.facs.split(" ")[0].split("/")[
+        0
+    ]  # "AU1+2" names AU1 and AU2; of "AU43/45" and "AU28 (upper)" the first
+    codes = [f"{first[:2]}{number}" for number in first[2:].split("+")]
+    return "; ".join(dict.fromkeys(ACTION_UNITS[code].muscle for code in codes))
 
 
 @cache

@@ -82,7 +82,7 @@ def test_image_token_count_rounds_odd_grids_up_and_knows_its_limits():
         ({"framing": FRAMING | {"size": 96}}, "expected detector, margin, alignment, largest"),
         ({"framing": FRAMING | {"margin": True}}, "the margin of framing is True"),
         ({"framing": FRAMING | {"margin": math.nan}}, "the margin of framing is nan"),
-        ({"framing": FRAMING | {"detector": "none"}}, "0.25 with detector none: a picture that is not cropped has 0"),
+        ({"framing": FRAMING | {"detector": "none"}}, "0.25 with detector none: an image that is not cropped has 0"),
         (
             {"framing": FRAMING | {"detector": "auto"}},
             "the detector of framing is 'auto': expected a name such as haar, none, or yunet",

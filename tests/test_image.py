@@ -151,7 +151,7 @@ class TestRefuses:
         with pytest.raises(ImageReadError, match=found) as caught:
             load_image(source)
         message = str(caught.value)
-        assert "expected a readable picture" in message
+        assert "expected a readable image" in message
         return message
 
     @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ REMOTE = {  # file -> the siblings it may import
     "image_aullava": set(),
     "processing_aullava": {"action_units", "image_aullava"},
     "plan_aullava": {"action_units"},
-    "tree_aullava": {"plan_aullava"},
+    "tree_aullava": set(),
     "readout_aullava": {"action_units", "plan_aullava", "tree_aullava"},
     "modeling_aullava": {
         "action_units",

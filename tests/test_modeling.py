@@ -278,7 +278,7 @@ class TestRecognize:
     def test_refuses_weights_that_are_not_numbers(self, mode):
         model, processor = tiny_model()
         torch.nn.init.constant_(model.lm_head.weight, float("nan"))
-        with pytest.raises(FloatingPointError, match="are not numbers: the weights or the picture are damaged"):
+        with pytest.raises(FloatingPointError, match="are not numbers: the weights or the image are damaged"):
             model.recognize(FACES[:1], processor=processor, mode=mode)
 
     def test_refuses_a_calibration_that_was_changed_to_nonsense(self):

@@ -31,9 +31,9 @@ class TestPrompts:
         assert (inputs["input_ids"] == processor.tokenizer.bos_token_id).sum(1).tolist() == [1, 1]
 
     def test_refuses_unequal_counts(self):
-        with pytest.raises(ValueError, match="2 pictures, 1 questions"):
+        with pytest.raises(ValueError, match="2 images, 1 questions"):
             tiny_processor().encode([QUARTERS, LUMA], ["one"])
-        with pytest.raises(ValueError, match="0 pictures"):
+        with pytest.raises(ValueError, match="0 images"):
             tiny_processor().encode([], "one")
 
     def test_names_the_unreadable_picture_of_a_batch(self, tmp_path):

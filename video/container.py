@@ -1,22 +1,22 @@
-"""Opening video files, and what they say about themselves. PyAV is loaded when the first video is met."""
+"""Opening video files, and what they announce about themselves. PyAV is loaded when the first video is opened."""
 
 import os
 import re
 from pathlib import Path
 
-# What FFmpeg may take a file for. Playlists (HLS, concat) are not among it: they would make it open other files and addresses.
+# Formats that FFmpeg may recognise. Playlists (HLS, concat) are left out: they would make it open other files and addresses.
 _CONTAINERS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,asf,mpeg,mpegts,mpegvideo,h264,m4v,flv,ogg,mxf,dv,gif"
-# Brands of pictures in the container of films. Their streams are tiles, of which none is the picture.
+# Brands of images in a container for videos. Their streams are tiles, and none of them is the whole image.
 _STILLS = {"avif", "heic", "heif", "heim", "heis", "heix", "mif1"}
 ADVICE = "Get a fresh copy of it, or see whether a player shows it to the end."
 
 
 class VideoReadError(ValueError):
-    """A file is no video, or it is damaged or cut off before the frame asked for."""
+    """A file is not a video, or is damaged or cut off before the frame that was asked for."""
 
 
 def is_video(path: str | os.PathLike) -> bool:
-    """Whether a file is in a container of videos, whatever it is called.
+    """Whether a file is a video, whatever its name.
 
     Raises:
         ImportError: PyAV is missing.
@@ -29,7 +29,7 @@ def is_video(path: str | os.PathLike) -> bool:
 
 
 def load_pyav():
-    """The library that reads videos, which is loaded when the first one is met.
+    """PyAV, imported when the first video is opened.
 
     Raises:
         ImportError: it is missing; says what to install.
@@ -45,15 +45,15 @@ def open_container(path: Path):
     """PyAV's container of a video file.
 
     Raises:
-        FileNotFoundError, PermissionError: as `open`.
-        VideoReadError: it is none, or damaged from its beginning.
+        FileNotFoundError, PermissionError: as for `open`.
+        VideoReadError: it is not a video, or is damaged from the beginning.
         ImportError: PyAV is missing.
     """
     av = load_pyav()
     if path.is_dir():
         raise VideoReadError(f"{path}: a folder; expected a video file")
     try:
-        # "file:" keeps a name such as "concat:a" from being taken for an address
+        # "file:" keeps FFmpeg from taking a name such as "concat:a" for an address.
         return av.open(f"file:{path.absolute()}", options={"format_whitelist": _CONTAINERS})
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; expected a video") from None
@@ -69,7 +69,7 @@ def announced_count(container, stream) -> int | None:
     """How many frames the container says it holds; None if it does not say."""
     count = stream.frames or None
     if count and "mp4" in container.format.name.split(","):
-        # frames before the point at which an edit list starts the film are counted there and never given out
+        # Frames before the point at which an edit list starts the video are counted but never shown.
         count = min(count, len(stream.index_entries)) or None
     return count
 

@@ -1,8 +1,8 @@
-"""What a damaged packet costs a video that is read on all the same: the frame in it, and the frames that rest on it.
+"""Reading past a damaged packet: what is lost is its frame and the frames that depend on it.
 
-A frame that cannot be decoded keeps its place, so that the frames behind it keep their index and time. Most frames store only what
-changed since others. After a loss they would be built on a picture that is not there, which players show as smear and a model
-would read as a face. So nothing is decoded from there to the next key frame, and those frames have no picture either.
+A frame that cannot be decoded keeps its place, so that later frames keep their index and time. Most frames store only the changes
+from others. After a loss they would be built on an image that is missing; players show that as smear, and a model would read it
+as a face. So nothing is decoded from there to the next key frame, and those frames have no image either.
 """
 
 import math
@@ -15,7 +15,7 @@ _RESTS = "rests on a frame that cannot be decoded"
 
 @dataclass(frozen=True)
 class LostFrame:
-    """A frame without a picture, in the place of one of PyAV's; `fault` says why."""
+    """A frame without an image, in place of one of PyAV's; `fault` says why."""
 
     pts: int | None
     duration: int | None
@@ -29,16 +29,18 @@ class LostFrame:
 
 
 class Damage:
-    """Decodes the packets of one video and keeps account of what is lost: `decode` each packet, and draw the frames of all through
-    `shown`, which puts the lost ones in their places."""
+    """Decodes the packets of one video and records what is lost.
+
+    Pass each packet to `decode`, and all frames through `shown`, which puts the lost ones in their places.
+    """
 
     def __init__(self, stream):
         self._stream = stream
         self._held: list = []  # lost frames, and those decoded before them that are shown later
-        self._whole_from = -math.inf  # what is shown before this time may rest on a lost frame
+        self._whole_from = -math.inf  # frames shown before this time may depend on a lost frame
 
     def decode(self, packet) -> list:
-        """Frames that the decoder puts out for a packet; none if it is damaged or rests on one that is."""
+        """Frames that the decoder returns for a packet; none if it is damaged or depends on one that is."""
         import av
 
         time = _time(packet)
@@ -60,7 +62,7 @@ class Damage:
         return frames[:concealed]
 
     def shown(self, frames: Iterable) -> Iterator:
-        """The frames, and in their places among them the lost ones."""
+        """The frames, with the lost ones in their places."""
         for frame in frames:
             yield from self._held_before(_time(frame))
             yield frame
@@ -71,7 +73,7 @@ class Damage:
             self._held.append(LostFrame(item.pts, item.duration, item.time_base, fault))
 
     def _restart(self) -> list:
-        """Begin afresh with the next key frame; returns what the decoder had not put out."""
+        """Start afresh at the next key frame; return the frames that the decoder still held."""
         import av
 
         self._whole_from = math.inf
@@ -82,7 +84,7 @@ class Damage:
             frames = []
         codec.flush_buffers()
         for frame in frames:
-            frame.time_base = self._stream.time_base  # which PyAV knows only of frames that come with a packet
+            frame.time_base = self._stream.time_base  # PyAV sets it only on frames that come with a packet
         return frames
 
     def _held_before(self, time: float) -> Iterator:
@@ -92,5 +94,5 @@ class Damage:
 
 
 def _time(item) -> float:
-    """When a packet or frame is shown, in units of the stream; before all others where the file tells no times."""
+    """When a packet or frame is shown, in units of the stream's time base; before all others if it has no time."""
     return -math.inf if item.pts is None else item.pts

@@ -1,14 +1,14 @@
-"""Frames of videos, counted as they are shown: frame 0 is the first picture a viewer sees, whatever order the file stores.
+"""Frames of videos in the order in which they are shown: frame 0 is the first one a viewer sees, however the file stores them.
 
     with VideoFrames("interview.avi") as video:
         for index, seconds, image_HWC in video: ...
         image_HWC = video.frame(4843)
 
-    with VideoFrames("interview.avi", tolerant=True) as video:  # goes on behind damage
+    with VideoFrames("interview.avi", tolerant=True) as video:  # continues after damage
         while video.advance():
             print(video.index, video.timestamp, video.fault or video.picture().shape)
 
-One decoder thread and one frame in memory; needs PyAV (`pip install 'au-llava[video]'`), which brings its own FFmpeg.
+One decoder thread, and one frame in memory. Needs PyAV (`pip install 'au-llava[video]'`), which brings its own FFmpeg.
 """
 
 import os
@@ -20,39 +20,40 @@ import numpy as np
 from aullava.video.container import ADVICE, VideoReadError, announced_count, announced_seconds, open_container
 from aullava.video.damage import Damage, LostFrame
 
-_SLACK = 0.5  # seconds by which a file may be shorter than it says
+_SLACK = 0.5  # seconds by which a file may be shorter than it announces
 
 
 class VideoEnd(IndexError):
-    """The video has no frame of that index: it ends before."""
+    """The video ends before the frame that was asked for."""
 
 
 class VideoFrames:
     """The frames of one video file, decoded one after the other.
 
-    Indices that ascend decode each frame once; those skipped are decoded and not converted. A smaller index begins again at the
-    start of the file, which is slow and exact. A frame is what the decoder puts out; gaps in the timestamps are not filled, but
-    an empty chunk of an AVI file is what that format says, the previous picture once more (OpenCV leaves it out).
-    Rotation by quarter turns, as telephones store it, is applied; the shape of pixels that are not square is not.
+    Ascending indices decode each frame once; skipped frames are decoded but not converted. A smaller index starts again at the
+    beginning of the file, which is slow but exact. A frame is what the decoder returns. Gaps in the timestamps are not filled,
+    but an empty chunk of an AVI file repeats the previous frame, as the format defines it (OpenCV leaves it out).
+    Rotation by quarter turns, as phones store it, is applied; pixels that are not square are not stretched.
 
-    Damage: frames that are shown before it are still given. What is behind it is never given, since its count would be
-    wrong. A file that ends before all announced frames is damaged, too, and the last it holds is not given, since it may be half
-    a picture; where the container announces none (`count` is None), a file cut off cannot always be told from a whole one. What a
-    decoder conceals without a word stays unseen.
+    Damage: frames shown before it are still given. Frames after it never are, since their numbers would be wrong. A file that
+    ends before all announced frames is damaged as well, and its last frame is not given, since it may be incomplete. Where the
+    container announces no count (`count` is None), a file that was cut off cannot always be recognised. What a decoder conceals
+    silently goes unnoticed.
 
-    Tolerant: a frame that cannot be decoded, and each that may rest on it, keeps its place and has a `fault` in place of a picture;
-    reading goes on behind it (`video/damage.py`). Labels are never matched to frames that way: there, no count can be promised.
+    Tolerant: a frame that cannot be decoded, and every frame that may depend on it, keeps its place and has a `fault` instead of
+    an image; reading continues after it (`video/damage.py`). Labels are never matched to frames in this mode, since no count can
+    be promised.
 
     Args:
         path: a video file.
-        tolerant: go on behind damage. Default False: the frames before it are all there is.
+        tolerant: continue after damage. Default False: end there.
 
     Attributes:
         path: the file.
         rate: mean frames per second; None if unknown.
         count: frames that the container announces; None if it does not.
         seconds: length that the container announces; None if it does not.
-        index: of the frame where the reading stands; -1 before the first.
+        index: of the current frame; -1 before the first.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -76,7 +77,7 @@ class VideoFrames:
         """Index, seconds from the first frame (None if unknown) and image_HWC of every frame.
 
         Raises:
-            VideoReadError: once all frames before the damage have been given.
+            VideoReadError: the file is damaged; raised after the last frame before that.
         """
         index = 0
         while True:
@@ -89,7 +90,7 @@ class VideoFrames:
 
     @property
     def timestamp(self) -> float | None:
-        """Seconds from the first frame to the one given last; None before that, and where the file tells no times."""
+        """Seconds from the first frame to the current one; None before the first, and where the file has no times."""
         if self._current is None:
             return None
         if self._current.time is not None and self._start is not None and not self._is_avi:
@@ -98,11 +99,11 @@ class VideoFrames:
 
     @property
     def fault(self) -> str:
-        """Why the frame where the reading stands has no picture; "" if it has one. Only a tolerant reading meets such frames."""
+        """Why the current frame has no image; "" if it has one. Only a tolerant reading meets such frames."""
         return self._current.fault if isinstance(self._current, LostFrame) else ""
 
     def advance(self) -> bool:
-        """Go to the next frame, which is decoded and not yet converted; False at the end of the video.
+        """Go to the next frame, which is decoded but not converted; False at the end of the video.
 
         Raises:
             VideoReadError: the file is damaged from here on, or cut off.
@@ -134,20 +135,20 @@ class VideoFrames:
         return self.picture()
 
     def picture(self) -> np.ndarray:
-        """The frame where the reading stands, as image_HWC: uint8 RGB.
+        """The current frame as image_HWC: uint8 RGB.
 
         Raises:
-            VideoReadError: it has none, but a `fault`.
+            VideoReadError: it has a `fault` instead.
         """
         if self.fault:
             raise VideoReadError(f"{self.path}: frame {self.index} {self.fault}. {ADVICE}")
-        # one thread: others would outlive the frame, and a process forked meanwhile waits for them for ever when it frees it
+        # One thread: others would outlive the frame, and a process forked meanwhile would wait for them for ever.
         image_HWC = self._current.reformat(format="rgb24", threads=1).to_ndarray()
-        quarters = round(self._current.rotation / 90) % 4  # rotation: degrees, against the clock
+        quarters = round(self._current.rotation / 90) % 4  # rotation: degrees, counterclockwise
         return np.ascontiguousarray(np.rot90(image_HWC, quarters)) if quarters else image_HWC
 
     def close(self) -> None:
-        """Let go of the file and of all that was decoded, at once and not when garbage is collected."""
+        """Close the file and free what was decoded now, not when garbage is collected."""
         if self._decoded is not None:
             self._decoded.close()
         if self._container is not None:
@@ -171,7 +172,7 @@ class VideoFrames:
         self._decoded = self._decode(stream)
 
     def _advance(self, wanted: int) -> None:
-        """Go one frame on; `wanted` is for the message."""
+        """Go to the next frame; `wanted` is for the message."""
         found = next(self._decoded, None)
         if found is not None:
             self._current, self.index = found, self.index + 1
@@ -195,9 +196,9 @@ class VideoFrames:
             previous = frame
 
     def _decode_stored(self, stream) -> Iterator:
-        """Frames in the order in which they are shown; `_end` then says what stopped it, "" for the end of the video.
+        """Frames in the order in which they are shown; `_end` then says what stopped them, "" for the end of the video.
 
-        A packet is decoded when the next one has come: the last one of a file that is cut off may be half a picture.
+        A packet is decoded once the next one has come: the last one of a file that was cut off may be incomplete.
         """
         import av
 
@@ -226,17 +227,15 @@ class VideoFrames:
             yield from _shown_before(held, stream)
             self._end = f"it is damaged ({error.strerror})"
         else:
-            self._end = self._cut_off(stream, float(end * stream.time_base)) if self._damage else ""
-
-    def _cut_off(self, stream, end: float) -> str:
-        """What speaks against `end`, in seconds, being that of a Matroska file; these count no frames, but may say their length."""
-        if "DURATION" not in stream.metadata or self.seconds is None or end > self.seconds - _SLACK:
-            return ""
-        return f"it announces {self.seconds:.1f} s and ends at {end:.1f} s,"
+            ends = float(end * stream.time_base)
+            # Matroska files count no frames, but may state their length.
+            stated = self.seconds if self._damage and "DURATION" in stream.metadata else None
+            is_cut = stated is not None and ends <= stated - _SLACK
+            self._end = f"it announces {stated:.1f} s and ends at {ends:.1f} s," if is_cut else ""
 
 
 def _shown_before(packet, stream) -> Iterator:
-    """Frames that the decoder still holds and that are shown before the one in a damaged packet."""
+    """Frames that the decoder still holds and that are shown before the frame of a damaged packet."""
     import av
 
     try:
@@ -246,5 +245,5 @@ def _shown_before(packet, stream) -> Iterator:
     for frame in held:
         if packet is None or packet.pts is None or frame.pts is None or frame.pts >= packet.pts:
             return
-        frame.time_base = stream.time_base  # which PyAV knows only of frames that come with a packet
+        frame.time_base = stream.time_base  # PyAV sets it only on frames that come with a packet
         yield frame

@@ -1,4 +1,4 @@
-"""Pictures to a film that browsers play: H.264 in MP4, every frame at its own time.
+"""Writing videos that browsers play: H.264 in MP4, every frame at its own time.
 
 Needs PyAV (`pip install 'au-llava[video]'`), which brings its own FFmpeg.
 """
@@ -12,21 +12,21 @@ import numpy as np
 
 from aullava.common.files import replace_file
 
-# Ticks of the clock a second: whole frames of 24, 25, 30, 50, 60 and 30000/1001 a second; MPEG-4 takes no more than 65535.
+# One tick, in seconds. Frames at 24, 25, 30, 50, 60 and 30000/1001 per second last whole ticks; MPEG-4 allows at most 65535.
 _CLOCK = Fraction(1, 60_000)
 _MPEG4_BITS_PER_PIXEL = 0.3
 
 
-def write_film(path: Path, frames: Iterable[tuple[float, np.ndarray]], rate: float) -> int:
-    """Write a film, whole or not at all; where writing fails, a file that was there before stays.
+def write_video(path: Path, frames: Iterable[tuple[float, np.ndarray]], rate: float) -> int:
+    """Write a video, whole or not at all. If writing fails, an earlier file stays.
 
-    Without an H.264 encoder in the FFmpeg at hand it is MPEG-4 part 2, which players show and browsers do not. A side of an odd
+    If this FFmpeg has no H.264 encoder, the video is MPEG-4 part 2, which players show and browsers do not. A side with an odd
     number of pixels gets one more, since colours are stored for squares of two by two.
 
     Args:
-        path: the file, MP4 whatever its suffix.
-        frames: seconds from the first frame, ascending, and uint8 RGB image_HWC, all of one size. One is held at a time.
-        rate: frames per second, usually; tells how long the last one is shown and what players announce.
+        path: the file; MP4, whatever its suffix.
+        frames: seconds from the first frame, ascending, and uint8 RGB image_HWC, all of one size. One is in memory at a time.
+        rate: usual frames per second. It decides how long the last frame is shown and what players announce.
 
     Returns:
         How many frames were written.
@@ -59,19 +59,20 @@ def _encode(path: Path, frames: Iterable[tuple[float, np.ndarray]], rate: Fracti
     import av
 
     count, last = 0, -1
-    # faststart: a browser can begin before it has loaded all of the file
+    # faststart: a browser can start before it has loaded the whole file.
     with av.open(f"file:{path.absolute()}", "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = _add_stream(container, rate, height=shape[0] + shape[0] % 2, width=shape[1] + shape[1] % 2)
         for seconds, image_HWC in frames:
             tick = round(seconds / _CLOCK)
             if tick <= last or image_HWC.shape != shape:
                 raise ValueError(
-                    f"frame {count} of a film is {image_HWC.shape} at {seconds} s, behind {shape} at {float(last * _CLOCK)} s; "
+                    f"frame {count} of a video is {image_HWC.shape} at {seconds} s, after {shape} at {float(last * _CLOCK)} s; "
                     "expected frames of one size at ascending times"
                 )
-            picture = av.VideoFrame.from_ndarray(_even(image_HWC), format="rgb24").reformat(
-                format="yuv420p", threads=1
-            )
+            # The last row and column once more where their number is odd.
+            even_HWC = np.pad(image_HWC, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), mode="edge")
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even_HWC), format="rgb24")
+            picture = picture.reformat(format="yuv420p", threads=1)
             picture.pts, picture.time_base = tick, _CLOCK
             container.mux(stream.encode(picture))
             count, last = count + 1, tick
@@ -91,11 +92,3 @@ def _add_stream(container, rate: Fraction, height: int, width: int):
     stream.codec_context.time_base = _CLOCK
     stream.codec_context.thread_count = 1
     return stream
-
-
-def _even(image_HWC: np.ndarray) -> np.ndarray:
-    """The picture, its last row and column once more where their number is odd."""
-    height, width = image_HWC.shape[:2]
-    if height % 2 or width % 2:
-        image_HWC = np.pad(image_HWC, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return np.ascontiguousarray(image_HWC)

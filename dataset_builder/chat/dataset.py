@@ -1,6 +1,6 @@
 """Datasets of the builder's rows become datasets of chat turns that TRL trains on, and text that a person reads.
 
-Pictures are decoded when a turn is read, once for all turns of an image that are read together; nothing is copied.
+Images are decoded when a turn is read, once for all turns of an image that are read together; nothing is copied.
 """
 
 import io
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from aullava.dataset_builder.chat.formats import ChatMix, can_ask, has_picture, row_key, turns_of
 from aullava.dataset_builder.chat.mirror import mirror_row
-from aullava.dataset_builder.chat.turns import Turn, to_conversation, to_messages
+from aullava.dataset_builder.chat.turns import to_conversation, to_messages
 from aullava.dataset_builder.rows.derive import is_missing, known_columns
 from aullava.dataset_builder.rows.schema import OK
 
@@ -29,7 +29,7 @@ _COLUMNS = {
     "prompt_completion": ("images", "prompt", "completion"),
     "messages": ("images", "messages"),
 }
-_BATCH = 10_000  # rows whose values, not pictures, are in memory while a dataset is gone through
+_BATCH = 10_000  # rows whose values, not images, are in memory while a dataset is gone through
 
 
 def asked_row(row: Mapping[str, object], mix: ChatMix) -> Mapping[str, object]:
@@ -99,7 +99,7 @@ class _Read:
 
 
 def askable(dataset: Dataset, mix: ChatMix) -> np.ndarray:
-    """(N,) int64: which rows make turns; the others are counted in the log. No picture is read.
+    """(N,) int64: which rows make turns; the others are counted in the log. No image is read.
 
     Raises:
         ValueError: none does.
@@ -146,7 +146,7 @@ def _rows_of(batch: Mapping[str, list]) -> Iterable[dict[str, object]]:
 
 
 def _outputs(row: Mapping[str, object], mix: ChatMix, output: str) -> list[dict[str, list]]:
-    """The rows that an image becomes; they share its picture."""
+    """The rows that an image becomes; they share its image."""
     if not has_picture(row):
         return []
     row = asked_row(row, mix)
@@ -154,7 +154,7 @@ def _outputs(row: Mapping[str, object], mix: ChatMix, output: str) -> list[dict[
     if not turns:
         return []
     if row.get("image") is None:
-        raise ValueError(f"row {row_key(row)} has no picture but status 'ok': build the dataset again")
+        raise ValueError(f"row {row_key(row)} has no image but status 'ok': build the dataset again")
     images = [row["image"]]
     if output == "prompt_completion":
         return [{"images": images, **to_messages(turn)} for turn in turns]
@@ -169,7 +169,10 @@ def preview(rows: Iterable[Mapping[str, object]], mix: ChatMix, console: Console
         console.print(Text(_about(asked, mirrored=asked is not row), style="dim"))
         turns = turns_of(asked, mix)
         for turn in turns:
-            _print_turn(turn, console)
+            count = len(turn.protocol.units)
+            console.print(Text(f"[{turn.kind}, {turn.protocol.scale}, {count} unit{'s' * (count > 1)}]", style="bold"))
+            console.print(Text("Q  ", style="cyan") + Text(turn.question.replace("\n", "\n   ")))
+            console.print(Text("A  ", style="green") + Text(turn.answer.replace("\n", "\n   ")))
         if not turns:
             status = row.get("status", OK)
             console.print(Text(f"no turn: {'nothing that the mix asks is coded' if status == OK else status}"))
@@ -179,14 +182,14 @@ def _about(row: Mapping[str, object], mirrored: bool) -> str:
     columns = [column for column in row if column in known_columns()]
     coded = sum(not is_missing(row[column]) for column in columns)
     size = _size(row.get("image"))
-    parts = [f"{size[0]}x{size[1]} pixels" if size else "picture not shown", f"{coded} of {len(columns)} values coded"]
+    parts = [f"{size[0]}x{size[1]} pixels" if size else "image not shown", f"{coded} of {len(columns)} values coded"]
     return ", ".join(
         parts + ([f"sides {row['sides']}"] if row.get("sides") else []) + (["mirrored"] if mirrored else [])
     )
 
 
 def _size(image: object) -> tuple[int, int] | None:
-    """Width and height of a picture, opened or still encoded; None if there is none."""
+    """Width and height of an image, opened or still encoded; None if there is none."""
     if isinstance(image, dict):
         source = image.get("path") if image.get("bytes") is None else io.BytesIO(image["bytes"])
         if source is None:
@@ -194,10 +197,3 @@ def _size(image: object) -> tuple[int, int] | None:
         with Image.open(source) as opened:
             return opened.size
     return getattr(image, "size", None)
-
-
-def _print_turn(turn: Turn, console: Console) -> None:
-    count = len(turn.protocol.units)
-    console.print(Text(f"[{turn.kind}, {turn.protocol.scale}, {count} unit{'s' * (count > 1)}]", style="bold"))
-    console.print(Text("Q  ", style="cyan") + Text(turn.question.replace("\n", "\n   ")))
-    console.print(Text("A  ", style="green") + Text(turn.answer.replace("\n", "\n   ")))

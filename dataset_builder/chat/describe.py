@@ -33,7 +33,7 @@ INTENSITY_WORDS = {
 NOTHING_ACTIVE = "No coded action unit is active."
 
 _MUSCLES, _CHANGES = "muscles", "changes"
-# Each question fixes how its answer is written, so that the answer follows from picture and question alone.
+# Each question fixes how its answer is written, so that the answer follows from image and question alone.
 _QUESTIONS = (
     ("Describe the facial muscles that act in this face.", _MUSCLES, "; "),
     ("Which facial muscles are at work here? Go through the coded action units.", _MUSCLES, "; "),

@@ -1,4 +1,4 @@
-"""Training rows of drawn faces: a `datasets.Dataset` whose pictures are drawn when a row is read, so they fill no disk.
+"""Training rows of drawn faces: a `datasets.Dataset` whose images are drawn when a row is read, so they fill no disk.
 
 A row is a function of (split, index, options), not of who reads it or when: workers, resumed runs and other machines see the
 same faces. Nothing is drawn twice unless an index is read twice.
@@ -13,7 +13,7 @@ from PIL import Image
 from aullava.action_units import ACTION_UNITS, PROTOCOLS
 from aullava.dataset_builder.chat.turns import FormatMix, make_turn
 from aullava.dataset_builder.synthetic.drawn import DrawnFace, sample_face
-from aullava.dataset_builder.synthetic.drawn.sampling import STYLES
+from aullava.dataset_builder.synthetic.drawn.expressions import STYLES
 
 # The FACS units that some protocol asks, in numerical order: what a row with a random list of units chooses from.
 ASKED_UNITS = tuple(
@@ -39,7 +39,7 @@ class DrawnFaceArguments:
         default=0.5, metadata={"help": "0 keeps the corpora's base rates; 1 lifts rare units most."}
     )
     draw_seed: int = field(default=0, metadata={"help": "Seed of every face."})
-    draw_size: int = field(default=96, metadata={"help": "Side of the drawn picture, in pixels."})
+    draw_size: int = field(default=96, metadata={"help": "Side of the drawn image, in pixels."})
     protocols: list[str] = field(
         default_factory=lambda: ["bp4d", "disfa", "feafa"], metadata={"help": "Formats to train, by protocol name."}
     )
@@ -113,7 +113,7 @@ def format_mix(arguments: DrawnFaceArguments) -> FormatMix:
 
 
 def drawn_faces(arguments: DrawnFaceArguments, split: str = "train") -> Dataset:
-    """Training rows, drawn on access: `images` (one RGB picture), `turns` (a list of `turns.Turn`), `row` (its name).
+    """Training rows, drawn on access: `images` (one RGB image), `turns` (a list of `turns.Turn`), `row` (its name).
 
     Args:
         arguments: what to draw and ask.

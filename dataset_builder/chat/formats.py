@@ -7,10 +7,10 @@ Kinds
     description  active muscles in words (describe.py).
 
 Conventions
-    A unit that is not coded is never asked. A row without a picture, without a found face where one was looked for, or with
+    A unit that is not coded is never asked. A row without an image, without a found face where one was looked for, or with
     nothing coded makes no turn.
     A row's turns follow from (mix.seed, row key) alone: shuffling, workers and resumed runs do not change them.
-    One image may carry several turns. They stand alone, each beside the same picture, and ask different things as long as
+    One image may carry several turns. They stand alone, each beside the same image, and ask different things as long as
     the row has different things to ask.
 """
 
@@ -109,7 +109,7 @@ def turns_of(row: Mapping[str, object], mix: ChatMix, key: str | None = None) ->
     """The turns of one row, `mix.turns_per_image` of them, or fewer where the row has no more different questions.
 
     Args:
-        row: value columns as in the builder's schema; the picture is not looked at.
+        row: value columns as in the builder's schema; the image is not looked at.
         mix: what is asked. Mirroring is done before, by `chat.asked_row`.
         key: tells the row from others; its identity columns if not given.
 

@@ -1,4 +1,4 @@
-"""A row, or a turn, as it would be had the camera seen the face in a mirror: picture, values, sides and box.
+"""A row, or a turn, as it would be had the camera seen the face in a mirror: image, values, sides and box.
 
 Conventions
     values      A pair of one-sided units (FEAFA's left and right, turned heads and eyes) changes places, NaN included.
@@ -29,18 +29,22 @@ def mirror_row(row: Mapping[str, object], frame_width: int | None = None) -> dic
     """The row of the mirrored face, with the same columns in the same order.
 
     Args:
-        row: of the builder's schema; `image` is a decoded picture, None, or left out.
+        row: of the builder's schema; `image` is a decoded image, None, or left out.
         frame_width: of the frame in which the face box lies, in pixels.
 
     Raises:
         ValueError: the row has a column for one side only, or the box does not lie in the frame.
-        TypeError: the picture is not decoded.
+        TypeError: the image is not decoded.
     """
     mirrored = dict(row)
     for column, partner in _partners(tuple(column for column in row if column in known_columns())).items():
         mirrored[column] = row[partner]
     if row.get("image") is not None:
-        mirrored["image"] = _mirror_picture(row["image"])
+        if not isinstance(row["image"], Image.Image):
+            raise TypeError(
+                f"image is a {type(row['image']).__name__}: expected a decoded image (datasets.Image(decode=True))"
+            )
+        mirrored["image"] = ImageOps.mirror(row["image"])
     if row.get("sides"):
         mirrored["sides"] = mirror_sides(row["sides"])
     if BOX_COLUMNS[0] in row:
@@ -79,14 +83,6 @@ def mirror_box(box: tuple[int | None, ...], frame_width: int | None) -> tuple[in
             f"box from x={x} to {x + w} in a frame {frame_width} pixels wide: expected it inside; is this the width of the crop?"
         )
     return frame_width - x - w, y, w, h
-
-
-def _mirror_picture(picture: object) -> Image.Image:
-    if not isinstance(picture, Image.Image):
-        raise TypeError(
-            f"image is a {type(picture).__name__}: expected a decoded picture (datasets.Image(decode=True))"
-        )
-    return ImageOps.mirror(picture)
 
 
 @lru_cache(maxsize=64)

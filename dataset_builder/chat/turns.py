@@ -96,7 +96,7 @@ def make_description(
 
 
 def to_messages(turn: Turn) -> dict[str, list]:
-    """The turn as TRL reads it: `prompt` (image, then question) and `completion`; the picture goes beside it in `images`."""
+    """The turn as TRL reads it: `prompt` (image, then question) and `completion`; the image goes beside it in `images`."""
     prompt = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": turn.question}]}]
     return {
         "prompt": prompt,
@@ -105,16 +105,16 @@ def to_messages(turn: Turn) -> dict[str, list]:
 
 
 def to_conversation(turns: Sequence[Turn]) -> dict[str, list]:
-    """The turns as one conversation about one picture, as TRL reads it: `messages`; the picture goes beside it in `images`.
+    """The turns as one conversation about one image, as TRL reads it: `messages`; the image goes beside it in `images`.
 
-    Here a later answer does see the earlier ones, so it can be copied from them. Where every answer is to come from the picture,
+    Here a later answer does see the earlier ones, so it can be copied from them. Where every answer is to come from the image,
     take one row a turn instead.
     """
     messages = []
     for place, turn in enumerate(turns):
         turn_messages = to_messages(turn)
         if place:
-            turn_messages["prompt"][0]["content"].pop(0)  # the picture is shown once
+            turn_messages["prompt"][0]["content"].pop(0)  # the image is shown once
         messages += turn_messages["prompt"] + turn_messages["completion"]
     return {"messages": messages}
 
@@ -152,19 +152,16 @@ class FormatMix:
         """Protocol, question form and wording of one turn.
 
         Args:
-            asked: protocols of the same picture's other turns; one of them is asked again only if nothing else is left.
+            asked: protocols of the same image's other turns; one of them is asked again only if nothing else is left.
         """
         left = {p: weight for p, weight in zip(self.protocols, self.weights, strict=True) if p not in asked and weight}
         if generator.random() < self.custom_share or (not left and self.custom_units):
-            protocol = self._random_selection(generator)
+            count = generator.randint(1, min(12, len(self.custom_units)))
+            codes = generator.sample(self.custom_units, count)
+            if generator.random() < 0.5:
+                codes.sort(key=self.custom_units.index)
+            protocol = Protocol("custom", tuple(codes), generator.choice(list(SCALES)))
         else:
             protocol = generator.choices(tuple(left or self.protocols), tuple(left.values()) or self.weights)[0]
         form = "full" if generator.random() < self.full_share else "short"
         return protocol, form, generator.randrange(WORDINGS)
-
-    def _random_selection(self, generator: random.Random) -> Protocol:
-        count = generator.randint(1, min(12, len(self.custom_units)))
-        codes = generator.sample(self.custom_units, count)
-        if generator.random() < 0.5:
-            codes.sort(key=self.custom_units.index)
-        return Protocol("custom", tuple(codes), generator.choice(list(SCALES)))

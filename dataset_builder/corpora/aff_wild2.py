@@ -1,12 +1,12 @@
 """Aff-Wild2, the action-unit set of the ABAW challenges: videos from the web, every frame coded.
 
     annotations/AU_Detection_Challenge/{Train_Set,Validation_Set}/<video>.txt     (older: AU_Set/{Training_Set,Validation_Set})
-    cropped_aligned/<video>/00001.jpg                                             a frame without a face has no picture
+    cropped_aligned/<video>/00001.jpg                                             a frame without a face has no image
 
 The first line is a header, then one line a frame: 0, 1, or -1 for a frame that is not valid. Line j after the header (from 0)
-belongs to picture j+1, which is also the frame's number here.
+belongs to image j+1, which is also the frame's number here.
 
-Evidence [V2], OpenGraphAU's tool, wtomin's repository, AC2D: folders, lines, -1, pictures, 12 AUs, 8 in the edition of 2020.
+Evidence [V2], OpenGraphAU's tool, wtomin's repository, AC2D: folders, lines, -1, images, 12 AUs, 8 in the edition of 2020.
 From memory [M]: a video of two people has two files, <video>_left and <video>_right.
 """
 
@@ -62,7 +62,7 @@ class AffWild2Reader(CorpusReader):
             raise ValueError(f"part is {part!r}: expected {', '.join(_SETS)}, or None for both")
         super().__init__(data_dir, follow_links=follow_links)
         self._annotations = self.root.require(*_ANCHORS)
-        self._pictures = self.root.find("cropped_aligned", "*/cropped_aligned", "cropped_aligned_images")
+        self._images = self.root.find("cropped_aligned", "*/cropped_aligned", "cropped_aligned_images")
         self._files: dict[str, list[Path]] = {}
         self._split: dict[str, str] = {}
         for name in _SETS if part is None else (part,):
@@ -79,18 +79,18 @@ class AffWild2Reader(CorpusReader):
 
     def read(self, subject: str) -> Iterator[FrameRecord]:
         for path in self._of(subject):
-            place = self.root.find(path.stem, under=self._pictures) if self._pictures else None
-            pictures = self.root.numbered_pictures(place) if place else {}
+            place = self.root.find(path.stem, under=self._images) if self._images else None
+            images = self.root.numbered_images(place) if place else {}
             for frame, values in read_frames(path):
-                picture = ImageFile(pictures[frame]) if frame in pictures else None
-                yield FrameRecord(picture, subject, path.stem, frame, {OCCURRENCE: values})
+                image = ImageFile(images[frame]) if frame in images else None
+                yield FrameRecord(image, subject, path.stem, frame, {OCCURRENCE: values})
 
     def label_files(self, subject: str) -> Iterator[Path]:
         yield from self._of(subject)
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
+    def image_places(self, subject: str) -> Iterator[Path]:
         for path in self._of(subject):
-            if self._pictures and (place := self.root.find(path.stem, under=self._pictures)):
+            if self._images and (place := self.root.find(path.stem, under=self._images)):
                 yield place
 
     def _of(self, subject: str) -> list[Path]:

@@ -4,9 +4,9 @@ Evidence: [V2] two or more public sources agree, [V1] one, [C] computed from pub
 
     AUCoding/AU_OCC/F001_T1.csv                occurrence [V2]; also seen: AUCoding/ and AUCoding/AUCoding/ [V1]
     AUCoding/AU_INT/AU06/F001_T1_AU06.csv      intensity [V2], may be missing; older name AU-Intensity-Codes3.0/AU06/...
-    Sequences_2D+3D/F001/T1/2440.jpg           pictures [V2]; also seen: BP4D-training/F001/T1/, img/F001/T1/, F001/T1/
+    Sequences_2D+3D/F001/T1/2440.jpg           images [V2]; also seen: BP4D-training/F001/T1/, img/F001/T1/, F001/T1/
 
-Label frame f is picture f [V2: lists of ME-GraphAU and JAA-Net]. File names are padded to 4 digits (F001 to F023, M001 to M008), to
+Label frame f is image f [V2: lists of ME-GraphAU and JAA-Net]. File names are padded to 4 digits (F001 to F023, M001 to M008), to
 3 (M009 to M018) [V1], or not at all. Tasks [M]: T1 happiness (interview), T2 sadness (film), T3 surprise (startle), T4
 embarrassment (improvisation), T5 fear (threat), T6 pain (cold), T7 anger (insult), T8 disgust (odour).
 """
@@ -24,7 +24,7 @@ from aullava.dataset_builder.errors import LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
 
 _INTENSITY_FOLDERS = ("AUCoding/AU_INT", "AUCoding/AU-Intensity-Codes*", "AU-Intensity-Codes*")
-_PICTURE_FOLDERS = ("Sequences*", "BP4D-training", "2D+3D", "img", "images")
+_IMAGE_FOLDERS = ("Sequences*", "BP4D-training", "2D+3D", "img", "images")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 Sequences = dict[str, dict[str, dict[str, Path]]]  # subject -> task -> what is coded (OCCURRENCE, or a code) -> file
@@ -41,7 +41,7 @@ class Bp4dReader(CorpusReader):
         data_dir, follow_links: as for every corpus.
         images_dir: the folder with the subjects' folders, relative to data_dir, such as a copy with aligned faces; by default it
             is looked for under the names above.
-        first_picture: number of the picture that shows frame 1. By default as the corpus was given out (BP4D 1, BP4D+ 0); frames
+        first_picture: number of the image that shows frame 1. By default as the corpus was given out (BP4D 1, BP4D+ 0); frames
             that someone extracted from videos may be counted otherwise.
 
     Raises:
@@ -53,7 +53,7 @@ class Bp4dReader(CorpusReader):
     request: ClassVar[str] = "https://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html"
     protocol: ClassVar[str] = "bp4d"
     folds: ClassVar[tuple[str, ...]] = ("bp4d",)
-    # not AU_OCC alone: AUCoding would then pass for the corpus, and no picture would be found beside it
+    # not AU_OCC alone: AUCoding would then pass for the corpus, and no image would be found beside it
     anchors: ClassVar[tuple[str, ...]] = ("AUCoding/AU_OCC", "AUCoding/*_T*.csv", "AUCoding/AUCoding/*_T*.csv")
     units: Mapping[str, tuple[str, ...]] = {
         OCCURRENCE: facs(
@@ -73,7 +73,7 @@ class Bp4dReader(CorpusReader):
     people: ClassVar[Mapping[str, int]] = {"F": 23, "M": 18}  # F001 to F023, M001 to M018
     tasks: ClassVar[tuple[str, ...]] = ("T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8")
     first_frame: ClassVar[int] = 0  # the lowest number a label may have
-    picture_of_frame_1: ClassVar[int] = 1
+    image_of_frame_1: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -84,10 +84,10 @@ class Bp4dReader(CorpusReader):
         first_picture: int | None = None,
     ):
         super().__init__(data_dir, follow_links=follow_links)
-        self._picture_folder = self.root / images_dir if images_dir else None
-        if self._picture_folder and not self._picture_folder.is_dir():
-            raise LayoutError(f"{self._picture_folder}: no such folder; expected the one that holds F001/T1 and so on")
-        self._offset = (self.picture_of_frame_1 if first_picture is None else first_picture) - 1
+        self._image_folder = self.root / images_dir if images_dir else None
+        if self._image_folder and not self._image_folder.is_dir():
+            raise LayoutError(f"{self._image_folder}: no such folder; expected the one that holds F001/T1 and so on")
+        self._offset = (self.image_of_frame_1 if first_picture is None else first_picture) - 1
         self._sequences: Sequences = {}
         self._find_occurrence()
         self._find_intensity()
@@ -103,12 +103,12 @@ class Bp4dReader(CorpusReader):
             levels = {
                 code: read_intensity(path, self.first_frame) for code, path in files.items() if code != OCCURRENCE
             }
-            _, pictures = self._pictures(subject, task)
+            _, images = self._images(subject, task)
             for frame in sorted(set(occurrence).union(*levels.values())):
-                path = pictures.get(frame + self._offset)
+                path = images.get(frame + self._offset)
                 intensity = {code: found[frame] for code, found in levels.items() if frame in found}
                 yield FrameRecord(
-                    picture=path and ImageFile(path),
+                    image=path and ImageFile(path),
                     subject=subject,
                     sequence=task,
                     frame=frame,
@@ -120,9 +120,9 @@ class Bp4dReader(CorpusReader):
         for files in self._of(subject).values():
             yield from files.values()
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
+    def image_places(self, subject: str) -> Iterator[Path]:
         for task in self._of(subject):
-            place, _ = self._pictures(subject, task)
+            place, _ = self._images(subject, task)
             if place is not None:
                 yield place
 
@@ -150,7 +150,9 @@ class Bp4dReader(CorpusReader):
         for place in self.root.folders(folder, "AU*"):
             match = re.fullmatch(r"AU[ _-]?0*(\d+)", place.name, re.IGNORECASE)
             if match is None:
-                raise LayoutError(f"{place}: its name is not like AU06; mend the name, or move the folder elsewhere")
+                raise LayoutError(
+                    f"{place}: its name is not like AU06; correct the name, or move the folder elsewhere"
+                )
             for code in self.units[INTENSITY]:
                 if unit(code).number == int(match.group(1)):
                     for path in self.root.files(place, "*.csv"):
@@ -172,7 +174,7 @@ class Bp4dReader(CorpusReader):
         match = re.fullmatch(rf"([FM])(\d{{3}})_T(\d+){ending}", path.stem, re.IGNORECASE)
         if match is None:
             sample = f"F001_T1{ending.replace('0*', '')}.csv"
-            raise LayoutError(f"{path}: its name is not like {sample}; mend the name, or move the file elsewhere")
+            raise LayoutError(f"{path}: its name is not like {sample}; correct the name, or move the file elsewhere")
         sex, person, task = match.group(1).upper(), match.group(2), f"T{int(match.group(3))}"
         if not 1 <= int(person) <= self.people[sex] or task not in self.tasks:
             ids = " and ".join(f"{letter}001 to {letter}{last:03d}" for letter, last in self.people.items())
@@ -185,27 +187,24 @@ class Bp4dReader(CorpusReader):
             raise LayoutError(f"{path} and {files[coded]} are labels of the same sequence; remove one of them")
         files[coded] = path
 
-    def _pictures(self, subject: str, task: str) -> tuple[Path | None, dict[int, Path]]:
-        """The folder of a sequence's pictures and the pictures by number, or None and none.
+    def _images(self, subject: str, task: str) -> tuple[Path | None, dict[int, Path]]:
+        """The folder of a sequence's images and the images by number, or None and none.
 
         Raises:
-            LayoutError: the subject's pictures are there, but packed.
+            LayoutError: the subject's images are there, but packed.
         """
-        places = [self._picture_folder] if self._picture_folder else self._usual_places()
+        usual = [folder for name in _IMAGE_FOLDERS for folder in self.root.folders(self.root.folder, name)]
+        places = [self._image_folder] if self._image_folder else [*usual, self.root.folder]
         for place in places:
             # an archive that is unpacked into a folder of its name gives F001/F001/T1
             for name in (f"{subject}/{task}", f"{subject}/{subject}/{task}"):
                 folder = self.root.find(name, under=place)
-                if folder and (pictures := self.root.numbered_pictures(folder)):
-                    return folder, pictures
+                if folder and (images := self.root.numbered_images(folder)):
+                    return folder, images
         if not any(self.root.find(subject, under=place) for place in places):
             for archive in (path for place in places for path in self.root.files(place, f"{subject}.*")):
                 if archive.suffix.lower() in _ARCHIVES:
                     raise LayoutError(
-                        f"{archive}: packed; expected {archive.parent.name}/{subject}/{task} with pictures in it. Unpack it there"
+                        f"{archive}: packed; expected {archive.parent.name}/{subject}/{task} with images in it. Unpack it there"
                     )
         return None, {}
-
-    def _usual_places(self) -> list[Path]:
-        named = [folder for name in _PICTURE_FOLDERS for folder in self.root.folders(self.root.folder, name)]
-        return [*named, self.root.folder]

@@ -3,9 +3,9 @@
 Evidence: [V2] two or more public sources agree, [V1] one, [M] from memory, unverified. The layout is BP4D's, with four differences:
 
     tasks       labels of T1, T6, T7 and T8 only, 560 files [V2 py-feat's script, rPPG-Toolbox].
-    pictures    2D+3D/F001/T1/000.jpg or 0000.jpg [V2]: 3 digits for 99 subjects, 4 for 41. Given out packed, one 2D+3D/F001.zip a
+    images    2D+3D/F001/T1/000.jpg or 0000.jpg [V2]: 3 digits for 99 subjects, 4 for 41. Given out packed, one 2D+3D/F001.zip a
                 subject [V1 rPPG-Toolbox].
-    counting    labels count frames from 1, pictures from 0: frame f is picture f-1 [V2 py-feat's script, rPPG-Toolbox].
+    counting    labels count frames from 1, images from 0: frame f is image f-1 [V2 py-feat's script, rPPG-Toolbox].
     columns     34 AUs and the mark 99, see `Bp4dPlusReader`.
 """
 
@@ -37,7 +37,7 @@ class Bp4dPlusReader(Bp4dReader):
     }
     notes = (
         "Only tasks T1, T6, T7 and T8 have labels. [V2]",
-        "Labels count frames from 1 and pictures from 0: frame f is picture f-1. [V2]",
+        "Labels count frames from 1 and images from 0: frame f is image f-1. [V2]",
         "Code 9, not coded, is NaN. Column 99 is no action unit and is not read: it marks the frames that hold 9s. [V1]",
         "AU25 and AU26 are not among the columns. [V1]",
         "Intensity is coded for AU6, AU10, AU12, AU14 and AU17, levels 0 to 5. [V1]",
@@ -48,4 +48,4 @@ class Bp4dPlusReader(Bp4dReader):
     people: ClassVar[Mapping[str, int]] = {"F": 82, "M": 58}
     tasks: ClassVar[tuple[str, ...]] = ("T1", "T6", "T7", "T8")
     first_frame: ClassVar[int] = 1
-    picture_of_frame_1: ClassVar[int] = 0
+    image_of_frame_1: ClassVar[int] = 0

@@ -34,7 +34,7 @@ class Casme2Reader(ApexTableReader):
     request = "http://casme.psych.ac.cn/casme/e2"
     anchors = ("CASME2-coding*.xlsx", "CASME2-coding*.csv")
     notes = APEX_NOTES
-    picture_stem = r"(?:reg_)?img(\d+)"
+    image_stem = r"(?:reg_)?img(\d+)"
     subject_pattern = "sub*"
 
     def columns(self, rows: Iterator[tuple[int, list[str]]]) -> Mapping[str, int]:

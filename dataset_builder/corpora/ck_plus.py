@@ -1,7 +1,7 @@
 """CK+ (extended Cohn-Kanade): posed expressions from neutral to peak; the peak frame, the last one, is coded in full.
 
     FACS/S010/001/S010_001_00000014_facs.txt                 rows "AU intensity", leading spaces, scientific notation
-    cohn-kanade-images/S010/001/S010_001_00000014.png        its picture; the frames before it are not coded and not read
+    cohn-kanade-images/S010/001/S010_001_00000014.png        its image; the frames before it are not coded and not read
 
 An intensity of 0 in a row means "present, intensity not given": occurrence 1, intensity not coded. A unit that the file does not
 list is absent: occurrence 0, intensity 0. Nothing says what a file without rows means: its frame
@@ -39,7 +39,7 @@ class CkPlusReader(FacsFilesReader):
     request = "https://sites.pitt.edu/~emotion/ck-spread.htm"
     anchors = ("FACS/S*",)
     units = {OCCURRENCE: CODES, INTENSITY: CODES}
-    labels_at, pictures_at, subject_folders = "FACS", "cohn-kanade-images", "S*"
+    labels_at, images_at, subject_folders = "FACS", "cohn-kanade-images", "S*"
     example = "S010/001/S010_001_00000014_facs.txt"
     notes = (
         "Only the peak frame of a sequence is coded.",
@@ -63,12 +63,7 @@ def read_facs(path: Path) -> dict[str, dict[str, float]]:
     if not rows:
         return {scale: dict.fromkeys(CODES, NOT_CODED) for scale in (OCCURRENCE, INTENSITY)}
     occurrence = {code: float(number in rows) for number, code in zip(NUMBERS, CODES, strict=True)}
-    intensity = {code: _intensity(rows.get(number)) for number, code in zip(NUMBERS, CODES, strict=True)}
+    # No row: absent, 0. A row with 0: present, "not given".
+    levels = {number: NOT_CODED if written == 0 else written for number, written in rows.items()}
+    intensity = {code: levels.get(number, 0.0) for number, code in zip(NUMBERS, CODES, strict=True)}
     return {OCCURRENCE: occurrence, INTENSITY: intensity}
-
-
-def _intensity(written: float | None) -> float:
-    """1 to 5 as written; 0 for a unit without a row; NaN for the 0 that means "not given"."""
-    if written is None:
-        return 0.0
-    return NOT_CODED if written == 0 else written

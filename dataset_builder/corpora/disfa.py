@@ -58,8 +58,8 @@ JAANET_DROPPED: dict[str, tuple[tuple[int, int], ...]] = {
 class DisfaReader(CorpusReader):
     """DISFA on disk.
 
-    Pictures are frames of the videos: label frame n is video frame n - 1, counted as shown. A label behind the end of the video
-    is yielded like any other and turns out to have no picture, so min(frames of the video, labels) frames are usable; frames of
+    Images are frames of the videos: label frame n is video frame n - 1, counted as shown. A label behind the end of the video
+    is yielded like any other and turns out to have no image, so min(frames of the video, labels) frames are usable; frames of
     the video behind the last label are not yielded. A frame that some of the 12 label files lack is NaN for their units. No
     timestamps: they come from the video when it is decoded.
 
@@ -103,7 +103,7 @@ class DisfaReader(CorpusReader):
             f"Camera: {camera}. Most published work takes the left one, LibreFace the right one; the units were coded once "
             "and serve both.",
             "Label frame n is frame n - 1 of the video. [V2]",
-            "Labels behind the end of a video have no picture; frames of a video behind its last label are left out.",
+            "Labels behind the end of a video have no image; frames of a video behind its last label are left out.",
         )
 
     def subjects(self) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ class DisfaReader(CorpusReader):
             if any(first <= index <= last for first, last in dropped):
                 continue
             yield FrameRecord(
-                picture=video and VideoFrame(video, index),
+                image=video and VideoFrame(video, index),
                 subject=subject,
                 sequence=SEQUENCE,
                 frame=frame,
@@ -129,7 +129,7 @@ class DisfaReader(CorpusReader):
     def label_files(self, subject: str) -> Iterator[Path]:
         yield from self._files(subject).values()
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
+    def image_places(self, subject: str) -> Iterator[Path]:
         if subject in self._videos:
             yield self._videos[subject]
 

@@ -1,9 +1,9 @@
-"""DISFA+: nine people of DISFA, posed and spontaneous trials, 12 units coded in every picture.
+"""DISFA+: nine people of DISFA, posed and spontaneous trials, 12 units coded in every image.
 
 Evidence: [V1] one public source (py-feat, two loaders): layout, people, 57,150 frames.
 
     Labels/SN001/<trial>/AU1.txt         one file a unit; two lines that start with "#", then rows "<frame.jpg>   <intensity>"
-    Images/SN001/<trial>/<frame>.jpg     pictures
+    Images/SN001/<trial>/<frame>.jpg     images
     Aligned/SN001/<trial>/<frame>.jpg    the same, faces aligned
 """
 
@@ -16,7 +16,7 @@ from typing import ClassVar
 from aullava.action_units import INTENSITY
 from aullava.dataset_builder.corpora.disfa import DISFA_UNITS, HIGHEST, subject_folders, unit_files
 from aullava.dataset_builder.corpora.formats.label_text import coded_value, read_lines
-from aullava.dataset_builder.corpora.formats.paths import PICTURE_SUFFIXES
+from aullava.dataset_builder.corpora.formats.paths import IMAGE_SUFFIXES
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError
 from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
@@ -28,16 +28,16 @@ _NUMBER = r".*?(\d{1,9})"  # the last digits of a name without suffix
 class DisfaPlusReader(CorpusReader):
     """DISFA+ on disk.
 
-    The frame is the last number in the picture's name; a picture is found by that number, whatever its padding and suffix. A frame
+    The frame is the last number in the image's name; an image is found by that number, whatever its padding and suffix. A frame
     that some of a trial's label files lack is NaN for their units. Trials have no known frame rate, so timestamps are NaN.
 
     Args:
         data_dir, follow_links: as for every corpus.
-        images: "images" for the original pictures, "aligned" for those with aligned faces.
+        images: "images" for the original images, "aligned" for those with aligned faces.
 
     Raises:
-        CorpusError: no such kind of pictures.
-        LayoutError: also if the folder of the pictures is missing.
+        CorpusError: no such kind of images.
+        LayoutError: also if the folder of the images is missing.
     """
 
     name: ClassVar[str] = "disfa_plus"
@@ -55,8 +55,8 @@ class DisfaPlusReader(CorpusReader):
         super().__init__(data_dir, follow_links=follow_links)
         folder = images.capitalize()
         other = next(name for name in IMAGES if name != images)
-        advice = f"or pass images={other!r}" if self.root.find(other.capitalize()) else "Unpack the pictures there."
-        self._pictures = self.root.require(folder, advice=advice)
+        advice = f"or pass images={other!r}" if self.root.find(other.capitalize()) else "Unpack the images there."
+        self._images = self.root.require(folder, advice=advice)
         place = self.root.require("Labels")
         self._trials: dict[str, dict[str, dict[str, Path]]] = {}  # subject -> trial -> unit -> label file
         for subject, where in subject_folders(self.root, place).items():
@@ -66,7 +66,7 @@ class DisfaPlusReader(CorpusReader):
         if not self._trials:
             raise LayoutError(f"{place}: no label files in it; expected SN001/<trial>/AU1.txt and so on")
         self.notes = (
-            f"Pictures: those of the folder {folder}. [V1]",
+            f"Images: those of the folder {folder}. [V1]",
             "All nine people are also in DISFA: one of the two must not be trained on if the other is tested on. [V1]",
         )
 
@@ -77,11 +77,11 @@ class DisfaPlusReader(CorpusReader):
         for trial, files in self._of(subject).items():
             levels = {code: self._levels(path) for code, path in files.items()}
             folder = self._folder(subject, trial)
-            pictures = self.root.numbered_pictures(folder, _NUMBER) if folder else {}
+            by_number = self.root.numbered_images(folder, _NUMBER) if folder else {}
             for frame in sorted(set().union(*levels.values())):
-                path = pictures.get(frame)
+                path = by_number.get(frame)
                 yield FrameRecord(
-                    picture=path and ImageFile(path),
+                    image=path and ImageFile(path),
                     subject=subject,
                     sequence=trial,
                     frame=frame,
@@ -92,7 +92,7 @@ class DisfaPlusReader(CorpusReader):
         for files in self._of(subject).values():
             yield from files.values()
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
+    def image_places(self, subject: str) -> Iterator[Path]:
         for trial in self._of(subject):
             if folder := self._folder(subject, trial):
                 yield folder
@@ -105,15 +105,15 @@ class DisfaPlusReader(CorpusReader):
         return self._trials[subject]
 
     def _folder(self, subject: str, trial: str) -> Path | None:
-        people = subject_folders(self.root, self._pictures)
+        people = subject_folders(self.root, self._images)
         return self.root.find(trial, under=people[subject]) if subject in people else None
 
     def _levels(self, path: Path) -> dict[int, float]:
         """Frame -> intensity 0 to 5.
 
         Raises:
-            LabelError: a row that is not "<picture> <intensity>", or a frame that comes twice.
-            UnsafePathError: a picture's name leads out of the corpus.
+            LabelError: a row that is not "<image> <intensity>", or a frame that comes twice.
+            UnsafePathError: an image's name leads out of the corpus.
         """
         levels: dict[int, float] = {}
         for line, text in read_lines(path):
@@ -121,7 +121,7 @@ class DisfaPlusReader(CorpusReader):
                 continue
             name, _, intensity = text.replace("\t", " ").rpartition(" ")
             number = re.fullmatch(_NUMBER, Path(self.root / name.strip()).stem) if name else None
-            if number is None or Path(name.strip()).suffix.lower() not in PICTURE_SUFFIXES:
+            if number is None or Path(name.strip()).suffix.lower() not in IMAGE_SUFFIXES:
                 raise LabelError(path, line, repr(text), 'a row such as "000.jpg    0"')
             frame = int(number.group(1))
             if frame in levels:

@@ -1,11 +1,11 @@
-"""EmotioNet: pictures of faces from the web, 24,600 of them coded by hand.
+"""EmotioNet: images of faces from the web, 24,600 of them coded by hand.
 
     EmotioNet_FACS_aws_2020_24600.csv           columns URL, 'AU 1' ... 'AU 60' (quotes and spaces included); 0, 1, 999 = not scored
-    N_0000000001/N_0000000001_00001.jpg         the picture whose URL ends that way
+    N_0000000001/N_0000000001_00001.jpg         the image whose URL ends that way
 
-Pictures are looked for in data_dir and in images, image, imgs or Images below it, in their N_ folder or without one.
+Images are looked for in data_dir and in images, image, imgs or Images below it, in their N_ folder or without one.
 
-Evidence [V2]: the manual table, its odd column names, 999, the pictures' names; flat folders [V1]. The automatic labels
+Evidence [V2]: the manual table, its odd column names, 999, the images' names; flat folders [V1]. The automatic labels
 (dataFile_*.txt: tab separated, URL first) are not read, because their columns are not documented well enough. The site is down.
 """
 
@@ -27,11 +27,11 @@ _NUMBERED = re.compile(r"(?:^|/)(N_\d+)/(N_\d+_\d+\.\w+)$", re.IGNORECASE)
 
 
 class EmotionetReader(CorpusReader):
-    """EmotioNet, manual labels. One record a picture; people are not identified, so `subject` is the stem of the picture's name.
+    """EmotioNet, manual labels. One record an image; people are not identified, so `subject` is the stem of the image's name.
 
     Args:
         data_dir: the folder with the table in it (or in labels below it).
-        images_dir: the folder, relative to data_dir, in which the pictures lie; by default the usual ones are tried.
+        images_dir: the folder, relative to data_dir, in which the images lie; by default the usual ones are tried.
         follow_links: whether links in it may lead out of it.
     """
 
@@ -42,7 +42,7 @@ class EmotionetReader(CorpusReader):
     anchors = ("EmotioNet_FACS*.csv", "labels/EmotioNet_FACS*.csv")
     people_known = False
     notes = (
-        "People are not identified: a split by subject is a split by picture.",
+        "People are not identified: a split by subject is a split by image.",
         "999 (not scored) is not coded. Columns of numbers that the FACS table here does not have are left out.",
         "Manual labels only.",
     )
@@ -59,12 +59,12 @@ class EmotionetReader(CorpusReader):
 
     def subjects(self) -> tuple[str, ...]:
         if not self._rows():
-            raise LayoutError(f"{self._file}: no row below the header; expected one a picture. Get a fresh copy of it")
+            raise LayoutError(f"{self._file}: no row below the header; expected one an image. Get a fresh copy of it")
         return tuple(self._rows())
 
     def read(self, subject: str) -> Iterator[FrameRecord]:
         relative, numbers = self._row(subject)
-        path = self._picture(relative)
+        path = self._image_path(relative)
         values = {OCCURRENCE: dict(zip(self._columns, numbers, strict=True))}
         digits = re.search(r"(\d+)\D*$", subject)
         frame = int(digits.group(1)) if digits and len(digits.group(1)) < 10 else 0
@@ -73,16 +73,16 @@ class EmotionetReader(CorpusReader):
     def label_files(self, subject: str) -> Iterator[Path]:
         yield self._file
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
-        if path := self._picture(self._row(subject)[0]):
+    def image_places(self, subject: str) -> Iterator[Path]:
+        if path := self._image_path(self._row(subject)[0]):
             yield path
 
     def _row(self, subject: str) -> tuple[str, array]:
         if subject not in self._rows():
-            raise LayoutError(f"{self._file}: no row of picture {subject!r}; expected one such as N_0000000001_00001")
+            raise LayoutError(f"{self._file}: no row of image {subject!r}; expected one such as N_0000000001_00001")
         return self._rows()[subject]
 
-    def _picture(self, relative: str) -> Path | None:
+    def _image_path(self, relative: str) -> Path | None:
         for place in self._places:
             below = place.relative_to(self.root.folder).as_posix()
             for name in dict.fromkeys((relative, relative.rpartition("/")[2])):
@@ -92,7 +92,7 @@ class EmotionetReader(CorpusReader):
         return None
 
     def _rows(self) -> dict[str, tuple[str, array]]:
-        """Picture's place and values by subject: four bytes a value, read once, since a subject is a single row."""
+        """Image's place and values by subject: four bytes a value, read once, since a subject is a single row."""
         if self._labels is None:
             self._labels = dict(sorted(self._parse()))
         return self._labels
@@ -108,7 +108,7 @@ class EmotionetReader(CorpusReader):
             _ = self.root / relative  # refuses a name that leads elsewhere
             subject = relative.rpartition("/")[2].rpartition(".")[0]
             if first := lines.get(subject):
-                raise LabelError(self._file, line, f"picture {subject} again", f"only line {first}")
+                raise LabelError(self._file, line, f"image {subject} again", f"only line {first}")
             lines[subject] = line
             texts = (cells[place].strip(_QUOTES) for place in self._columns.values())
             yield subject, (relative, array("f", (coded_value(t, 1, (NOT_SCORED,), self._file, line) for t in texts)))
@@ -128,12 +128,12 @@ def _header(path: Path, line: int | None, cells: list[str]) -> tuple[int, dict[s
 
 
 def _place_of(url: str, path: Path, line: int) -> str:
-    """Where a URL's picture lies: its last two parts if they are N_.../N_..., else its last part."""
+    """Where a URL's image lies: its last two parts if they are N_.../N_..., else its last part."""
     if match := _NUMBERED.search(url):
         return f"{match.group(1)}/{match.group(2)}"
     name = url.replace("\\", "/").rpartition("/")[2]
     if not re.fullmatch(r"[^/\0]+\.\w+", name):
         raise LabelError(
-            path, line, f"the URL {url!r}", "one that ends in a picture's name, such as N_0000000001_00001.jpg"
+            path, line, f"the URL {url!r}", "one that ends in an image's name, such as N_0000000001_00001.jpg"
         )
     return name

@@ -25,7 +25,7 @@ from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
 
 CODES = tuple(FEAFA_UNITS)
 LABELS = ("*.auw", "*.floatarray")
-PICTURE_STEMS = {"full": FRAME_NUMBER, "crop": FRAME_NUMBER + "_crop"}
+IMAGE_STEMS = {"full": FRAME_NUMBER, "crop": FRAME_NUMBER + "_crop"}
 PART_A = re.compile(r"PV(\d+)\.output", re.IGNORECASE)
 
 PEOPLE_NOTE = (
@@ -82,18 +82,18 @@ class FeafaReader(CorpusReader):
     def label_files(self, subject: str) -> Iterator[Path]:
         yield from label_files_by_frame(self.root, folder_of(self, self._folders, subject), *LABELS).values()
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
+    def image_places(self, subject: str) -> Iterator[Path]:
         yield folder_of(self, self._folders, subject)
 
 
 def checked_images(images: str) -> str:
-    """The option `images`, if it is one of PICTURE_STEMS.
+    """The option `images`, if it is one of IMAGE_STEMS.
 
     Raises:
         CorpusError: it is not.
     """
-    if images not in PICTURE_STEMS:
-        raise CorpusError(f"images is {images!r}: expected one of {', '.join(PICTURE_STEMS)}")
+    if images not in IMAGE_STEMS:
+        raise CorpusError(f"images is {images!r}: expected one of {', '.join(IMAGE_STEMS)}")
     return images
 
 
@@ -135,11 +135,11 @@ def folder_of(reader: CorpusReader, folders: Mapping[str, Path], subject: str) -
 
 
 def read_beside(root: Root, folder: Path, subject: str, images: str) -> Iterator[FrameRecord]:
-    """Records of a folder whose pictures lie beside the labels."""
-    pictures = root.numbered_pictures(folder, PICTURE_STEMS[images])
+    """Records of a folder whose images lie beside the labels."""
+    by_number = root.numbered_images(folder, IMAGE_STEMS[images])
     for frame, path in label_files_by_frame(root, folder, *LABELS).items():
-        picture = ImageFile(pictures[frame]) if frame in pictures else None
-        yield FrameRecord(picture, subject, subject, frame, {CONTINUOUS: read_auw(path)})
+        image = ImageFile(by_number[frame]) if frame in by_number else None
+        yield FrameRecord(image, subject, subject, frame, {CONTINUOUS: read_auw(path)})
 
 
 def read_auw(path: Path) -> dict[str, float]:

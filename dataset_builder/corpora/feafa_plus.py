@@ -4,9 +4,9 @@
     FEAFA-B/SN001.output/00000000.auw         DISFA's frame 0 of SN001 [V2]; in the lab's own copy `1.output` and stems with the
                                               annotator before the number, "gong2_2_00004832" [V2]
 
-Part B comes without pictures: they are frames of the user's own DISFA, `.auw` number n being shown frame n of the video, from 0.
+Part B comes without images: they are frames of the user's own DISFA, `.auw` number n being shown frame n of the video, from 0.
 That frame is number n+1 in DISFA's own label files. Part B has 27 sequences and 130,828 frames, 14 more than DISFA has labels;
-what lies behind the end of a video has no picture. Evidence tags as in feafa.py.
+what lies behind the end of a video has no image. Evidence tags as in feafa.py.
 
 The people of part B are DISFA's, and have DISFA's ids: never train on the one and test on the other.
 """
@@ -43,8 +43,8 @@ PART_B = re.compile(r"(?:SN)?(\d+)\.output", re.IGNORECASE)
 
 SAME_PEOPLE_NOTE = "Subjects SN001 to SN032 of part B are the people of DISFA and DISFA+, under the same ids."
 FRAME_NOTE = "Part B counts DISFA's frames from 0, DISFA's own label files count them from 1."
-NO_PICTURES_NOTE = (
-    "Part B was read without disfa_dir: it has only pictures that lie beside its labels, and the corpus as given out has none "
+NO_IMAGES_NOTE = (
+    "Part B was read without disfa_dir: it has only images that lie beside its labels, and the corpus as given out has none "
     "there."
 )
 
@@ -55,8 +55,8 @@ class FeafaPlusReader(CorpusReader):
     Args:
         data_dir: the folder with FEAFA-A and FEAFA-B in it.
         part: "A", "B" or "both".
-        images: of part A, "full" frames or the "crop" beside each. Of part B, for pictures that lie beside its labels.
-        disfa_dir: the user's own DISFA, from whose videos part B takes its pictures. None: those beside the labels, if any.
+        images: of part A, "full" frames or the "crop" beside each. Of part B, for images that lie beside its labels.
+        disfa_dir: the user's own DISFA, from whose videos part B takes its images. None: those beside the labels, if any.
         disfa_camera: "left" or "right"; which one FEAFA+ was labelled on is not published.
         follow_links: whether links in the two folders may lead out of them.
 
@@ -116,14 +116,14 @@ class FeafaPlusReader(CorpusReader):
             return
         video = self._videos.get(subject)
         for frame, path in label_files_by_frame(self.root, folder, *LABELS).items():
-            picture = VideoFrame(video, frame) if video else None
+            image = VideoFrame(video, frame) if video else None
             values = {CONTINUOUS: read_auw(path)}
-            yield FrameRecord(picture, subject, subject, frame, values, camera=self.disfa_camera)
+            yield FrameRecord(image, subject, subject, frame, values, camera=self.disfa_camera)
 
     def label_files(self, subject: str) -> Iterator[Path]:
         yield from label_files_by_frame(self.root, self._folder(subject), *LABELS).values()
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
+    def image_places(self, subject: str) -> Iterator[Path]:
         if self._disfa is None or subject not in self._folders["B"]:
             yield self._folder(subject)
         elif subject in self._videos:
@@ -150,4 +150,4 @@ class FeafaPlusReader(CorpusReader):
             yield SAME_PEOPLE_NOTE
             yield FRAME_NOTE
             if self._disfa is None:
-                yield NO_PICTURES_NOTE
+                yield NO_IMAGES_NOTE

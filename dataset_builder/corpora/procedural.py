@@ -1,4 +1,4 @@
-"""Drawn faces as a corpus: nothing lies on disk, labels are computed, and a picture is painted when it is asked for."""
+"""Drawn faces as a corpus: nothing lies on disk, labels are computed, and an image is painted when it is asked for."""
 
 import os
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from aullava.dataset_builder.corpora.formats.made_faces import MadeFacesReader, 
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.rows.records import Drawing, FrameRecord
 from aullava.dataset_builder.synthetic.drawn.actions import PARTS
+from aullava.dataset_builder.synthetic.drawn.expressions import STYLES
 from aullava.dataset_builder.synthetic.drawn.labels import values_of
 from aullava.dataset_builder.synthetic.drawn.renderer import MINIMUM_SIZE
 from aullava.dataset_builder.synthetic.drawn.samples import (
     FaceDescription,
     describe_face,
 )
-from aullava.dataset_builder.synthetic.drawn.sampling import STYLES
 
 _PROTOCOLS = protocols_of("drawn", PARTS)
 
@@ -32,9 +32,9 @@ class ProceduralReader(MadeFacesReader):
         split: "train", "validation" or "test"; None: "train". No identity is in two of them.
         count: number of faces. first: index of the first one.
         frames_per_identity: consecutive faces that share a person.
-        style, rare_boost: how expressions are drawn, see `sampling.draw_actions`.
+        style, rare_boost: how expressions are drawn, see `expressions.draw_actions`.
         draw_seed: another seed gives other persons, expressions and scenes.
-        draw_size: side of the square picture in pixels, at least 32.
+        draw_size: side of the square image in pixels, at least 32.
         follow_links: without meaning here.
 
     Raises:

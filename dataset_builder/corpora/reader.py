@@ -1,6 +1,6 @@
 """What every corpus reader is: a folder on disk in, records of labelled frames out.
 
-A reader names pictures and reads labels; it opens no picture. It yields subject by subject, so that work can be shared out,
+A reader names images and reads labels; it opens no image. It yields subject by subject, so that work can be shared out,
 interrupted and repeated by subject, and within a subject sequence by sequence with frame numbers ascending.
 """
 
@@ -37,7 +37,7 @@ class CorpusReader(ABC):
         units: scale -> unit codes that the corpus can code, in numerical order. A unit a file lacks is NaN.
         protocol: name of the protocol that papers report on the corpus; None where there is none.
         groups: keys of `FrameRecord.groups`.
-        people_known: whether `subject` tells people apart. Where not (pictures from the web, whole videos) it names the picture or
+        people_known: whether `subject` tells people apart. Where not (images from the web, whole videos) it names the image or
             video, and a split by subject may still share people.
         shares_subjects_with: prefix of subject ids -> the corpus that shows the same people under the same ids. Ids without one
             of these prefixes are people of this corpus alone; see leaks.py.
@@ -90,7 +90,7 @@ class CorpusReader(ABC):
 
     @abstractmethod
     def read(self, subject: str) -> Iterator[FrameRecord]:
-        """Every labelled frame of a subject, those without a picture included.
+        """Every labelled frame of a subject, those without an image included.
 
         Raises:
             LabelError: a label file breaks its format.
@@ -100,8 +100,8 @@ class CorpusReader(ABC):
     def label_files(self, subject: str) -> Iterator[Path]:
         """The files that hold the subject's labels, for a fingerprint of their content."""
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
-        """Files and folders that hold the subject's pictures, for a fingerprint of names, sizes and times."""
+    def image_places(self, subject: str) -> Iterator[Path]:
+        """Files and folders that hold the subject's images, for a fingerprint of names, sizes and times."""
         return iter(())
 
     def native_split(self, subject: str) -> str:

@@ -28,7 +28,8 @@ def register(reader: type[CorpusReader]) -> type[CorpusReader]:
     Raises:
         CorpusError: another reader has that name.
     """
-    if READERS.get(reader.name, reader) is not reader:
+    own_module = READERS.get(reader.name) is None and reader.__module__ == f"{corpora.__name__}.{reader.name}"
+    if reader.name in READERS and READERS[reader.name] is not reader and not own_module:
         raise CorpusError(f"there is a corpus {reader.name!r} already: give {reader.__qualname__} another name")
     READERS[reader.name] = reader
     return reader

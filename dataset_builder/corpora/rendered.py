@@ -1,4 +1,4 @@
-"""Rendered faces as a corpus: nothing lies on disk, labels are computed, and a picture is rendered when it is asked for."""
+"""Rendered faces as a corpus: nothing lies on disk, labels are computed, and an image is rendered when it is asked for."""
 
 import functools
 import json
@@ -29,7 +29,7 @@ class RenderedReader(MadeFacesReader):
     """Faces `first` to `first + count - 1` of a split of the stream, as `rendered.samples.sample_face` renders them.
 
     A record's frame is the face's index in the split, its sequence is always "rendered". The group "factors" holds everything that
-    made the face as JSON: shape, looks, scene, strengths, pose, gaze, box and the 68 landmarks in pixels of the picture.
+    made the face as JSON: shape, looks, scene, strengths, pose, gaze, box and the 68 landmarks in pixels of the image.
 
     Args:
         data_dir: nothing; there is no folder.
@@ -39,7 +39,7 @@ class RenderedReader(MadeFacesReader):
         least_share: share of faces that show any given unit at least, 0 to 0.12.
         one_sided: share of the faces with sided units on which some are shown on one side only.
         render_seed: another seed gives other persons, expressions and scenes.
-        render_size: side of the square picture in pixels, at least 32.
+        render_size: side of the square image in pixels, at least 32.
         assets: folder of MakeHuman's CC0 assets, see `rendered.assets`; "": everything is procedural.
         follow_links: without meaning here.
 

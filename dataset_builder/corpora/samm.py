@@ -27,9 +27,9 @@ class SammReader(ApexTableReader):
     anchors = ("SAMM_Micro_FACS_Codes*.xlsx", "SAMM_Micro_FACS_Codes*.csv")
     notes = (
         *APEX_NOTES,
-        "Unverified: that the table's frame numbers are the last numbers of the pictures' names, and the grammar of the codes.",
+        "Unverified: that the table's frame numbers are the last numbers of the images' names, and the grammar of the codes.",
     )
-    picture_stem = r"(?:.*\D)?(\d+)"
+    image_stem = r"(?:.*\D)?(\d+)"
     subject_pattern = "0*"
 
     def columns(self, rows: Iterator[tuple[int, list[str]]]) -> Mapping[str, int]:

@@ -41,7 +41,7 @@ class UnbcReader(FacsFilesReader):
     protocol = "unbc"
     anchors = ("Frame_Labels/FACS",)
     units = {INTENSITY: facs(*GRADED), OCCURRENCE: facs(EYES_CLOSED)}
-    labels_at, pictures_at = "Frame_Labels/FACS", "Images"
+    labels_at, images_at = "Frame_Labels/FACS", "Images"
     example = "042-ll042/<sequence>/<frame>_facs.txt"
     notes = (
         "AU43 is coded as absent or present only: it has an occurrence and no intensity.",

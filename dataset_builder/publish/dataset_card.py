@@ -63,7 +63,7 @@ def make_card(reader: CorpusReader, manifest: Mapping, checks: Sequence[Check]) 
         left_out={status: ", ".join(map(_literal, keys)) for status, keys in examples.items() if keys},
         failed=", ".join(map(_literal, failed)),
         checks=markdown(checks),
-        pictures=_pictures(manifest["settings"]),
+        pictures=_images(manifest["settings"]),
         literal=_literal,
     )
     return f"{card}\n"  # Jinja cuts the last line break off
@@ -74,7 +74,7 @@ def _literal(text: str) -> str:
     return f"`{printable(text.encode(errors='backslashreplace').decode()).replace('`', chr(39))}`"
 
 
-def _pictures(settings: Mapping) -> str:
+def _images(settings: Mapping) -> str:
     pictures = settings["pictures"]
     encoding = {"auto": "JPEG where the source has lost detail already, else PNG"}.get(pictures["encoding"])
     coded = f"new ones as {encoding or pictures['encoding'].upper()}"

@@ -11,7 +11,7 @@ from aullava.common.settings import key_values
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.corpora.registry import open_corpus, options_of, reader_class
 from aullava.dataset_builder.errors import CorpusError
-from aullava.dataset_builder.rows.images import PictureOptions
+from aullava.dataset_builder.rows.images import ImageOptions
 from aullava.dataset_builder.rows.schema import NO_FACE, OK
 
 NO_FACE_CHOICES = ("drop", "keep")
@@ -35,7 +35,7 @@ class BuildJob:
     data_dir: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     protocol: Protocol | None = None
-    pictures: PictureOptions = field(default_factory=lambda: PictureOptions(embed=True))
+    pictures: ImageOptions = field(default_factory=lambda: ImageOptions(embed=True))
     no_face: str = "drop"
 
     @property
@@ -83,7 +83,7 @@ def make_job(
     data_dir: str | os.PathLike | None,
     option_texts: Iterable[str] = (),
     protocol: str | None = None,
-    pictures: PictureOptions | None = None,
+    pictures: ImageOptions | None = None,
     no_face: str = "drop",
 ) -> BuildJob:
     """A job from command-line arguments.
@@ -101,7 +101,7 @@ def make_job(
     options = parse_options(corpus, option_texts)
     resolved = None if protocol is None else resolve_protocol(protocol)
     folder = None if data_dir is None else str(Path(data_dir).expanduser().absolute())
-    return BuildJob(corpus, folder, options, resolved, pictures or PictureOptions(embed=True), no_face)
+    return BuildJob(corpus, folder, options, resolved, pictures or ImageOptions(embed=True), no_face)
 
 
 def parse_options(corpus: str, texts: Iterable[str]) -> dict[str, object]:

@@ -19,8 +19,8 @@ from datasets import Features
 from aullava.common.hashing import file_hash
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.publish.request import BuildJob
+from aullava.dataset_builder.rows.builder import rows_of_subject, units_asked
 from aullava.dataset_builder.rows.census import Census
-from aullava.dataset_builder.rows.from_records import rows_of_subject, units_asked
 from aullava.dataset_builder.rows.schema import features_of
 
 ROWS_AT_ONCE, BYTES_AT_ONCE = 100, 8 << 20  # of one row group, whichever comes first; no more is held in memory

@@ -41,5 +41,5 @@ class Sources:
             if path not in self._hashes:
                 self._hashes[path] = file_hash(path)
             yield from (str(path), self._hashes[path])
-        places = dict.fromkeys(place for subject in subjects for place in self._reader.picture_places(subject))
+        places = dict.fromkeys(place for subject in subjects for place in self._reader.image_places(subject))
         yield from map(repr, tree_stamp(places))

@@ -8,6 +8,7 @@
 """
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,10 +20,20 @@ from aullava.action_units import Protocol, resolve_protocol
 from aullava.dataset_builder.corpora.reader import CorpusReader
 from aullava.dataset_builder.corpora.registry import open_corpus
 from aullava.dataset_builder.errors import CorpusError
+from aullava.dataset_builder.rows.derive import as_protocol
 from aullava.dataset_builder.rows.fingerprint import fingerprint
-from aullava.dataset_builder.rows.from_records import rows_of_subject, units_asked
-from aullava.dataset_builder.rows.images import PictureOptions
-from aullava.dataset_builder.rows.schema import features_of
+from aullava.dataset_builder.rows.folds import part_of
+from aullava.dataset_builder.rows.images import ImageOptions, ImageReader, Stored
+from aullava.dataset_builder.rows.records import FrameRecord
+from aullava.dataset_builder.rows.schema import (
+    BOX_COLUMNS,
+    NOT_CODED,
+    Units,
+    features_of,
+    group_column,
+    units_of,
+    value_columns,
+)
 
 SPLIT = "rows"  # one split of everything; "all" is a word of `datasets` itself
 
@@ -42,7 +53,7 @@ class AUDatasetBuilder(datasets.GeneratorBasedBuilder):
         corpus: a name of `corpora.registry.READERS`.
         data_dir: its folder.
         protocol: name, list of units, or Protocol: its units on its scale are the values. None: all that the corpus codes.
-        pictures: how pictures are stored.
+        images: how images are stored.
         subjects: only these people; None: all.
         cache_dir: where `datasets` keeps the rows.
         content_checked: whether source files are looked through for changes. Not needed for streaming, which keeps nothing.
@@ -55,7 +66,7 @@ class AUDatasetBuilder(datasets.GeneratorBasedBuilder):
 
     VERSION = datasets.Version("1.0.0")
     BUILDER_CONFIG_CLASS = AUConfig
-    DEFAULT_WRITER_BATCH_SIZE = 256  # rows in memory; embedded pictures are about 0.1 MB each
+    DEFAULT_WRITER_BATCH_SIZE = 256  # rows in memory; embedded images are about 0.1 MB each
 
     def __init__(
         self,
@@ -63,7 +74,7 @@ class AUDatasetBuilder(datasets.GeneratorBasedBuilder):
         data_dir: str | os.PathLike | None = None,
         *,
         protocol: str | Protocol | None = None,
-        pictures: PictureOptions | None = None,
+        pictures: ImageOptions | None = None,
         subjects: tuple[str, ...] | None = None,
         cache_dir: str | os.PathLike | None = None,
         content_checked: bool = True,
@@ -71,7 +82,7 @@ class AUDatasetBuilder(datasets.GeneratorBasedBuilder):
     ):
         self.reader: CorpusReader = open_corpus(corpus, data_dir, **options)
         self.protocol = None if protocol is None else resolve_protocol(protocol)
-        self.pictures = pictures or PictureOptions()
+        self.pictures = pictures or ImageOptions()
         self.subjects = chosen_subjects(self.reader, subjects)
         self.settings = _settings(self, None if subjects is None else list(self.subjects), options)
         super().__init__(
@@ -137,7 +148,7 @@ def describe(reader: CorpusReader, settings: dict) -> str:
     people = (
         ""
         if reader.people_known
-        else "Subjects are pictures or videos, not people: a split by subject may share people."
+        else "Subjects are images or videos, not people: a split by subject may share people."
     )
     lines = [
         f"{reader.title}.",
@@ -168,3 +179,86 @@ def _settings(builder: AUDatasetBuilder, subjects: list[str] | None, options: di
             for key, value in options.items()
         },
     }
+
+
+def units_asked(reader: CorpusReader, protocol: Protocol | None) -> Units:
+    """The units whose values a row holds: the protocol's, or all that the corpus codes.
+
+    Raises:
+        CorpusError: the corpus codes no unit of the protocol.
+    """
+    if protocol is None:
+        return reader.units
+    nothing = {scale: dict.fromkeys(codes, 0.0) for scale, codes in reader.units.items()}
+    if all(math.isnan(value) for value in as_protocol(nothing, protocol).values()):
+        coded = "; ".join(f"{scale}: {', '.join(codes)}" for scale, codes in reader.units.items())
+        raise CorpusError(
+            f"{reader.name} codes nothing of protocol {protocol.name!r} ({protocol.scale} of {', '.join(protocol.units)}); "
+            f"it codes {coded}: choose a protocol that shares a unit and can be derived from these scales"
+        )
+    return units_of(protocol)
+
+
+def rows_of_subject(
+    reader: CorpusReader, subject: str, options: ImageOptions, protocol: Protocol | None = None
+) -> Iterator[tuple[str, dict]]:
+    """Key and row of every labelled frame of a subject, whatever its status.
+
+    Raises:
+        LabelError: a label file breaks its format.
+        CorpusError: the reader gives a frame twice.
+    """
+    columns = value_columns(units_asked(reader, protocol))
+    seen = _Seen(reader.name, subject)
+    with ImageReader(options) as pictures:
+        for record in reader.read(subject):
+            key = seen.key(record)
+            values = {protocol.scale: as_protocol(record.values, protocol)} if protocol else record.values
+            numbers = {column: values.get(scale, {}).get(code, math.nan) for column, (scale, code) in columns.items()}
+            coded = not all(math.isnan(number) for number in numbers.values())
+            stored = pictures.store(record.image) if coded else Stored(NOT_CODED)
+            yield key, _head(reader, record, stored) | numbers
+
+
+def _head(reader: CorpusReader, record: FrameRecord, stored: Stored) -> dict:
+    box = stored.face and (stored.face.x, stored.face.y, stored.face.w, stored.face.h)
+    timestamp = record.timestamp
+    if math.isnan(timestamp) and stored.timestamp is not None:
+        timestamp = stored.timestamp
+    return {
+        "image": stored.image,
+        "corpus": reader.name,
+        "subject": record.subject,
+        "sequence": record.sequence,
+        "frame": record.frame,
+        "timestamp": timestamp,
+        "camera": record.camera,
+        "part": part_of(reader.name, record.subject),
+        "sides": record.sides,
+        "status": stored.status,
+        **dict(zip(BOX_COLUMNS, box or (None,) * 4, strict=True)),
+        "face_score": stored.face and stored.face.score,
+        **{group_column(key): record.groups.get(key) for key in reader.groups},
+    }
+
+
+class _Seen:
+    """Keys of a subject's frames; `datasets` itself does not notice one that comes twice.
+
+    Frames ascend within a sequence, so the last one of each sequence is all that must be remembered.
+    """
+
+    def __init__(self, corpus: str, subject: str):
+        self._prefix = f"{corpus}/{subject}"
+        self._last: dict[tuple[str, str], int] = {}
+
+    def key(self, record: FrameRecord) -> str:
+        sequence = (record.sequence, record.camera)
+        last = self._last.get(sequence)
+        if last is not None and record.frame <= last:
+            raise CorpusError(
+                f"{self._prefix}, sequence {record.sequence!r}: frame {record.frame} comes after frame {last}; expected each frame "
+                "once, in ascending order. Are there two copies of the sequence's labels?"
+            )
+        self._last[sequence] = record.frame
+        return "/".join((self._prefix, record.sequence, record.camera, str(record.frame)))

@@ -5,7 +5,7 @@ Memory grows with subjects, sequences and units, not with frames. Censuses of pa
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aullava.action_units import ACTION_UNITS, FEAFA_UNITS, INTENSITY, SCALES
@@ -39,7 +39,7 @@ class UnitCount:
 
 @dataclass
 class Census:
-    """Counts of labelled frames, those without a picture included.
+    """Counts of labelled frames, those without an image included.
 
     Args:
         frames: subject -> labelled frames.
@@ -63,13 +63,14 @@ class Census:
         return census
 
     def add(self, frame: FrameRecord | Mapping) -> None:
-        """Count one labelled frame: a reader's record, or a row of schema.py, of which no picture is looked at."""
+        """Count one labelled frame: a reader's record, or a row of schema.py, of which no image is looked at."""
         if isinstance(frame, FrameRecord):
             subject, sequence = frame.subject, frame.sequence
             values = ((scale, *pair) for scale, of_scale in frame.values.items() for pair in of_scale.items())
         else:
             subject, sequence = frame["subject"], frame["sequence"]
-            values = _values_of_row(frame)
+            known = ((_VALUE_COLUMNS.get(column), value) for column, value in frame.items())
+            values = ((*place, value) for place, value in known if place)
         self.frames[subject] += 1
         self.sequences.setdefault(subject, set()).add(sequence)
         coded_scales = set()
@@ -125,9 +126,3 @@ class Census:
                 for scale, units in saved["units"].items()
             },
         )
-
-
-def _values_of_row(row: Mapping) -> Iterator[tuple[str, str, float | None]]:
-    for column, value in row.items():
-        if place := _VALUE_COLUMNS.get(column):
-            yield *place, value

@@ -11,9 +11,9 @@ from aullava.dataset_builder.corpora.reader import CorpusReader
 
 
 def fingerprint(reader: CorpusReader, subjects: Iterable[str]) -> str:
-    """Hash of the labels' content, the pictures' names, sizes and times of change, and the code that reads them.
+    """Hash of the labels' content, the images' names, sizes and times of change, and the code that reads them.
 
-    Pictures are not read: of a hundred thousand files that would take longer than building the rows.
+    Images are not read: of a hundred thousand files that would take longer than building the rows.
     """
     digest = hashlib.sha256(_code().encode())
     for subject in subjects:
@@ -28,7 +28,7 @@ def subject_fingerprint(reader: CorpusReader, subject: str) -> str:
         state = path.stat()
         digest.update(f"\0{_place(reader, path)}\0".encode(errors="surrogateescape"))
         digest.update(_content(path, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
-    for name, size, changed_ns in tree_stamp(reader.picture_places(subject)):
+    for name, size, changed_ns in tree_stamp(reader.image_places(subject)):
         digest.update(repr((_place(reader, Path(name)), size, changed_ns)).encode())
     return digest.hexdigest()
 
@@ -47,7 +47,7 @@ def _content(path: Path, size: int, changed_ns: int, touched_ns: int) -> bytes:
 
 @cache
 def _code() -> str:
-    """Hash of every module that makes rows, and of what it stands on: a mended reader must not be served old rows."""
+    """Hash of every module that makes rows, and of what it stands on: a corrected reader must not be served old rows."""
     builder, root = Path(__file__).parents[1], Path(__file__).parents[2]
     folders = [builder / "rows", builder / "corpora", builder / "synthetic"]
     folders += [root / "common", root / "detection", root / "video"]

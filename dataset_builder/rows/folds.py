@@ -93,7 +93,13 @@ def fold(corpus: str, name: str | int, subjects: Iterable[str]) -> Fold:
     name = f"fold{name}" if str(name).isdecimal() else str(name)
     present = frozenset(subjects)
     if name.startswith(LEAVE_ONE_OUT):
-        return _restricted(corpus, name, frozenset({_left_out(corpus, name, present)}), present)
+        subject = name.removeprefix(LEAVE_ONE_OUT)
+        if subject not in present:
+            raise CorpusError(
+                f"{name} leaves out {subject!r}, which is not among the {len(present)} subjects of {corpus} given: expected one "
+                f"of {', '.join(_ids(present)[:10])}{', ...' if len(present) > 10 else ''}"
+            )
+        return _restricted(corpus, name, frozenset({subject}), present)
     found = partition(corpus)
     if found is None or name not in found.tests:
         known = f"{', '.join(fold_names(corpus))} or " if found else ""
@@ -150,16 +156,6 @@ def _restricted(corpus: str, name: str, tested: frozenset[str], present: frozens
                 f"expected {wanted}"
             )
     return made
-
-
-def _left_out(corpus: str, name: str, present: frozenset[str]) -> str:
-    subject = name.removeprefix(LEAVE_ONE_OUT)
-    if subject not in present:
-        raise CorpusError(
-            f"{name} leaves out {subject!r}, which is not among the {len(present)} subjects of {corpus} given: expected one of "
-            f"{', '.join(_ids(present)[:10])}{', ...' if len(present) > 10 else ''}"
-        )
-    return subject
 
 
 @cache

@@ -1,7 +1,7 @@
-"""Pictures of records become what a row stores: a path that is opened when the row is read, or encoded bytes.
+"""Images of records become what a row stores: a path that is opened when the row is read, or encoded bytes.
 
-A picture in a file of its own stays a path, so that the cache holds no copy of a corpus. Frames of videos, drawings, face crops
-and pictures that are turned by EXIF data, transparent or of 16 bits are stored as bytes: JPEG where the source has lost detail
+An image in a file of its own stays a path, so that the cache holds no copy of a corpus. Frames of videos, drawings, face crops
+and images that are turned by EXIF data, transparent or of 16 bits are stored as bytes: JPEG where the source has lost detail
 already, PNG where it has not.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aullava.dataset_builder.rows.records import ImageFile, Picture, VideoFrame
+from aullava.dataset_builder.rows.records import ImageFile, ImageSource, VideoFrame
 from aullava.dataset_builder.rows.schema import NO_FACE, NO_PICTURE, OK, UNREADABLE
 from aullava.detection.crop import FaceBox
 from aullava.detection.framing import Framing, make_detector, weights_hash
@@ -24,20 +24,20 @@ ENCODINGS = ("auto", "jpeg", "png")
 _LOSSY = (".jpg", ".jpeg")
 _EXIF_ORIENTATION, _UPRIGHT = 274, 1
 _PLAIN_MODES = ("RGB", "L", "P", "1", "CMYK", "YCbCr")  # the others lose bits, or show what transparency hides
-# How a whole file ends. One that ends otherwise may be cut off, or carry something behind the picture: it is decoded to see.
+# How a whole file ends. One that ends otherwise may be cut off, or carry something behind the image: it is decoded to see.
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 
 
 @dataclass(frozen=True)
-class PictureOptions:
-    """How pictures are stored.
+class ImageOptions:
+    """How images are stored.
 
     Args:
-        framing: how faces are cropped; with detector "none" pictures stay as they are. Of several faces the largest is taken: a
+        framing: how faces are cropped; with detector "none" images stay as they are. Of several faces the largest is taken: a
             labelled frame is about one person.
         size: side of a crop in pixels; None keeps the source's pixels.
         encoding: "jpeg" (quality 95, full colour resolution), "png", or "auto": by the source.
-        embed: whether pictures in files are stored as bytes, too; then each is decoded once to see that it can be.
+        embed: whether images in files are stored as bytes, too; then each is decoded once to see that it can be.
     """
 
     framing: Framing = Framing("none")
@@ -64,7 +64,7 @@ class PictureOptions:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a row holds of a picture: `image` as `datasets.Image` takes it, or None; the face if one was found."""
+    """What a row holds of an image: `image` as `datasets.Image` takes it, or None; the face if one was found."""
 
     status: str
     image: dict | None = None
@@ -72,35 +72,35 @@ class Stored:
     timestamp: float | None = None
 
 
-class PictureReader:
-    """Reads the pictures of one subject, one after the other; a video stays open as long as its frames are asked for in order.
+class ImageReader:
+    """Reads the images of one subject, one after the other; a video stays open as long as its frames are asked for in order.
 
     Use as a context manager.
     """
 
-    def __init__(self, options: PictureOptions):
+    def __init__(self, options: ImageOptions):
         self.options = options
         self._detector = make_detector(options.framing) if options.framing.crops else None
         self._video: VideoFrames | None = None
         self._damaged: Path | None = None
 
-    def __enter__(self) -> "PictureReader":
+    def __enter__(self) -> "ImageReader":
         return self
 
     def __exit__(self, *_) -> None:
         self._close_video()
 
-    def store(self, picture: Picture | None) -> Stored:
-        """The picture as a row holds it; what cannot be read is told by the status and never raised."""
-        if picture is None:
+    def store(self, source: ImageSource | None) -> Stored:
+        """The image as a row holds it; what cannot be read is told by the status and never raised."""
+        if source is None:
             return Stored(NO_PICTURE)
         try:
-            if isinstance(picture, ImageFile):
-                return self._store_file(picture.path)
-            if isinstance(picture, VideoFrame):
-                image_HWC, timestamp = self._video_frame(picture)
+            if isinstance(source, ImageFile):
+                return self._store_file(source.path)
+            if isinstance(source, VideoFrame):
+                image_HWC, timestamp = self._video_frame(source)
                 return self._encode(Image.fromarray(image_HWC), lossy=True, timestamp=timestamp)
-            return self._encode(picture.draw(), lossy=False)
+            return self._encode(source.draw(), lossy=False)
         except FileNotFoundError:
             return Stored(NO_PICTURE)
         except VideoEnd:
@@ -142,16 +142,16 @@ class PictureReader:
             image.save(buffer, "PNG", compress_level=3)
         return buffer.getvalue()
 
-    def _video_frame(self, picture: VideoFrame) -> tuple[np.ndarray, float | None]:
-        if self._damaged == picture.path:
-            raise VideoReadError(f"{picture.path}: damaged before frame {picture.index}")
-        if self._video is None or self._video.path != picture.path:
+    def _video_frame(self, source: VideoFrame) -> tuple[np.ndarray, float | None]:
+        if self._damaged == source.path:
+            raise VideoReadError(f"{source.path}: damaged before frame {source.index}")
+        if self._video is None or self._video.path != source.path:
             self._close_video()
-            self._video = VideoFrames(picture.path)
+            self._video = VideoFrames(source.path)
         try:
-            return self._video.frame(picture.index), self._video.timestamp
+            return self._video.frame(source.index), self._video.timestamp
         except VideoReadError:
-            self._damaged = picture.path  # what lies behind the damage is not tried frame by frame
+            self._damaged = source.path  # what lies behind the damage is not tried frame by frame
             raise
 
     def _close_video(self) -> None:
@@ -161,12 +161,12 @@ class PictureReader:
 
 
 def _shown_as_it_lies(path: Path) -> bool:
-    """Whether `datasets` decodes a picture file as `load_image` does: it is upright, has 8 bits a channel and no transparency.
+    """Whether `datasets` decodes an image file as `load_image` does: it is upright, has 8 bits a channel and no transparency.
 
     That it is whole is checked as far as its first and last bytes tell.
 
     Raises:
-        ImageReadError: it is no picture, cut off, or of a size that `load_image` refuses.
+        ImageReadError: it is no image, cut off, or of a size that `load_image` refuses.
     """
     try:
         with Image.open(path) as image, open(path, "rb") as file:

@@ -35,7 +35,7 @@ def homes(corpus: str) -> Mapping[str, str]:
 
 
 def people_of(data) -> set[Person]:
-    """(corpus, subject) of everybody in some data, read without touching a picture.
+    """(corpus, subject) of everybody in some data, read without touching an image.
 
     Args:
         data: a `datasets.Dataset` with the columns "corpus" and "subject", a DatasetDict of such, an iterable of pairs, or an

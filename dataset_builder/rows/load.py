@@ -20,7 +20,7 @@ from aullava.action_units import Protocol
 from aullava.dataset_builder.corpora.registry import options_of
 from aullava.dataset_builder.errors import CorpusError
 from aullava.dataset_builder.rows.builder import SPLIT, AUDatasetBuilder
-from aullava.dataset_builder.rows.images import PictureOptions
+from aullava.dataset_builder.rows.images import ImageOptions
 from aullava.dataset_builder.rows.schema import NO_FACE, OK
 from aullava.dataset_builder.rows.splits import no_split, split_subjects
 from aullava.detection.framing import AskedFraming, Framing
@@ -52,8 +52,8 @@ def load_au_dataset(
 ) -> Dataset | DatasetDict | IterableDataset | IterableDatasetDict:
     """Rows of one corpus, as schema.py describes them.
 
-    Rows without a usable picture or without any coded unit are left out and counted: in a warning of this module's logger, and in
-    the dataset's `info.description` beside the options. Pictures in files stay where they are and are opened when a row is read;
+    Rows without a usable image or without any coded unit are left out and counted: in a warning of this module's logger, and in
+    the dataset's `info.description` beside the options. Images in files stay where they are and are opened when a row is read;
     `aullava build` writes Parquet files that hold them.
 
     Args:
@@ -64,14 +64,14 @@ def load_au_dataset(
         fold: a frozen fold such as "fold1" or 1, "megraphau_fold1", "loso:S010"; None: no fold.
         split: "train", "validation" or "test"; None: with a fold or the owners' splits a DatasetDict of all, else every row.
         streaming: rows come as they are iterated over; nothing is cached, and dropped rows are not counted.
-        faces: "none": pictures as they are. "auto" or "haar", or "yunet:FILE.onnx": the largest face of each, found by OpenCV's
+        faces: "none": images as they are. "auto" or "haar", or "yunet:FILE.onnx": the largest face of each, found by OpenCV's
             cascade or by YuNet. Or a Framing, such as a checkpoint's.
         margin: share of a face's side added on each side of its crop; None: the detector's own.
-        size, encoding: see `pictures.PictureOptions`.
+        size, encoding: see `images.ImageOptions`.
         subjects: build only these people.
         exclude_subjects: people left out, for instance those of a test corpus.
         validation_share, seed: share of the training people set aside as split "validation".
-        no_face: "drop" or "keep" frames in which no face was found (status "no_face", the whole frame as picture).
+        no_face: "drop" or "keep" frames in which no face was found (status "no_face", the whole frame as image).
         cache_dir: where rows are kept. num_proc: processes that build them, by subject.
         counts: filled with (split, status) -> labelled frames, those that are left out among them; nothing while streaming.
         options: the corpus's own.
@@ -90,7 +90,7 @@ def load_au_dataset(
     exclude_subjects = exclude_subjects if isinstance(exclude_subjects, str) else tuple(exclude_subjects)
     common = {
         "protocol": protocol,
-        "pictures": PictureOptions(framing, size, encoding),
+        "pictures": ImageOptions(framing, size, encoding),
         "cache_dir": cache_dir,
         **options,
     }
@@ -112,7 +112,9 @@ def load_au_dataset(
     wanted = people if split is None else {split: people[split]}
     if streaming:
         streams = {
-            part: _stream(AUDatasetBuilder(name, data_dir, subjects=who, content_checked=False, **common), usable)
+            part: AUDatasetBuilder(name, data_dir, subjects=who, content_checked=False, **common)
+            .as_streaming_dataset(split=SPLIT)
+            .filter(_Usable(usable), input_columns="status")
             for part, who in wanted.items()
         }
         return streams[split] if split else IterableDatasetDict(streams)
@@ -120,10 +122,6 @@ def load_au_dataset(
     rows = builder.as_dataset(split=SPLIT)
     parts = {part: _select(rows, name, part, who, usable, counts) for part, who in wanted.items()}
     return parts[split] if split else DatasetDict(parts)
-
-
-def _stream(builder: AUDatasetBuilder, usable: tuple[str, ...]) -> IterableDataset:
-    return builder.as_streaming_dataset(split=SPLIT).filter(_Usable(usable), input_columns="status")
 
 
 @dataclass(frozen=True)
@@ -137,24 +135,24 @@ class _Usable:
 
 
 def _select(
-    rows: Dataset, name: str, part: str, people: Iterable[str], usable: tuple[str, ...], told: Counter | None
+    rows: Dataset, name: str, part: str, people: Iterable[str], usable: tuple[str, ...], report: Counter | None
 ) -> Dataset:
-    """The usable rows of some people; what is left out is counted and told."""
+    """The usable rows of some people; what is left out is counted and reported."""
     columns = rows.select_columns(["subject", "status"]).with_format("arrow")[:]
     of_people = np.isin(columns["subject"].to_numpy(zero_copy_only=False), list(people))
     status = columns["status"].to_numpy(zero_copy_only=False)
     kept = np.flatnonzero(of_people & np.isin(status, usable))
     counts = Counter(status[of_people].tolist())
-    if told is not None:
-        told.update({(part, state): count for state, count in counts.items()})
+    if report is not None:
+        report.update({(part, state): count for state, count in counts.items()})
     said = f"{name}, {part}: {len(kept)} rows of {sum(counts.values())} labelled frames"
     left_out = {state: count for state, count in sorted(counts.items()) if state not in usable}
     if left_out:
         said += "; left out: " + ", ".join(f"{count} {state}" for state, count in left_out.items())
     if not len(kept) and set(counts) == {NO_FACE}:
-        raise CorpusError(f"{said}. Pictures that are faces already, cropped before, take faces 'none'")
+        raise CorpusError(f"{said}. Images that are faces already, cropped before, take faces 'none'")
     if not len(kept):
-        raise CorpusError(f"{said}. Are the pictures there, and do the labels code the units of the protocol?")
+        raise CorpusError(f"{said}. Are the images there, and do the labels code the units of the protocol?")
     if left_out:
         _log.warning(said)
     chosen = rows.select(kept)

@@ -1,4 +1,4 @@
-"""What a reader hands on: one record a labelled frame. Pure data: pictures are named here and read elsewhere.
+"""What a reader hands on: one record a labelled frame. Pure data: images are named here and read elsewhere.
 
 Conventions
     values      scale -> unit code -> number. Occurrence 0 or 1, intensity 0 to 5, continuous 0 to 1. NaN, or a code left out:
@@ -20,14 +20,14 @@ NOT_CODED = math.nan
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A picture in a file of its own."""
+    """An image in a file of its own."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """A picture inside a video. `index` counts shown frames from 0."""
+    """An image inside a video. `index` counts shown frames from 0."""
 
     path: Path
     index: int
@@ -35,12 +35,12 @@ class VideoFrame:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture that is made when it is asked for."""
+    """An image that is made when it is asked for."""
 
     draw: Callable[[], Image.Image]
 
 
-Picture = ImageFile | VideoFrame | Drawing
+ImageSource = ImageFile | VideoFrame | Drawing
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class FrameRecord:
     """One labelled frame.
 
     Args:
-        picture: where its pixels are; None if the corpus labels a frame that the disk does not hold.
+        image: where its pixels are; None if the corpus labels a frame that the disk does not hold.
         subject: the person, by the corpus's own id.
         sequence: the recording, unique for its subject.
         frame, values, timestamp, sides: see the conventions above.
@@ -56,7 +56,7 @@ class FrameRecord:
         groups: what the corpus says of the person, such as {"sex": "F"}; the reader's `groups` lists the keys.
     """
 
-    picture: Picture | None
+    image: ImageSource | None
     subject: str
     sequence: str
     frame: int

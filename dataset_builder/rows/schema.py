@@ -1,4 +1,4 @@
-"""The columns of a row, the same for every corpus: where the frame comes from, its picture, and one value a unit.
+"""The columns of a row, the same for every corpus: where the frame comes from, its image, and one value a unit.
 
 Conventions
     image       None where `status` is "no_picture" or "unreadable".

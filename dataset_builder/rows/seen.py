@@ -43,7 +43,7 @@ def people_record(corpus: str, splits: Mapping[str, object]) -> dict[str, list[s
 
 
 def earlier_people(record: Mapping | None) -> list[dict[str, object]]:
-    """What training.json of a checkpoint says of people, for the manifest of a run that goes on from it."""
+    """What training.json of a checkpoint says of people, for the manifest of a run that continues from it."""
     data = (record or {}).get("data") or {}
     return [
         {name: entry[name] for name in ("corpus", "fold", "options", "people") if name in entry}

@@ -79,8 +79,14 @@ def compare(corpus: str, census: Census, options: Mapping[str, object] | None = 
         census: of all its labelled frames on disk.
         options: those of its reader, such as frames="jaanet" for DISFA: they choose the list that is compared with.
     """
+    defaults = {name: option.default for name, option in options_of(corpus).items()} if corpus in READERS else {}
+    chosen = defaults | dict(options or {})
     published = [
-        entry for entry in _applicable(corpus, options or {}) if "scale" not in entry or entry["scale"] in census.units
+        entry
+        for entry in _published()["counts"]
+        if entry["corpus"] == corpus
+        and all(chosen.get(name) == value for name, value in entry.get("when", {}).items())
+        and ("scale" not in entry or entry["scale"] in census.units)
     ]
     roll = _call_roll(corpus, census, published)
     checks = []
@@ -136,14 +142,6 @@ def markdown(checks: Sequence[Check], full: bool = False) -> str:
 @cache
 def _published() -> dict:
     return json.loads((FROZEN / "published_counts.json").read_text("utf-8"))
-
-
-def _applicable(corpus: str, options: Mapping[str, object]) -> list[dict]:
-    """The published entries of a corpus that hold under its reader's options."""
-    defaults = {name: option.default for name, option in options_of(corpus).items()} if corpus in READERS else {}
-    chosen = defaults | dict(options)
-    entries = [entry for entry in _published()["counts"] if entry["corpus"] == corpus]
-    return [entry for entry in entries if all(chosen.get(k) == v for k, v in entry.get("when", {}).items())]
 
 
 def _count(corpus: str, census: Census, quantity: str, scale: str | None = None) -> dict[str, float]:

@@ -40,14 +40,22 @@ def split_subjects(
     unknown = sorted(exclude - set(subjects))
     if unknown:
         raise CorpusError(
-            f"exclude_subjects names {', '.join(unknown)}, which {reader.name} does not have on disk: mend the id, or leave it out"
+            f"exclude_subjects names {', '.join(unknown)}, which {reader.name} does not have on disk: correct the id, or leave "
+            "it out"
         )
     kept = [subject for subject in subjects if subject not in exclude]
     if not kept:
         raise CorpusError(
             f"exclude_subjects leaves nobody of {reader.name}: {len(subjects)} subjects on disk, all excluded"
         )
-    assigned = _by_fold(reader, kept, fold_name) if fold_name is not None else _by_owner(reader, kept)
+    assigned: dict[str, list[str]] = {}
+    if fold_name is not None:
+        chosen = fold(reader.name, fold_name, kept)
+        assigned = {"train": list(chosen.train), "test": list(chosen.test)}
+    else:  # as the owners did
+        for subject in kept:
+            if split := reader.native_split(subject):
+                assigned.setdefault(split, []).append(subject)
     if validation_share and "train" not in assigned:
         raise CorpusError(
             f"validation_share is {validation_share} but nothing says who trains: give a fold ({_folds(reader)})"
@@ -73,19 +81,6 @@ def no_split(reader: CorpusReader, split: str, available: Collection[str]) -> Co
         f"split {split!r} of {reader.name} without a fold: nothing says who is in it. Give a fold ({_folds(reader)}), or ask "
         "for every row: split=None, or --split all where a command asks"
     )
-
-
-def _by_fold(reader: CorpusReader, subjects: list[str], name: str | int) -> dict[str, list[str]]:
-    chosen = fold(reader.name, name, subjects)
-    return {"train": list(chosen.train), "test": list(chosen.test)}
-
-
-def _by_owner(reader: CorpusReader, subjects: list[str]) -> dict[str, list[str]]:
-    assigned: dict[str, list[str]] = {}
-    for subject in subjects:
-        if split := reader.native_split(subject):
-            assigned.setdefault(split, []).append(subject)
-    return assigned
 
 
 def _folds(reader: CorpusReader) -> str:

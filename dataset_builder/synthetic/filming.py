@@ -19,7 +19,7 @@ import numpy as np
 
 from aullava.action_units import PROTOCOLS
 from aullava.common.files import replace_file
-from aullava.video.encode import write_film as encode_film
+from aullava.video.encode import write_video as encode_film
 
 MOST_PEOPLE = 3
 PROTOCOLS_OF_TRUTH = (PROTOCOLS["disfa"], PROTOCOLS["feafa"])

@@ -142,7 +142,7 @@ def test_bad_usage(checkpoint, tmp_path, monkeypatch, capsys, flags, said):
 def test_files_of_others_are_not_replaced(tmp_path, capsys, there):
     (tmp_path / there).write_text("{}")
     assert run("--corpus procedural", "--out", tmp_path / "config.json") == 2
-    assert f"{there} is there and of no earlier evaluation" in capsys.readouterr().err
+    assert f"{there} exists, and no evaluation wrote it" in capsys.readouterr().err
     assert (tmp_path / there).read_text() == "{}" and len([*tmp_path.iterdir()]) == 1
 
 

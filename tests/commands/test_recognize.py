@@ -172,7 +172,7 @@ def _saved(store) -> int:
         ("--smooth median:4 --out t.csv", "an odd number"),
         ("--smooth median:5 --out t.jsonl", "name a .csv or .parquet"),
         ("--smooth savgol:5:2 --protocol bp4d --out t.csv", "use median:WINDOW"),
-        ("--baseline auto --protocol bp4d --out t.csv", "occurrences have none"),
+        ("--baseline auto --protocol bp4d --out t.csv", "there is none for occurrences"),
         ("--baseline nowhere.png --out t.csv", "--baseline nowhere.png: No such file"),
         ("--out t.csv --summary t.csv", "name the same place"),
         ("--out t_pairs.csv --summary t.csv", "name the same place"),

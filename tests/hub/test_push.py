@@ -135,13 +135,13 @@ def test_a_storage_that_fails_for_a_moment_is_asked_again(hub, folder):
 
 def test_what_somebody_else_uploads_meanwhile_is_not_replaced(hub, folder, monkeypatch):
     push(folder, REPO, is_release_file)
-    repo, operations = hub.repos["models", REPO], module._operations
+    repo, add = hub.repos["models", REPO], module.CommitOperationAdd
 
     def meanwhile(*arguments):
         repo.commit("main", repo.files | {"config.json": b"theirs"})
-        return operations(*arguments)
+        return add(*arguments)
 
-    monkeypatch.setattr(module, "_operations", meanwhile)
+    monkeypatch.setattr(module, "CommitOperationAdd", meanwhile)
     (folder / "config.json").write_text("ours")
     with pytest.raises(PushError, match="412"):
         push(folder, REPO, is_release_file)

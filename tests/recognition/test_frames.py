@@ -251,7 +251,7 @@ def test_a_webcam_tells_times_from_its_first_picture(webcam_film):
     assert [number_of(frame.image_HWC) for frame in found] == [frame.index for frame in found] == list(range(10))
     assert [frame.timestamp for frame in found] == pytest.approx([i / 10 for i in range(10)])
     assert {frame.input for frame in found} == {"webcam:0"} and found[0].image_HWC.dtype == np.uint8
-    with pytest.raises(VideoReadError, match="webcam:0: the camera gave no picture after 10"):
+    with pytest.raises(VideoReadError, match="webcam:0: the camera gave no image after 10"):
         next(frames)
 
 

@@ -9,7 +9,8 @@ from aullava.detection.crop import FaceBox
 from aullava.detection.detector import NoDetector
 from aullava.detection.framing import Framing, make_detector
 from aullava.detection.tracking import Tracker
-from aullava.recognition.rows import Frame, find_faces, number_faces
+from aullava.recognition.frames import Frame
+from aullava.recognition.rows import find_faces, number_faces
 
 
 @pytest.fixture(scope="module")

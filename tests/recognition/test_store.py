@@ -162,7 +162,7 @@ def test_a_full_disk_is_told_and_what_was_saved_holds(tmp_path, items, settings,
     with Store.open(tmp_path / "store", items, OPTIONS) as store:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, limits[1]))  # no file may become longer
         try:
-            with pytest.raises(OSError, match="kept there, and a resumed run goes on") as caught:
+            with pytest.raises(OSError, match="kept there, and a resumed run continues") as caught:
                 for block in film:
                     store.add(block)
         finally:

@@ -19,8 +19,8 @@ from aullava.dataset_builder.synthetic.drawn import sample_face
 from aullava.dataset_builder.synthetic.drawn.film import write_film
 from aullava.space.app import SESSIONS, build_demo, launch_options
 from aullava.space.asking import told_to_visitor
+from aullava.space.results import folder_of_results
 from aullava.space.tab_read import examples
-from aullava.space.tab_video import folder_of_results
 
 from checkout import ROOT
 

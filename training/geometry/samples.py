@@ -19,11 +19,15 @@ import numpy as np
 from aullava.detection.geometry import GROWTH, MIRRORED, SIDE, crop_map, cut, turned_pose
 from aullava.training.geometry.damage import damage_picture
 from aullava.training.geometry.shards import Heads
-from aullava.training.geometry.textures import texture
+from aullava.training.geometry.textures import shuffled, texture
 
 FACE_FROM, NO_FACE_TO = 0.45, 0.22
-_NO_FACES = 0.25  # share of crops without a face, and of these
-_MISSES = 0.6  # of pieces of the same pictures
+_NO_FACES = 0.4  # share of crops without a face, and of these, of
+_MISSES, _SHUFFLED, _MISTAKEN = (
+    0.35,
+    0.15,
+    0.3,
+)  # pieces of the same pictures, tiles of faces, what the finder mistook for faces
 _BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)
 
 
@@ -35,10 +39,13 @@ class GeometrySamples:
         count: of samples.
         seed: of everything that is drawn.
         clean: no damage and no crops without faces: for validation.
+        mistaken: crops (N, SIDE, SIDE, 3) that a finder took for faces, see `mistakes`; none if not given.
     """
 
-    def __init__(self, heads: Heads, count: int, seed: int = 0, clean: bool = False):
-        self.heads, self.count, self.seed, self.clean = heads, count, seed, clean
+    def __init__(
+        self, heads: Heads, count: int, seed: int = 0, clean: bool = False, mistaken: np.ndarray | None = None
+    ):
+        self.heads, self.count, self.seed, self.clean, self.mistaken = heads, count, seed, clean, mistaken
         self._order: tuple[int, np.ndarray] = (-1, np.zeros(0, int))
 
     def __len__(self) -> int:
@@ -49,12 +56,8 @@ class GeometrySamples:
         head = self._head(index)
         if self.clean or rng.random() > _NO_FACES:
             pixels, targets = self._face(head, rng)
-        elif rng.random() < _MISSES:
-            pixels, targets = self._miss(head, rng), _NOTHING
         else:
-            plane = texture(rng, 96)
-            x, y, side = *rng.uniform(24, 72, 2), float(np.exp(rng.uniform(math.log(24), math.log(96))))
-            pixels, targets = cut(plane, crop_map(x, y, side, rng.uniform(-40, 40))), _NOTHING
+            pixels, targets = self._no_face(head, rng), _NOTHING
         return {"pixels": pixels if self.clean else damage_picture(pixels, rng), "labels": targets}
 
     def _head(self, index: int) -> int:
@@ -84,6 +87,22 @@ class GeometrySamples:
         face = 1.0 if overlap >= FACE_FROM else math.nan
         targets = np.concatenate([(points / SIDE - 0.5).ravel(), np.deg2rad([*pose, *gaze]), [face, 1.0]])
         return pixels, targets.astype(np.float32)
+
+    def _no_face(self, head: int, rng: np.random.Generator) -> np.ndarray:
+        kind = rng.random()
+        if kind < _MISTAKEN and self.mistaken is not None:
+            pixels = self.mistaken[int(rng.integers(len(self.mistaken)))]
+            return np.ascontiguousarray(pixels[:, ::-1] if rng.random() < 0.5 else pixels)
+        if kind < _MISTAKEN + _MISSES:
+            return self._miss(head, rng)
+        if kind < _MISTAKEN + _MISSES + _SHUFFLED:
+            x, y, side = square_of(self.heads.landmarks_N68_2[head].astype(float))
+            face = cut(self.heads.images_NHWC[head], crop_map(x, y, side * rng.uniform(0.9, GROWTH), 0.0))
+            mixed = shuffled(face, rng)
+            return cut(mixed, crop_map(SIDE / 2, SIDE / 2, SIDE * rng.uniform(0.8, 1.3), rng.uniform(-30, 30)))
+        plane = texture(rng, 96)
+        x, y, side = *rng.uniform(24, 72, 2), float(np.exp(rng.uniform(math.log(24), math.log(96))))
+        return cut(plane, crop_map(x, y, side, rng.uniform(-40, 40)))
 
     def _miss(self, head: int, rng: np.random.Generator) -> np.ndarray:
         """A crop of a head's picture that misses the face: an eye, hair and wall, or the head from too far or near."""

@@ -22,7 +22,7 @@ from aullava.detection.networks import FinderNetwork
 from aullava.training.geometry.damage import damage_picture
 from aullava.training.geometry.samples import iou_of_squares, square_of
 from aullava.training.geometry.shards import Heads
-from aullava.training.geometry.textures import texture
+from aullava.training.geometry.textures import shuffled, texture
 
 SCENE_SIDE = 128
 _SMALLEST, _LARGEST = 11, 118  # boxes, pixels
@@ -50,6 +50,14 @@ class Scenes:
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         scene, squares = self.scene(index)
         return {"pixels": scene, "labels": targets_of(squares)}
+
+    def clutter(self, index: int) -> tuple[np.ndarray, list[tuple[float, float, float]]]:
+        """A picture full of pieces that are no faces; no boxes."""
+        rng = np.random.default_rng((self.seed, index, 1))
+        canvas = self._wall(rng)
+        for _ in range(int(rng.integers(2, 9))):
+            self._paste_piece(canvas, rng)
+        return damage_picture(canvas, rng, covers=False), []
 
     def scene(self, index: int) -> tuple[np.ndarray, list[tuple[float, float, float]]]:
         """A picture, and the middle and side of each of its faces' boxes."""
@@ -113,6 +121,10 @@ class Scenes:
         """Put something that is no face into the canvas."""
         if rng.random() < 0.5:
             plane = self._textures[int(rng.integers(_TEXTURES))]
+        elif rng.random() < 0.4:
+            image, (x, y, size) = self._head(rng)
+            low = np.clip(np.array([x, y]) - 0.6 * size, 0, image.shape[0] - 8).astype(int)
+            plane = shuffled(image[low[1] :, low[0] :][: int(1.2 * size), : int(1.2 * size)], rng)
         else:
             image, (x, y, size) = self._head(rng)
             side = image.shape[0]

@@ -6,6 +6,18 @@ import numpy as np
 from aullava.dataset_builder.synthetic.rendered.background import BACKGROUNDS, background
 
 
+def shuffled(image_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture cut into tiles that have changed places: every part of a face may be there, and no face."""
+    parts = min(int(rng.integers(3, 6)), *image_HWC.shape[:2])
+    side = max(1, min(image_HWC.shape[:2]) // parts)
+    tiles = image_HWC[: side * parts, : side * parts].reshape(parts, side, parts, side, 3).swapaxes(1, 2)
+    tiles = rng.permutation(tiles.reshape(parts * parts, side, side, 3))
+    if rng.random() < 0.5:
+        tiles = np.where(rng.random((len(tiles), 1, 1, 1)) < 0.5, tiles, tiles[:, ::-1, ::-1])
+    mixed = tiles.reshape(parts, parts, side, side, 3).swapaxes(1, 2).reshape(side * parts, side * parts, 3)
+    return np.ascontiguousarray(mixed)
+
+
 def texture(rng: np.random.Generator, side: int) -> np.ndarray:
     """One picture, uint8 RGB (side, side, 3)."""
     kind = rng.random()

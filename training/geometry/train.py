@@ -35,6 +35,7 @@ class GeometryArguments:
     )
     validation_samples: int = field(default=2000, metadata={"help": "Crops of validation heads to evaluate on."})
     model_seed: int = field(default=0, metadata={"help": "Seed of the random weights."})
+    mistaken: str | None = field(default=None, metadata={"help": "File of training.geometry.mistakes."})
     start: str | None = field(default=None, metadata={"help": "Weights to go on from, such as a run's own output."})
 
 
@@ -53,7 +54,7 @@ class Learner(nn.Module):
 
         Returns:
             `logits` (batch, 142), and `loss` where labels are given: mean distance of landmarks in sides of the crop
-            times 20, mean error of pose and gaze in radians, cross-entropy of the score.
+            times 20, mean error of pose and gaze in radians, cross-entropy of the score times 2.
         """
         output = self.network(pixels.contiguous(memory_format=torch.channels_last)).float()
         if labels is None:
@@ -64,7 +65,7 @@ class Learner(nn.Module):
         turned = (output[:, 136:141] - labels[:, 136:141]).abs()
         angles = turned[:, :3].mean(1) + 0.5 * turned[:, 3:].mean(1)
         score = nn.functional.binary_cross_entropy_with_logits(output[:, 141][known], labels[:, 141][known])
-        loss = ((20 * off + 2 * angles) * held).sum() / held.sum().clamp(min=1) + score
+        loss = ((20 * off + 2 * angles) * held).sum() / held.sum().clamp(min=1) + 2 * score
         return {"loss": loss, "logits": output}
 
 
@@ -109,6 +110,7 @@ def main() -> None:
     training.label_names = ["labels"]
     heads = load_heads(Path(arguments.heads), "train", arguments.most_heads)
     validation = load_heads(Path(arguments.heads), "validation", arguments.validation_samples)
+    mistaken = np.load(arguments.mistaken)["im"] if arguments.mistaken else None
     learner = Learner(arguments.model_seed)
     if arguments.start:
         start_from(learner.network, arguments.start)
@@ -116,7 +118,7 @@ def main() -> None:
         learner,
         training,
         data_collator=collate,
-        train_dataset=GeometrySamples(heads, arguments.samples, training.seed),
+        train_dataset=GeometrySamples(heads, arguments.samples, training.seed, mistaken=mistaken),
         eval_dataset=GeometrySamples(validation, arguments.validation_samples, clean=True),
         compute_metrics=errors,
     )

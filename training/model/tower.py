@@ -18,7 +18,7 @@ from trl import TrlParser
 
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.dataset_builder.synthetic.drawn import ACTIONS
-from aullava.dataset_builder.synthetic.drawn.sampling import PRESENT_FROM
+from aullava.dataset_builder.synthetic.drawn.expressions import PRESENT_FROM
 from aullava.training.model.scratch import MEAN, STD, ScratchArguments, build_from_scratch, tower_output_width
 from aullava.training.run.checkpoints import WholeCheckpoints
 from aullava.training.run.resume import checkpoint_to_resume

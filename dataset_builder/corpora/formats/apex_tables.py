@@ -24,7 +24,7 @@ _DEPTH = 2  # levels below the corpus's folder in which the subjects' folders ar
 MISSING = ("?", "")
 APEX_NOTES = (
     "One row a clip. Its codes are taken to hold at its apex frame; no other frame is labelled.",
-    "A clip whose apex is not a number keeps its row, with the frame number of its onset and without a picture.",
+    "A clip whose apex is not a number keeps its row, with the frame number of its onset and without an image.",
     "A unit that a coding does not list is 0 [inferred]; beside a '?' in the list it is not coded.",
 )
 
@@ -55,7 +55,7 @@ class ApexTableReader(CorpusReader):
         LabelError: the table breaks its format.
     """
 
-    picture_stem: str
+    image_stem: str
     subject_pattern: str
 
     def __init__(
@@ -91,34 +91,28 @@ class ApexTableReader(CorpusReader):
         return tuple(sorted(self._clips, key=natural_key))
 
     def read(self, subject: str) -> Iterator[FrameRecord]:
-        name, pictures = None, {}
-        for clip in sorted(self._of(subject), key=lambda c: (natural_key(c.name), c.frame)):
-            if clip.name != name:
-                name, pictures = clip.name, self._pictures(subject, clip.name)
-            picture = ImageFile(pictures[clip.frame]) if clip.has_apex and clip.frame in pictures else None
-            values = {OCCURRENCE: clip.coding.values(self.units[OCCURRENCE])}
-            yield FrameRecord(picture, subject, clip.name, clip.frame, values, sides=clip.coding.sides)
-
-    def label_files(self, subject: str) -> Iterator[Path]:
-        yield self._table
-
-    def picture_places(self, subject: str) -> Iterator[Path]:
-        for place in self._places:
-            if folder := self.root.find(subject, under=place):
-                yield folder
-
-    def _of(self, subject: str) -> list[Clip]:
         if subject not in self._clips:
             raise LayoutError(
                 f"{self._table}: no clip of subject {subject!r}; it has {', '.join(self.subjects()[:8])}"
             )
-        return self._clips[subject]
+        name, images = None, {}
+        for clip in sorted(self._clips[subject], key=lambda c: (natural_key(c.name), c.frame)):
+            if clip.name != name:
+                name = clip.name
+                folders = (self.root.find(f"{subject}/{name}", under=place) for place in self._places)
+                folder = next(filter(None, folders), None)
+                images = self.root.numbered_images(folder, self.image_stem) if folder else {}
+            image = ImageFile(images[clip.frame]) if clip.has_apex and clip.frame in images else None
+            values = {OCCURRENCE: clip.coding.values(self.units[OCCURRENCE])}
+            yield FrameRecord(image, subject, clip.name, clip.frame, values, sides=clip.coding.sides)
 
-    def _pictures(self, subject: str, clip: str) -> dict[int, Path]:
+    def label_files(self, subject: str) -> Iterator[Path]:
+        yield self._table
+
+    def image_places(self, subject: str) -> Iterator[Path]:
         for place in self._places:
-            if folder := self.root.find(f"{subject}/{clip}", under=place):
-                return self.root.numbered_pictures(folder, self.picture_stem)
-        return {}
+            if folder := self.root.find(subject, under=place):
+                yield folder
 
     def _frame_places(self, frames_dir: str) -> list[Path]:
         if frames_dir:

@@ -13,10 +13,10 @@ from aullava.dataset_builder.rows.records import FrameRecord, ImageFile
 
 
 class FacsFilesReader(CorpusReader):
-    """Labels in <labels_at>/<subject>/<sequence>/<frame>_facs.txt, pictures in <pictures_at>/<subject>/<sequence>/<frame>.png.
+    """Labels in <labels_at>/<subject>/<sequence>/<frame>_facs.txt, images in <images_at>/<subject>/<sequence>/<frame>.png.
 
     Attributes:
-        labels_at, pictures_at: folders below data_dir.
+        labels_at, images_at: folders below data_dir.
         subject_folders: which folders of labels_at are subjects, with `*`.
         example: path of one label file below labels_at, for messages.
 
@@ -26,7 +26,7 @@ class FacsFilesReader(CorpusReader):
     """
 
     labels_at: ClassVar[str]
-    pictures_at: ClassVar[str]
+    images_at: ClassVar[str]
     subject_folders: ClassVar[str] = "*"
     example: ClassVar[str]
 
@@ -50,18 +50,18 @@ class FacsFilesReader(CorpusReader):
 
     def read(self, subject: str) -> Iterator[FrameRecord]:
         for sequence in self._sequences(subject):
-            place = self.root.find(f"{self.pictures_at}/{subject}/{sequence.name}")
-            pictures = self.root.numbered_pictures(place, FRAME_NUMBER) if place else {}
+            place = self.root.find(f"{self.images_at}/{subject}/{sequence.name}")
+            images = self.root.numbered_images(place, FRAME_NUMBER) if place else {}
             for frame, path in self._files(sequence).items():
-                picture = ImageFile(pictures[frame]) if frame in pictures else None
-                yield FrameRecord(picture, subject, sequence.name, frame, self.values_in(path))
+                image = ImageFile(images[frame]) if frame in images else None
+                yield FrameRecord(image, subject, sequence.name, frame, self.values_in(path))
 
     def label_files(self, subject: str) -> Iterator[Path]:
         for sequence in self._sequences(subject):
             yield from self._files(sequence).values()
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
-        if place := self.root.find(f"{self.pictures_at}/{subject}"):
+    def image_places(self, subject: str) -> Iterator[Path]:
+        if place := self.root.find(f"{self.images_at}/{subject}"):
             yield place
 
     def _sequences(self, subject: str) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from aullava.common.files import natural_key
 from aullava.dataset_builder.errors import LayoutError, UnsafePathError
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _LONGEST_NAME = 255
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg")
 
@@ -95,8 +95,8 @@ class Root:
         """Visible files directly in a place whose names match, in natural order."""
         return [self.check(path) for path in _children(place, pattern) if path.is_file()]
 
-    def numbered_pictures(self, place: Path, stem: str = r"(\d+)") -> dict[int, Path]:
-        """Pictures directly in a place by the number in their names, whatever its zero padding.
+    def numbered_images(self, place: Path, stem: str = r"(\d+)") -> dict[int, Path]:
+        """Images directly in a place by the number in their names, whatever its zero padding.
 
         Args:
             place: a folder; one that does not exist holds none.
@@ -107,24 +107,24 @@ class Root:
         """
         found: dict[int, Path] = {}
         whole = re.compile(stem, re.IGNORECASE)
-        for path in self._pictures(place):
+        for path in self._images(place):
             if match := whole.fullmatch(path.stem):
                 other = found.setdefault(int(match.group(1)), path)
                 if other is not path:
                     raise LayoutError(
-                        f"{place}: {other.name} and {path.name} are both picture {int(match.group(1))}: expected one picture a "
+                        f"{place}: {other.name} and {path.name} are both image {int(match.group(1))}: expected one image a "
                         "number; remove the one that does not belong"
                     )
         return found
 
-    def _pictures(self, place: Path) -> Iterator[Path]:
+    def _images(self, place: Path) -> Iterator[Path]:
         if not place.is_dir():
             return
         self.check(place)
         with os.scandir(place) as entries:  # tens of thousands of files: only links cost a second look
             for entry in sorted(entries, key=lambda e: e.name):
                 name = entry.name
-                if not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES:
+                if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
                     yield self.check(Path(entry.path)) if entry.is_symlink() else Path(entry.path)
 
 
@@ -133,13 +133,10 @@ def _children(place: Path, pattern: str) -> list[Path]:
     if not place.is_dir():
         return []
     whole = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE)
-    names = [name for name in os.listdir(place) if not _is_hidden(name) and whole.fullmatch(name)]
+    # A system's own files: ".DS_Store", "._F001.jpg", and the folder that archives of a Mac bring along.
+    shown = [name for name in os.listdir(place) if not name.startswith(".") and name != "__MACOSX"]
+    names = [name for name in shown if whole.fullmatch(name)]
     return sorted((place / name for name in names), key=lambda path: (path.name != pattern, natural_key(path)))
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether a name is a system's own, such as ".DS_Store", "._F001.jpg" and the folder that archives of a Mac bring along."""
-    return name.startswith(".") or name == "__MACOSX"
 
 
 def tree_stamp(paths: Iterable[Path]) -> Iterator[tuple[str, int, int]]:

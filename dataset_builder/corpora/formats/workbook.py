@@ -21,7 +21,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         CorpusError: openpyxl is not installed.
     """
     if path.suffix.lower() not in (".xlsx", ".xlsm"):
-        yield from read_cells(path, _delimiter(path))
+        head = "".join(line for (_, line), _ in zip(read_lines(path), range(20), strict=False))
+        yield from read_cells(path, max(",;\t", key=head.count))
         return
     for number, row in enumerate(_sheet(path), 1):
         cells = [_text(cell) for cell in row]
@@ -60,8 +61,3 @@ def _text(cell: object) -> str:
         if cell == int(cell):
             return str(int(cell))
     return str(cell).replace("\xa0", " ").strip()
-
-
-def _delimiter(path: Path) -> str:
-    head = "".join(line for (_, line), _ in zip(read_lines(path), range(20), strict=False))
-    return max(",;\t", key=head.count)

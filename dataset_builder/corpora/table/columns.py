@@ -154,7 +154,7 @@ def notes_on(tables: Iterable[Columns]) -> tuple[str, ...]:
         notes.append("The values are estimates of OpenFace, or of a program that writes its columns, not human codes.")
     for columns in tables:
         if not columns.subject:
-            what = "sequence" if columns.sequence else "picture" if columns.image else "video"
+            what = "sequence" if columns.sequence else "image" if columns.image else "video"
             notes.append(
                 f"No subject column: each {what} counts as a subject, so a split by subject is a split by {what}."
             )

@@ -1,11 +1,11 @@
-"""The user's own labels: a CSV, TSV or Parquet table with a picture and some action units in each row, or OpenFace's CSV files.
+"""The user's own labels: a CSV, TSV or Parquet table with an image and some action units in each row, or OpenFace's CSV files.
 
 Conventions
     values      a bare name such as AU12 has the scale of the option `scale`. Intensities may be fractions: OpenFace's are.
     not coded   an empty cell, NaN, null, none, na, n/a, ?, -1, 9, 999, and every value of an OpenFace row with success 0.
-    sequence    its column; without one OpenFace's file name, or the folder of the picture.
+    sequence    its column; without one OpenFace's file name, or the folder of the image.
     frame       its column; without one the row's number in its sequence, from 0, in the table's order.
-    video       a cell of the picture column may name a video, whose frame `frame` is meant. OpenFace counts from 1, from memory
+    video       a cell of the image column may name a video, whose frame `frame` is meant. OpenFace counts from 1, from memory
                 [M], other tables from 0 (as `aullava recognize` writes); the option `first_frame` says otherwise.
 """
 
@@ -31,7 +31,7 @@ from aullava.dataset_builder.corpora.table.columns import (
 from aullava.dataset_builder.corpora.table.files import SUFFIXES, Row, Table, open_table
 from aullava.dataset_builder.corpora.table.openface import find_videos
 from aullava.dataset_builder.errors import CorpusError, LabelError, LayoutError, UnsafePathError
-from aullava.dataset_builder.rows.records import FrameRecord, ImageFile, Picture, VideoFrame
+from aullava.dataset_builder.rows.records import FrameRecord, ImageFile, ImageSource, VideoFrame
 
 
 class TableReader(CorpusReader):
@@ -40,7 +40,7 @@ class TableReader(CorpusReader):
     Args:
         data_dir: the table (.csv, .tsv, .parquet), a folder with one table in it, or a folder of OpenFace CSV files, one a video.
         table: which file of the folder, where it holds several.
-        images_dir: the folder that picture names begin in; None: the table's. Absolute names must lie in it, too.
+        images_dir: the folder that image names begin in; None: the table's. Absolute names must lie in it, too.
         video: the video of an OpenFace file, or the folder with the videos; None: beside the file, by the same name.
         openface: whether the table is OpenFace's; None: if it has the columns frame, timestamp, confidence and success.
         scale: what a column such as AU12 holds, which does not say: "occurrence", "intensity" or "continuous".
@@ -51,7 +51,7 @@ class TableReader(CorpusReader):
         follow_links: whether links may lead out of images_dir.
 
     Raises:
-        LayoutError: no table, several, no action unit among the columns, no picture column.
+        LayoutError: no table, several, no action unit among the columns, no image column.
         LabelError: two columns for one unit and scale.
     """
 
@@ -100,17 +100,17 @@ class TableReader(CorpusReader):
         self.root = Root(images_dir or self._tables[0][0].path.parent, follow_links)
         if not self.root.folder.is_dir():
             raise LayoutError(
-                f"images_dir {images_dir}: no such folder; expected the folder that picture names begin in"
+                f"images_dir {images_dir}: no such folder; expected the folder that image names begin in"
             )
         self._check_tables(first_frame, Path(data_dir))
         bare = [found.path for found, columns in self._tables if columns.image is None]
         if video is not None and not bare:
-            raise CorpusError("video is for OpenFace files; name videos in the picture column of another table")
+            raise CorpusError("video is for OpenFace files; name videos in the image column of another table")
         self._videos = find_videos(bare, video, follow_links) if bare else [None]
         self._index: dict[str, list[tuple[int, object]]] | None = None
 
     def subjects(self) -> tuple[str, ...]:
-        """The subjects in order of appearance; pictures, sequences or OpenFace files where the table knows no subjects."""
+        """The subjects in order of appearance; images, sequences or OpenFace files where the table knows no subjects."""
         if self._index is None:
             index: dict[str, list[tuple[int, object]]] = {}
             for number, (table, _) in enumerate(self._tables):
@@ -119,7 +119,7 @@ class TableReader(CorpusReader):
             self._index = index
         if not self._index:
             raise LayoutError(
-                f"{self._tables[0][0].path}: a header and no rows; expected a row for each labelled picture"
+                f"{self._tables[0][0].path}: a header and no rows; expected a row for each labelled image"
             )
         return tuple(self._index)
 
@@ -127,10 +127,10 @@ class TableReader(CorpusReader):
         """The subject's rows, sorted by sequence, camera and frame. Rows that lie in this order are not held in memory.
 
         Raises:
-            LabelError: a value outside its scale, a frame or picture twice. UnsafePathError: a picture outside images_dir.
+            LabelError: a value outside its scale, a frame or image twice. UnsafePathError: an image outside images_dir.
         """
         for (_, sequence, camera), group in groupby(self._sorted_rows(subject), key=lambda item: item[0][:3]):
-            last, pictures = None, set()
+            last, images = None, set()
             for position, ((*_, frame), number, line, row) in enumerate(group):
                 table, columns = self._tables[number]
                 if columns.frame is None:
@@ -142,20 +142,20 @@ class TableReader(CorpusReader):
                     )  # fmt: skip
                 last = frame
                 name = columns.image and row[columns.image]
-                if name and not _is_video(name) and name in pictures:
-                    raise LabelError(table.path, line, f"picture {name!r} twice", "each picture once a subject")
-                pictures.add(name)
+                if name and not _is_video(name) and name in images:
+                    raise LabelError(table.path, line, f"image {name!r} twice", "each image once a subject")
+                images.add(name)
                 yield self._record(subject, sequence, camera, frame, number, line, row)
 
     def label_files(self, subject: str) -> Iterator[Path]:
         """The tables with rows of the subject."""
         yield from (self._tables[number][0].path for number, _ in self._runs(subject))
 
-    def picture_places(self, subject: str) -> Iterator[Path]:
-        """The subject's pictures and videos."""
+    def image_places(self, subject: str) -> Iterator[Path]:
+        """The subject's images and videos."""
         seen = set()
         for number, line, row in self._rows(subject):
-            path = self._picture_path(number, line, row)
+            path = self._image_path(number, line, row)
             if path is not None and path not in seen:
                 seen.add(path)
                 yield path
@@ -175,7 +175,7 @@ class TableReader(CorpusReader):
         def rows() -> Iterator[tuple[tuple, int, int, Row]]:
             return (self._located(number, line, row) for number, line, row in self._rows(subject))
 
-        # Parsing twice costs little beside the pictures; holding a long video's rows would cost memory.
+        # Parsing twice costs little beside the images; holding a long video's rows would cost memory.
         in_order = all(first[0] <= second[0] for first, second in pairwise(rows()))
         return rows() if in_order else iter(sorted(rows(), key=lambda item: item[0]))
 
@@ -189,7 +189,7 @@ class TableReader(CorpusReader):
         if columns.image is None:
             return table.path.stem
         if not row[columns.image]:
-            raise LabelError(table.path, line, "no picture and no subject", "one of them in every row")
+            raise LabelError(table.path, line, "no image and no subject", "one of them in every row")
         return os.path.splitext(row[columns.image])[0].replace("\\", "/")
 
     def _located(self, number: int, line: int, row: Row) -> tuple[tuple, int, int, Row]:
@@ -211,18 +211,14 @@ class TableReader(CorpusReader):
     ) -> FrameRecord:
         table, columns = self._tables[number]
         labels = {label: row[column] for label, column in columns.groups.items() if row[column]}
-        timestamp = self._timestamp(number, line, row)
-        values = read_values(columns, row, table.path, line)
-        picture = self._picture(number, line, row, frame)
-        return FrameRecord(picture, subject, sequence, frame, values, timestamp, camera, groups=labels)
-
-    def _timestamp(self, number: int, line: int, row: Row) -> float:
-        table, columns = self._tables[number]
         cell = row[columns.timestamp] if columns.timestamp else ""
-        return coded_value(cell, math.inf, (), table.path, line, whole=False) if cell else math.nan
+        timestamp = coded_value(cell, math.inf, (), table.path, line, whole=False) if cell else math.nan
+        values = read_values(columns, row, table.path, line)
+        image = self._image(number, line, row, frame)
+        return FrameRecord(image, subject, sequence, frame, values, timestamp, camera, groups=labels)
 
-    def _picture(self, number: int, line: int, row: Row, frame: int) -> Picture | None:
-        path = self._picture_path(number, line, row)
+    def _image(self, number: int, line: int, row: Row, frame: int) -> ImageSource | None:
+        path = self._image_path(number, line, row)
         if path is None or not path.is_file():
             return None
         if not _is_video(path.name):
@@ -234,7 +230,7 @@ class TableReader(CorpusReader):
             )
         return VideoFrame(path, frame - first)
 
-    def _picture_path(self, number: int, line: int, row: Row) -> Path | None:
+    def _image_path(self, number: int, line: int, row: Row) -> Path | None:
         table, columns = self._tables[number]
         if columns.image is None:
             return self._videos[number]
@@ -242,9 +238,7 @@ class TableReader(CorpusReader):
         if not name:
             return None
         if name == "<picture>":
-            raise LayoutError(
-                f"{table.path}: column {columns.image!r} holds pictures; expected names of picture files"
-            )
+            raise LayoutError(f"{table.path}: column {columns.image!r} holds images; expected names of image files")
         try:
             if os.path.isabs(name) and Path(name).is_relative_to(self.root.folder):
                 name = str(Path(name).relative_to(self.root.folder))
@@ -262,7 +256,7 @@ class TableReader(CorpusReader):
         for table, found in self._tables:
             if found.image is None and not found.openface:
                 raise LayoutError(
-                    f"{table.path}: no picture column among {', '.join(map(repr, table.header[:20]))}; expected one named image, "
+                    f"{table.path}: no image column among {', '.join(map(repr, table.header[:20]))}; expected one named image, "
                     "path or file, or image_column='...'"
                 )
         self.units = units_of(columns)
@@ -289,7 +283,8 @@ def _table_paths(given: Path, table: str | None, follow_links: bool) -> list[Pat
     root = Root(given, follow_links)
     if table is not None:
         if not (root / table).is_file():
-            raise LayoutError(f"{given}: no {table} in it; its tables are {_names(_tables_in(root)) or 'none'}")
+            names = ", ".join(path.name for path in _tables_in(root)) or "none"
+            raise LayoutError(f"{given}: no {table} in it; its tables are {names}")
         return [root / table]
     found = _tables_in(root)
     if not found:
@@ -300,10 +295,6 @@ def _table_paths(given: Path, table: str | None, follow_links: bool) -> list[Pat
 
 def _tables_in(root: Root) -> list[Path]:
     return [path for path in root.files(root.folder) if path.suffix.lower() in SUFFIXES]
-
-
-def _names(paths: Iterable[Path]) -> str:
-    return ", ".join(path.name for path in paths)
 
 
 def _is_video(name: str) -> bool:

@@ -8,7 +8,7 @@ Left and right are the SUBJECT'S OWN throughout: AU12L moves the corner that lie
 """
 
 from aullava.dataset_builder.synthetic.drawn.actions import ACTIONS, resolve
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 from aullava.dataset_builder.synthetic.drawn.renderer import DrawnFace, draw_face
 from aullava.dataset_builder.synthetic.drawn.samples import sample_face
 from aullava.dataset_builder.synthetic.drawn.scene import Scene

@@ -79,7 +79,7 @@ class Performer:
         return min(self._tile[0] / _WIDTH_UNITS, self._tile[1] / _HEIGHT_UNITS)
 
     def _scene_at(self, seconds: float) -> Scene:
-        """The scene of a square picture as wide as the longer side of the tile, in whose middle the tile lies."""
+        """The scene of a square image as wide as the longer side of the tile, in whose middle the tile lies."""
         side, (_, height) = max(self._tile), self._tile
         scale = self._unit * UNITS_PER_IMAGE / side * (1 + self._sway.at("grow", seconds))
         lower = (height / 2 - _BELOW_UNITS * self._unit) / side

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aullava.dataset_builder.synthetic.drawn.canvas import smooth
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 
 EYE_X, EYE_HALF_WIDTH = 0.42, 0.215
 MOUTH_Y, MOUTH_HALF_WIDTH = 0.87, 0.37

@@ -6,8 +6,8 @@ import numpy as np
 
 from aullava.dataset_builder.synthetic.drawn.canvas import Canvas, ellipse, smooth
 from aullava.dataset_builder.synthetic.drawn.geometry import Mouth
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
 from aullava.dataset_builder.synthetic.drawn.palette import Palette, mix
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 from aullava.dataset_builder.synthetic.drawn.scene import Scene
 
 _HAIR_BACK = {
@@ -54,17 +54,13 @@ _SQUARE_RIM = np.array(
 )
 
 
-def _mirrored(half: list[tuple[float, float]]) -> np.ndarray:
-    points = np.array(half, dtype=float)
-    return smooth(np.concatenate([points, points[-2:0:-1] * (-1, 1)]), closed=True, steps=6)
-
-
 def paint_behind(canvas: Canvas, who: Identity, palette: Palette, scene: Scene, outline: np.ndarray) -> None:
     """Hair behind the head, neck, shoulders and ears, from back to front."""
     if who.hair != "bald":
         if who.hair == "bun":
             canvas.fill(ellipse(0.05, -1.38, 0.36, 0.28), palette.hair_dark, person=True)
-        back = _mirrored(_HAIR_BACK.get(who.hair, _HAIR_BACK_SHORT))
+        half = np.array(_HAIR_BACK.get(who.hair, _HAIR_BACK_SHORT), dtype=float)
+        back = smooth(np.concatenate([half, half[-2:0:-1] * (-1, 1)]), closed=True, steps=6)
         if who.hair == "curly":
             turn = np.arctan2(back[:, 1] + 0.5, back[:, 0])
             back = back * (1 + 0.028 * np.sin(17 * turn))[:, None]
@@ -84,14 +80,11 @@ def paint_behind(canvas: Canvas, who: Identity, palette: Palette, scene: Scene, 
     canvas.fill(cloth, scene.cloth, lift=-0.35, person=True)
     if who.hair not in ("long", "bob"):
         for side in (-1, 1):
-            _paint_ear(canvas, palette, side, 0.965 * side * who.face_width)
+            x, skin = 0.965 * side * who.face_width, palette.skin
+            canvas.fill(ellipse(x, 0.16, 0.115, 0.23, side * 0.15), tuple(c * 0.93 for c in skin), -0.12, person=True)
+            fold = ellipse(x + side * 0.01, 0.15, 0.06, 0.15, side * 0.15)[3:18]
+            canvas.lines([fold], tuple(c * 0.7 for c in skin), 0.02, lift=-0.12)
     canvas.fill(outline, palette.skin, person=True)
-
-
-def _paint_ear(canvas: Canvas, palette: Palette, side: int, x: float) -> None:
-    canvas.fill(ellipse(x, 0.16, 0.115, 0.23, side * 0.15), tuple(c * 0.93 for c in palette.skin), -0.12, person=True)
-    fold = ellipse(x + side * 0.01, 0.15, 0.06, 0.15, side * 0.15)[3:18]
-    canvas.lines([fold], tuple(c * 0.7 for c in palette.skin), 0.02, lift=-0.12)
 
 
 def paint_hair(canvas: Canvas, who: Identity, palette: Palette) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 
 from aullava.dataset_builder.synthetic.drawn.canvas import Canvas, ellipse
 from aullava.dataset_builder.synthetic.drawn.geometry import CHIN_Y, JAW_SLIDE, NOSE_Y, Mouth, side_letter
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
 from aullava.dataset_builder.synthetic.drawn.palette import Palette
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 
 _NOSE_LIFT = 0.16
 # Pits of the wrinkled chin (the "orange peel" of AU17), around the boss.

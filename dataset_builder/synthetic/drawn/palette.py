@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 
 Colour = tuple[float, float, float]
 

@@ -41,13 +41,6 @@ _MIDLINE = {
 }
 
 
-def _ellipses(action: str) -> tuple[tuple[float, float, float, float], ...]:
-    if action in _MIDLINE:
-        return _MIDLINE[action]
-    sign = 1 if action.endswith("L") else -1
-    return tuple((sign * x, y, rx, ry) for x, y, rx, ry in _SIDED[action[:-1]])
-
-
 def region_masks(scene: Scene, size: int) -> dict[str, np.ndarray]:
     """Action -> bool (size, size): the part of the image that the action may change in this pose.
 
@@ -57,7 +50,9 @@ def region_masks(scene: Scene, size: int) -> dict[str, np.ndarray]:
     masks = {}
     for action in ACTIONS:
         mask_HW = np.zeros((size, size), np.uint8)
-        for area in _ellipses(action):
+        sign = 1 if action.endswith("L") else -1
+        sided = [] if action in _MIDLINE else [(sign * x, *rest) for x, *rest in _SIDED[action[:-1]]]
+        for area in _MIDLINE.get(action, sided):
             polygon = canvas.fixed(ellipse(*area, count=32)) // SUPERSAMPLING
             cv2.fillPoly(mask_HW, [polygon], 1, cv2.LINE_8, FIXED_POINT_BITS)
         masks[action] = mask_HW.astype(bool)

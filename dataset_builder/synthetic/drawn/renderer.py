@@ -9,9 +9,9 @@ from aullava.action_units import Protocol
 from aullava.dataset_builder.synthetic.drawn import geometry, head, lower_face, mouth, upper_face
 from aullava.dataset_builder.synthetic.drawn.actions import resolve
 from aullava.dataset_builder.synthetic.drawn.canvas import Canvas
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
 from aullava.dataset_builder.synthetic.drawn.labels import values_of
 from aullava.dataset_builder.synthetic.drawn.palette import palette_of
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 from aullava.dataset_builder.synthetic.drawn.regions import region_masks
 from aullava.dataset_builder.synthetic.drawn.scene import Scene
 from aullava.dataset_builder.synthetic.drawn.shading import light

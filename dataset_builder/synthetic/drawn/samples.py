@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.expressions import draw_actions
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 from aullava.dataset_builder.synthetic.drawn.renderer import DrawnFace, draw_face
-from aullava.dataset_builder.synthetic.drawn.sampling import draw_actions
 from aullava.dataset_builder.synthetic.drawn.scene import Scene
 from aullava.dataset_builder.synthetic.numbering import place_of
 
@@ -77,7 +77,7 @@ def describe_face(
         split: "train", "validation" or "test"; no identity is in two of them.
         index: number of the face, from 0.
         seed: another seed gives other persons, expressions and scenes.
-        style, rare_boost: how expressions are drawn, see `sampling.draw_actions`.
+        style, rare_boost: how expressions are drawn, see `expressions.draw_actions`.
         frames_per_identity: consecutive faces that share a person.
 
     Raises:

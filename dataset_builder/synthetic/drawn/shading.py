@@ -33,7 +33,8 @@ def light(canvas: Canvas, scene: Scene) -> np.ndarray:
     shine_HW *= person_HW
     behind_HW = 1.0 - person_HW
     albedo_HWC = cv2.resize(painting.albedo_HWC, (size, size), interpolation=cv2.INTER_AREA)
-    background_CHW = _background(scene, size)
+    # Four corner colours blended over the image.
+    background_CHW = (np.array(scene.background, np.float32).T @ _corner_weights(size)).reshape(3, size, size)
     planes = []
     for channel, albedo_HW in enumerate(cv2.split(albedo_HWC)):
         warm = SHADOW_WARMTH[channel]
@@ -90,11 +91,6 @@ def _light_on(slope_x_HW, slope_y_HW, canvas: Canvas, scene: Scene) -> tuple[np.
     shine_HW *= shine_HW
     shine_HW *= 16.0
     return cosine_HW, shine_HW
-
-
-def _background(scene: Scene, size: int) -> np.ndarray:
-    """The background, float32 (3, size, size): four corner colours blended over the image."""
-    return (np.array(scene.background, np.float32).T @ _corner_weights(size)).reshape(3, size, size)
 
 
 @lru_cache(maxsize=4)

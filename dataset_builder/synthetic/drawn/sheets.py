@@ -1,4 +1,4 @@
-"""Pictures of many faces: labelled contact sheets to look at, and PNG files with their table of labels."""
+"""Images of many faces: labelled contact sheets to look at, and PNG files with their table of labels."""
 
 import csv
 import os
@@ -10,7 +10,7 @@ from PIL import Image
 
 from aullava.common.files import replace_file
 from aullava.dataset_builder.synthetic.drawn.actions import ACTIONS, PARTS
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 from aullava.dataset_builder.synthetic.drawn.renderer import draw_face
 from aullava.dataset_builder.synthetic.drawn.samples import sample_face
 from aullava.dataset_builder.synthetic.drawn.scene import Scene

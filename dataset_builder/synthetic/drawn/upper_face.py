@@ -7,8 +7,8 @@ import numpy as np
 from aullava.dataset_builder.synthetic.drawn import geometry
 from aullava.dataset_builder.synthetic.drawn.canvas import Canvas, ellipse, ribbon, smooth
 from aullava.dataset_builder.synthetic.drawn.geometry import Eye, side_letter
-from aullava.dataset_builder.synthetic.drawn.identity import Identity
 from aullava.dataset_builder.synthetic.drawn.palette import Palette, mix
+from aullava.dataset_builder.synthetic.drawn.person import Identity
 
 _BROW_WIDTH = (
     np.array(
@@ -73,7 +73,8 @@ def paint_eye(
 ) -> None:
     """The eyeball in its opening, the lids, the lashes and the folds around them."""
     shape = geometry.eye(who, actions, side)
-    _paint_lid(canvas, palette, shape)
+    # The skin of the upper lid is a little darker than the cheek; it is long when the eye is shut.
+    canvas.fill(np.concatenate([shape.crease, shape.upper[::-1]]), palette.lid)
     opening = np.concatenate([shape.upper, shape.lower[::-1]])
     if (shape.lower[7, 1] - shape.upper[7, 1]) > 0.012:
         canvas.clipped(opening, lambda: _paint_eyeball(canvas, who, palette, shape, gaze))
@@ -85,12 +86,6 @@ def paint_eye(
         lashes = [np.array([p, p + (side * 0.012 * (i - 5), 0.045)]) for i, p in list(enumerate(shape.upper))[4:15:2]]
         canvas.lines(lashes, palette.lash, 0.008)
     _paint_folds(canvas, who, actions, shape)
-
-
-def _paint_lid(canvas: Canvas, palette: Palette, shape: Eye) -> None:
-    """The skin of the upper lid, a little darker than the cheek; it is long when the eye is shut."""
-    lid = np.concatenate([shape.crease, shape.upper[::-1]])
-    canvas.fill(lid, palette.lid)
 
 
 def _paint_eyeball(canvas: Canvas, who: Identity, palette: Palette, shape: Eye, gaze: tuple[float, float]) -> None:

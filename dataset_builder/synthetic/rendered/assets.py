@@ -21,6 +21,8 @@ from aullava.dataset_builder.synthetic.rendered.mesh import load_head
 
 _SKIN_ROWS, _SKIN_LEFT = 1024, 0.6
 _WHOLE_SKIN = 0.6
+# Left out: on a face at rest they frown.
+_STERN_BROWS = ("eyebrow002", "eyebrow003", "eyebrow004", "eyebrow005", "eyebrow007", "eyebrow011")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +97,8 @@ def load_library(folder: str | None = None) -> Library:
     ):
         shared, meshes = {}, []
         for path in sorted(root.glob(f"{place}/*/*.mhclo")):
+            if path.stem in _STERN_BROWS:
+                continue
             picture = next(
                 (
                     found

@@ -173,12 +173,14 @@ def _macro_shape(age: float, maleness: float, ancestry: tuple, weight: float, mu
 def _local_shape(rng: np.random.Generator) -> dict[str, float]:
     """Deviations from the macro shape: both sides alike, then a little asymmetry."""
     shape = {}
-    for stem, low, high, spread in _local_pairs():
-        value = max(-0.9, min(0.9, _USUAL.get(f"{stem[0]}-{high}", 0.0) + float(rng.normal(0, spread))))
+    pairs, asymmetries = _local_pairs(), _asymmetries()
+    usual = [_USUAL.get(f"{stem[0]}-{high}", 0.0) for stem, _, high, _ in pairs]
+    values = np.clip(rng.normal(usual, [spread for *_, spread in pairs]), -0.9, 0.9).tolist()
+    for (stem, low, high, _), value in zip(pairs, values, strict=True):
         for name in stem:
             shape[f"{name}-{high if value > 0 else low}"] = abs(value)
-    for name in _asymmetries():
-        value = max(-0.4, min(0.4, float(rng.normal(0, _ASYMMETRY))))
+    values = np.clip(rng.normal(0, _ASYMMETRY, len(asymmetries)), -0.4, 0.4).tolist()
+    for name, value in zip(asymmetries, values, strict=True):
         shape[f"{name}-{'l' if value > 0 else 'r'}"] = abs(value)
     shape[f"head-{_FACE_SHAPES[int(rng.integers(len(_FACE_SHAPES)))]}"] = float(rng.uniform(0, 0.6))
     return shape

@@ -19,11 +19,11 @@ _BIAS = np.float32(0.004)  # metres; what is less far behind does not lie in sha
 _OFF = np.float32(0.003)  # metres along the normal, against the stripes that a coarse map leaves on slanting surfaces
 
 
-def cast_shadow(placed_V3, triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pages, towards_3, centre_3):
+def cast_shadow(placed_V3, casting, triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pages, towards_3, centre_3):
     """The z-buffer from a far lamp, float32 (SHADOW_SIDE, SHADOW_SIDE), and the rows that lead to its texels (3, 4).
 
     Args:
-        placed_V3 ... pages: as `raster.rasterize` takes them, in camera axes.
+        placed_V3 ... pages: as `raster.rasterize` takes them, in camera axes. casting: the triangles that cast the shadow.
         towards_3: to the lamp, length 1. centre_3: the middle of what is lit.
     """
     forward = -np.asarray(towards_3, np.float64)
@@ -36,8 +36,9 @@ def cast_shadow(placed_V3, triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pag
     rows[:, 3] = -rows[:, :3] @ centre_3 + (SHADOW_SIDE / 2, SHADOW_SIDE / 2, 1.0)
     rows = rows.astype(np.float32)
     seen = placed_V3 @ rows[:, :3].T + rows[:, 3]
+    side = SHADOW_SIDE
     _, depth, _ = rasterize(
-        seen.astype(np.float32), triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pages, 110, SHADOW_SIDE, SHADOW_SIDE
+        seen.astype(np.float32), casting, triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pages, 110, side, side
     )
     return depth, rows
 

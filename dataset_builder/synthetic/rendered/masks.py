@@ -50,20 +50,20 @@ def _seen(screen_V3: np.ndarray, size: int) -> np.ndarray:
     """The triangle of skin, eyes or mouth that each pixel sees, -1 for none; hair and what is worn hide nothing here."""
     head = load_head()
     shown = np.flatnonzero(~np.isin(head.part_F, [PARTS.index("hair"), PARTS.index("lashes")]))
-    count = len(shown)
     index_HW, _, _ = rasterize(
         screen_V3,
-        head.triangles_F3[shown],
-        np.zeros(count, np.uint8),
+        shown,
+        head.triangles_F3,
+        np.zeros(len(head.triangles_F3), np.uint8),
         np.ones(len(screen_V3), np.float32),
-        np.full(count, -1, np.int32),
-        head.uv_F32[shown],
+        np.full(len(head.triangles_F3), -1, np.int16),
+        head.uv_F32,
         np.zeros((1, 1, 1, 4), np.uint8),
         0,
         size,
         size,
     )
-    return np.where(index_HW >= 0, shown[np.maximum(index_HW, 0)], -1)
+    return index_HW
 
 
 def changed_mask(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray:

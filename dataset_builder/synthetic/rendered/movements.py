@@ -71,12 +71,12 @@ MOVEMENTS = {
     "AU6": Movement(
         "cheek",
         (CHEEK,),
-        0.09,
+        0.1,
         {"cheekSquintLeft": 0.9, "cheek lift": 1.0, "eyeSquintLeft": 0.35},
         {"cheekSquintLeft": 0.7, "cheek lift": 1.3, "eye-left-slit": 0.15},
     ),
     "AU7": Movement(
-        "lids", (UPPER_LID, LOWER_LID), 0.032, {"eyeSquintLeft": 1.0}, {"eyeSquintLeft": 0.6, "eye-left-slit": 0.3}
+        "lids", (UPPER_LID, LOWER_LID), 0.04, {"eyeSquintLeft": 1.0}, {"eyeSquintLeft": 0.6, "eye-left-slit": 0.3}
     ),
     "AU9": Movement(
         "wing of the nose",

@@ -57,12 +57,12 @@ def vertex_normals(points_V3, triangles_F3):
 
 
 @compiled
-def rasterize(screen_V3, triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pages, least_alpha, height, width):
+def rasterize(screen_V3, drawn, triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pages, least_alpha, height, width):
     """The nearest triangle at each sample.
 
     Args:
         screen_V3: vertices, x and y in samples, z in metres from the camera; what has z <= 0.01 is not drawn.
-        triangles_F3: their corners.
+        drawn: indices of the triangles to draw. triangles_F3: the corners of all, as the following are of all.
         two_sided_F: 1 where the back is seen too.
         cut_V: see the module's text.
         page_F, uv_F32, pages: the picture of each triangle, -1 for none, whose fourth channel (0..255) lets samples through
@@ -77,7 +77,8 @@ def rasterize(screen_V3, triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pages
     depth = np.full((height, width), FAR, np.float32)
     weights = np.zeros((height, width, 3), np.float32)
     size = pages.shape[1]
-    for f in range(triangles_F3.shape[0]):
+    for number in range(drawn.shape[0]):
+        f = drawn[number]
         a, b, c = triangles_F3[f]
         za, zb, zc = screen_V3[a, 2], screen_V3[b, 2], screen_V3[c, 2]
         if za <= 0.01 or zb <= 0.01 or zc <= 0.01:
@@ -94,17 +95,28 @@ def rasterize(screen_V3, triangles_F3, two_sided_F, cut_V, page_F, uv_F32, pages
             max(0, int(np.ceil(min(ay, by, cy) - 0.5))),
             min(height - 1, int(np.floor(max(ay, by, cy) - 0.5))),
         )
+        if left > right or top > bottom:
+            continue
         whole = cut_V[a] > 0.5 and cut_V[b] > 0.5 and cut_V[c] > 0.5
+        inverse, near_a, near_b, near_c = (
+            1 / np.float64(area),
+            1 / np.float64(za),
+            1 / np.float64(zb),
+            1 / np.float64(zc),
+        )
+        nearest = min(za, zb, zc)
         for y in range(top, bottom + 1):
             py = y + 0.5
             for x in range(left, right + 1):
+                if nearest >= depth[y, x]:
+                    continue
                 px = x + 0.5
-                wa = ((bx - px) * (cy - py) - (by - py) * (cx - px)) / area
-                wb = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) / area
+                wa = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * inverse
+                wb = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * inverse
                 wc = 1 - wa - wb
                 if wa < 0 or wb < 0 or wc < 0:
                     continue
-                wa, wb, wc = wa / za, wb / zb, wc / zc
+                wa, wb, wc = wa * near_a, wb * near_b, wc * near_c
                 z = 1 / (wa + wb + wc)
                 if z >= depth[y, x]:
                     continue

@@ -24,7 +24,7 @@ from aullava.dataset_builder.synthetic.rendered.hair import LASHES, beard, head_
 from aullava.dataset_builder.synthetic.rendered.light import cast_shadow
 from aullava.dataset_builder.synthetic.rendered.mesh import PARTS, load_head
 from aullava.dataset_builder.synthetic.rendered.occluders import before_the_face
-from aullava.dataset_builder.synthetic.rendered.pieces import Joined, Piece, join
+from aullava.dataset_builder.synthetic.rendered.pieces import Piece, join
 from aullava.dataset_builder.synthetic.rendered.raster import FAR, rasterize, vertex_normals
 from aullava.dataset_builder.synthetic.rendered.scene import Scene
 from aullava.dataset_builder.synthetic.rendered.shade import MATERIALS, blend, shade, skin_numbers
@@ -50,10 +50,21 @@ class Rendered:
 
     image_HW3: np.ndarray
     clean_HW3: np.ndarray
-    corners_HW3: np.ndarray
     weights_HW3: np.ndarray
-    part_HW: np.ndarray
     screen_V3: np.ndarray
+    _buffers: tuple  # what the maps below are made of when they are asked for
+
+    @functools.cached_property
+    def corners_HW3(self) -> np.ndarray:
+        bare_HW, index_HW, triangles_F3, _, mirror = self._buffers
+        corners = np.where(bare_HW[..., None], triangles_F3[np.maximum(index_HW, 0)], -1)
+        return np.where(corners >= 0, load_head().mirror_V[corners], -1).astype(np.int32) if mirror else corners
+
+    @functools.cached_property
+    def part_HW(self) -> np.ndarray:
+        bare_HW, index_HW, _, material_F, mirror = self._buffers
+        part = np.where(bare_HW, material_F[np.maximum(index_HW, 0)].astype(np.int8), -1)
+        return np.array([0, 2, 1, *range(3, len(PARTS)), -1], np.int8)[part] if mirror else part
 
 
 def render(
@@ -85,18 +96,31 @@ def render(
     screen = camera.project(placed, side)
     solid = np.flatnonzero(~mesh.sheet_F)
     sheets = np.flatnonzero(mesh.sheet_F)
-    index, depth, weights = _rasterized(mesh, solid, screen, library, side)
+    index, depth, weights = rasterize(
+        screen,
+        solid,
+        mesh.triangles_F3,
+        mesh.two_sided_F,
+        mesh.cut_V,
+        mesh.page_F,
+        mesh.uv_F32,
+        library.pages,
+        128,
+        side,
+        side,
+    )
     lamps, sky, gain = _lights(scene, look)
     photo = skin_for(library, look.age, look.sex, look.tone, look.skin_pick)
     centre = camera.place(np.array([[0.0, -0.02, -0.03]]))[0]
     casting = np.flatnonzero(~np.isin(mesh.material_F, _NO_SHADOW))
     shadow, rows = cast_shadow(
         placed,
-        mesh.triangles_F3[casting],
-        mesh.two_sided_F[casting],
+        casting,
+        mesh.triangles_F3,
+        mesh.two_sided_F,
         mesh.cut_V,
-        mesh.page_F[casting],
-        mesh.uv_F32[casting],
+        mesh.page_F,
+        mesh.uv_F32,
         library.pages,
         lamps[0, :3],
         centre,
@@ -108,7 +132,9 @@ def render(
     moles = np.array(look.moles, np.float32).reshape(-1, 3)
     step = 1000 * 0.2 / (camera.fill * side)
     pages, page = library.pages, mesh.page_F
-    colour = shade(
+    backdrop = background(scene.background, scene.background_seed, side)
+    colour = backdrop / gain
+    shade(
         index,
         weights,
         mesh.triangles_F3,
@@ -133,9 +159,8 @@ def render(
         shadow,
         rows,
         np.float32(step),
+        colour,
     )
-    backdrop = background(scene.background, scene.background_seed, side) / gain
-    colour = np.where((index < 0)[..., None], backdrop.astype(np.float32), colour)
     covered = np.zeros((side, side), np.float32)
     if len(sheets):
         far = placed[mesh.triangles_F3[sheets], 2].mean(1)
@@ -166,18 +191,14 @@ def render(
         )
     clean = _developed(colour, gain)
     bare = (index >= 0) & (index < len(pieces[0].triangles_F3)) & (covered < 0.5)
-    corners = np.where(bare[..., None], mesh.triangles_F3[np.maximum(index, 0)], -1)
-    part = np.where(bare, mesh.material_F[np.maximum(index, 0)].astype(np.int8), -1)
     screen_V3 = screen[: len(vertices_V3)] / np.array([SAMPLES, SAMPLES, 1], np.float32)
     image = damaged(clean, scene.damage)
     if scene.mirror:
-        corners = np.where(corners >= 0, head.mirror_V[corners], -1)
-        part = np.array([0, 2, 1, *range(3, len(PARTS)), -1])[part]
         screen_V3 = screen_V3[head.mirror_V] * np.array([-1, 1, 1], np.float32) + np.array([size, 0, 0], np.float32)
-        image, clean, corners, weights, part = (
-            np.ascontiguousarray(a[:, ::-1]) for a in (image, clean, corners, weights, part)
+        image, clean, weights, bare, index = (
+            np.ascontiguousarray(a[:, ::-1]) for a in (image, clean, weights, bare, index)
         )
-    return Rendered(image, clean, corners.astype(np.int32), weights, part.astype(np.int8), screen_V3)
+    return Rendered(image, clean, weights, screen_V3, (bare, index, mesh.triangles_F3, mesh.material_F, scene.mirror))
 
 
 def _pieces(vertices_V3: np.ndarray, look: Appearance, scene: Scene, library: Library) -> list[Piece]:
@@ -205,9 +226,8 @@ def _pieces(vertices_V3: np.ndarray, look: Appearance, scene: Scene, library: Li
         )
     pieces += worn(head, vertices_V3, normals, traits, look)
     brow = tuple(np.array(look.brow_colour) ** 2.2)
-    brows = [mesh for mesh in library.brows if mesh.name not in _STERN_BROWS]
-    if brows:
-        pieces.append(_fitted(chosen(brows, look.brow_pick), vertices_V3, "lashes", brow, sheet=True))
+    if library.brows:
+        pieces.append(_fitted(chosen(library.brows, look.brow_pick), vertices_V3, "lashes", brow, sheet=True))
         # The meshes lie 4 mm below the ridge, where landmarks and folds are, and lower still at the bridge of the nose.
         lifted = 4.4 - 0.04 * np.abs(pieces[-1].points_V3[:, 0]) * 1000 + 0.6 * look.brow_height
         pieces[-1].points_V3 += np.stack([0 * lifted, lifted, 1 + 0 * lifted], axis=1).astype(np.float32) / 1000
@@ -234,7 +254,6 @@ def _pieces(vertices_V3: np.ndarray, look: Appearance, scene: Scene, library: Li
     return pieces + before_the_face(scene, look)
 
 
-_STERN_BROWS = ("eyebrow002", "eyebrow003", "eyebrow004", "eyebrow005", "eyebrow007", "eyebrow011")  # a frown at rest
 # Which hair meshes a style may have.
 _STYLES = {
     "short": ("short01", "short02", "short04"),
@@ -310,6 +329,7 @@ def _openness(points_V3: np.ndarray) -> np.ndarray:
         seen_from = np.ascontiguousarray(seen_from, np.float32)
         _, depth, _ = rasterize(
             seen_from,
+            np.arange(len(skin_F)),
             skin_F,
             np.ones(len(skin_F), np.uint8),
             np.ones(len(points_V3), np.float32),
@@ -347,23 +367,6 @@ def _beard_cover(look: Appearance) -> np.ndarray:
         cover = np.maximum(cover, skin.front_maps()[row, column, channel])
     bare = (1 - base_traits()[:, 5]) * (1 - base_traits()[:, 4]) * (load_head().masks["ears"] < 0.3)
     return cover * (z > -75) * bare
-
-
-def _rasterized(mesh: Joined, solid: np.ndarray, screen: np.ndarray, library: Library, side: int):
-    """`rasterize` of the opaque triangles, with indices into all of them."""
-    index, depth, weights = rasterize(
-        screen,
-        mesh.triangles_F3[solid],
-        mesh.two_sided_F[solid],
-        mesh.cut_V,
-        mesh.page_F[solid],
-        mesh.uv_F32[solid],
-        library.pages,
-        128,
-        side,
-        side,
-    )
-    return np.where(index >= 0, solid[index], -1).astype(np.int32), depth, weights
 
 
 def _lights(scene: Scene, look: Appearance) -> tuple[np.ndarray, np.ndarray, np.float32]:

@@ -21,7 +21,7 @@ from aullava.dataset_builder.synthetic.rendered.assets import Library
 from aullava.dataset_builder.synthetic.rendered.expression import gaze_of, strength_of_gaze
 from aullava.dataset_builder.synthetic.rendered.identity import Identity, sample_identity
 from aullava.dataset_builder.synthetic.rendered.labels import sides_of, values_of
-from aullava.dataset_builder.synthetic.rendered.landmarks import detector_box, landmark_vertices
+from aullava.dataset_builder.synthetic.rendered.landmarks import detector_box, project_landmarks
 from aullava.dataset_builder.synthetic.rendered.masks import changed_mask, displacement_masks
 from aullava.dataset_builder.synthetic.rendered.render import Rendered, render
 from aullava.dataset_builder.synthetic.rendered.sampling import LEAST_SHARE, ONE_SIDED, draw_actions
@@ -68,8 +68,7 @@ class FaceDescription:
 
     def landmarks(self, size: int) -> np.ndarray:
         """x, y in pixels (68, 2) of the iBUG landmarks; hidden ones and those outside of the picture included."""
-        camera = self.scene.seen_camera
-        return camera.project(camera.place(self.vertices_V3[landmark_vertices()]), size)[:, :2]
+        return project_landmarks(self.vertices_V3, self.scene.seen_camera, size)
 
     @property
     def gaze(self) -> tuple[float, float]:

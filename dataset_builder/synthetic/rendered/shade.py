@@ -124,8 +124,12 @@ def shade(
     shadow,
     rows,
     step,
+    out,
 ):
-    """Linear RGB of every sample, float32 (H, W, 3); 0 where nothing is.
+    """Linear RGB of every sample, written into `out`, float32 (H, W, 3), where something is seen.
+
+    Of a pixel whose four samples are of one material, but for eyes and mouth, the two on its diagonal are shaded and the others
+    take their colours: pixels are means anyway.
 
     Args:
         index, weights: as `raster.rasterize` returns them. triangles, uv, material, page, tint: of each triangle.
@@ -133,7 +137,7 @@ def shade(
         folds: `wrinkles.crease_shares`.
         photo: a photographed skin's detail, uint8 (R, C, 3), R of 1 for none. pages: (N, S, S, 4).
         frames, eyes: `eyes`'s. p: `skin_numbers`. moles: (n, 3). lamps, sky, shadow, rows: `light`'s.
-        step: millimetres that a sample is wide at the face.
+        step: millimetres that a sample is wide at the face. out: the background, changed in place.
     """
     height, width = index.shape
     point = np.zeros((height, width, 3), np.float32)
@@ -141,11 +145,20 @@ def shade(
     found = np.empty((height, width, _FIRST_CREASE), np.float32)
     rest = np.zeros((height, width, 7), np.float32)
     coarse = np.zeros((height, width, 4), np.float32)
+    todo = np.zeros((height, width), np.uint8)
+    for y in range(0, height, 2):
+        for x in range(0, width, 2):
+            a, b, c, d = index[y, x], index[y, x + 1], index[y + 1, x], index[y + 1, x + 1]
+            todo[y, x], todo[y, x + 1], todo[y + 1, x], todo[y + 1, x + 1] = a >= 0, b >= 0, c >= 0, d >= 0
+            if a >= 0 and b >= 0 and c >= 0 and d >= 0:
+                m = material[a]
+                if (m == _SKIN or m > _TONGUE) and material[b] == m and material[c] == m and material[d] == m:
+                    todo[y, x + 1] = todo[y + 1, x] = 0
     for y in range(height):
         for x in range(width):
-            f = index[y, x]
-            if f < 0:
+            if todo[y, x] == 0:
                 continue
+            f = index[y, x]
             for k in range(3):
                 v, w = triangles[f, k], weights[y, x, k]
                 for j in range(3):
@@ -169,14 +182,10 @@ def shade(
                 front /= PACKED
                 wa, wb = front * (1 - fx) * (1 - fy), front * fx * (1 - fy)
                 wc, wd = front * (1 - fx) * fy, front * fx * fy
+                nearest_x, nearest_y = int(mx + 0.5), int(my + 0.5)
                 for j in range(_FIRST_CREASE):
-                    found[y, x, j] = (
-                        maps[iy, ix, j] * wa
-                        + maps[iy, ix + 1, j] * wb
-                        + maps[iy + 1, ix, j] * wc
-                        + maps[iy + 1, ix + 1, j] * wd
-                    )
-                left = 1 / (1 + np.exp(-rx / 3.0))
+                    found[y, x, j] = maps[nearest_y, nearest_x, j] * front
+                left = 1 / (1 + np.exp(-rx / 3.0)) if abs(rx) < 20 else 1.0 if rx > 0 else 0.0
                 total = 0.0
                 for j in range(folds.shape[0]):
                     k = _FIRST_CREASE + j
@@ -192,15 +201,14 @@ def shade(
                 for j in range(_FIRST_CREASE):
                     found[y, x, j] = 0.0
             lift[y, x] += p[16] * 0.05 * coarse[y, x, 1] + 0.05 * found[y, x, _LIP_LINES]
-    out = np.zeros((height, width, 3), np.float32)
     albedo = np.zeros(3, np.float32)
     soft, hard, wrap = np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32)
     soft[0], soft[1], soft[2] = 0.34, 0.16, 0.11
     for y in range(height):
         for x in range(width):
-            f = index[y, x]
-            if f < 0:
+            if todo[y, x] == 0:
                 continue
+            f = index[y, x]
             m = material[f]
             px, py, pz = point[y, x, 0], point[y, x, 1], point[y, x, 2]
             nx, ny, nz = np.float32(0), np.float32(0), np.float32(0)
@@ -217,28 +225,29 @@ def shade(
             if m == _SKIN:
                 # Bumps from differences on the screen (Mikkelsen 2010), where the neighbours are the same skin.
                 if 0 < x < width - 1 and 0 < y < height - 1:
-                    a, b, c, d = index[y, x - 1], index[y, x + 1], index[y - 1, x], index[y + 1, x]
-                    smooth = a >= 0 and b >= 0 and c >= 0 and d >= 0
+                    a, b, c, d = index[y - 1, x - 1], index[y + 1, x + 1], index[y - 1, x + 1], index[y + 1, x - 1]
+                    # The diagonal neighbours: those are shaded wherever this sample is.
+                    known = todo[y - 1, x - 1] and todo[y + 1, x + 1] and todo[y - 1, x + 1] and todo[y + 1, x - 1]
                     if (
-                        smooth
+                        known
                         and material[a] == _SKIN
                         and material[b] == _SKIN
                         and material[c] == _SKIN
                         and material[d] == _SKIN
                     ):
                         ax, ay, az = (
-                            point[y, x + 1, 0] - point[y, x - 1, 0],
-                            point[y, x + 1, 1] - point[y, x - 1, 1],
-                            point[y, x + 1, 2] - point[y, x - 1, 2],
+                            point[y + 1, x + 1, 0] - point[y - 1, x - 1, 0],
+                            point[y + 1, x + 1, 1] - point[y - 1, x - 1, 1],
+                            point[y + 1, x + 1, 2] - point[y - 1, x - 1, 2],
                         )
                         bx, by, bz = (
-                            point[y + 1, x, 0] - point[y - 1, x, 0],
-                            point[y + 1, x, 1] - point[y - 1, x, 1],
-                            point[y + 1, x, 2] - point[y - 1, x, 2],
+                            point[y + 1, x - 1, 0] - point[y - 1, x + 1, 0],
+                            point[y + 1, x - 1, 1] - point[y - 1, x + 1, 1],
+                            point[y + 1, x - 1, 2] - point[y - 1, x + 1, 2],
                         )
                         if abs(az) < 0.008 and abs(bz) < 0.008:
-                            dhx = (lift[y, x + 1] - lift[y, x - 1]) * 0.001
-                            dhy = (lift[y + 1, x] - lift[y - 1, x]) * 0.001
+                            dhx = (lift[y + 1, x + 1] - lift[y - 1, x - 1]) * 0.001
+                            dhy = (lift[y + 1, x - 1] - lift[y - 1, x + 1]) * 0.001
                             r1x, r1y, r1z = by * nz - bz * ny, bz * nx - bx * nz, bx * ny - by * nx
                             r2x, r2y, r2z = ny * az - nz * ay, nz * ax - nx * az, nx * ay - ny * ax
                             det = ax * r1x + ay * r1y + az * r1z
@@ -404,7 +413,11 @@ def shade(
             out[y, x, 0], out[y, x, 1], out[y, x, 2] = lit(
                 nx, ny, nz, px, py, pz, albedo, wrap, shine, sharpness, open_, lamps, sky, shadow, rows
             )
-    return out
+    for y in range(0, height, 2):
+        for x in range(0, width, 2):
+            if todo[y, x] and index[y, x + 1] >= 0 and todo[y, x + 1] == 0:
+                for j in range(3):
+                    out[y, x + 1, j], out[y + 1, x, j] = out[y, x, j], out[y + 1, x + 1, j]
 
 
 @compiled
@@ -443,6 +456,8 @@ def blend(
 ):
     """Lay sheets that let light through over the picture, in the order given, near ones first: what is hidden costs nothing.
 
+    Of each pixel's four samples the two on its diagonal are drawn, and the others take what lies over them.
+
     Args:
         out: linear RGB (H, W, 3), changed in place. depth: of the opaque surfaces. covered: (H, W), changed in place: the
             share of each sample that sheets hide.
@@ -471,7 +486,7 @@ def blend(
         )
         m = material[f]
         for y in range(top, bottom + 1):
-            for x in range(left, right + 1):
+            for x in range(left + (left + y) % 2, right + 1, 2):
                 qx, qy = x + 0.5, y + 0.5
                 wa = ((bx - qx) * (cy - qy) - (by - qy) * (cx - qx)) / area
                 wb = ((cx - qx) * (ay - qy) - (cy - qy) * (ax - qx)) / area
@@ -572,5 +587,7 @@ def blend(
                     covered[y, x] += (1 - covered[y, x]) * alpha
     for y in range(height):
         for x in range(width):
+            drawn = x if (x + y) % 2 == 0 else x ^ 1
+            covered[y, x] = covered[y, drawn]
             for j in range(3):
-                out[y, x, j] = out[y, x, j] * through[y, x] + sent[y, x, j]
+                out[y, x, j] = out[y, x, j] * through[y, drawn] + sent[y, drawn, j]

@@ -117,6 +117,7 @@ def _foremost() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     screen = np.stack([flat[:, 0] * SCALE + COLUMNS / 2, (TOP - flat[:, 1]) * SCALE, 10000 - flat[:, 2]], axis=1)
     index, depth, weights = rasterize(
         screen.astype(np.float32),
+        np.arange(len(triangles)),
         triangles,
         np.zeros(len(triangles), np.uint8),
         np.ones(len(flat), np.float32),

@@ -1,4 +1,4 @@
-"""A mirrored row: picture, values, sides and box."""
+"""A mirrored row: image, values, sides and box."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Aff-Wild2: both editions and folder names, lines against pictures, two people in a video, the owners' sets."""
+"""Aff-Wild2: both editions and folder names, lines against images, two people in a video, the owners' sets."""
 
 import math
 
@@ -31,7 +31,7 @@ def test_every_cell_is_that_of_its_unit_and_frame(tmp_path, columns, old, codes)
 def test_line_j_belongs_to_picture_j_plus_1_and_a_frame_without_a_face_has_none(tmp_path):
     records = list(AffWild2Reader(make(tmp_path)).read("video2"))
     assert [r.frame for r in records] == [1, 2, 3, 4]
-    assert [r.picture and r.picture.path.name for r in records] == ["00001.jpg", None, "00003.jpg", "00004.jpg"]
+    assert [r.image and r.image.path.name for r in records] == ["00001.jpg", None, "00003.jpg", "00004.jpg"]
     assert NO_FACE_FRAME == 2
 
 
@@ -40,7 +40,7 @@ def test_two_people_of_a_video_are_two_sequences_of_one_subject(tmp_path):
     assert [(r.sequence, r.frame) for r in records] == [
         (f"video7_{s}", f) for s in ("left", "right") for f in range(1, 5)
     ]
-    assert records[0].picture.path.parent.name == "video7_left"
+    assert records[0].image.path.parent.name == "video7_left"
 
 
 def test_the_owners_sets_and_the_choice_of_one(tmp_path):

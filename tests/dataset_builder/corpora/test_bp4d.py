@@ -1,4 +1,4 @@
-"""BP4D: both headers, both scales, every padding and place of the pictures, and what must be refused."""
+"""BP4D: both headers, both scales, every padding and place of the images, and what must be refused."""
 
 import math
 from itertools import islice
@@ -25,8 +25,8 @@ def labels_of(root, name="F001_T1.csv"):
 
 
 def shown(record):
-    """The frame that the picture shows, by its grey."""
-    with Image.open(record.picture.path) as image:
+    """The frame that the image shows, by its grey."""
+    with Image.open(record.image.path) as image:
         return min(range(64), key=lambda frame: abs(shade(frame) - image.convert("L").getpixel((16, 16))))
 
 
@@ -88,7 +88,7 @@ def test_frames_of_either_scale_are_rows(tmp_path):
     assert eighth.values[OCCURRENCE]["AU1"] == occurrence(1, 8) and eighth.values[INTENSITY]["AU6"] == 1
     assert ninth.values[OCCURRENCE] and not ninth.values[INTENSITY]
     assert not tenth.values[OCCURRENCE] and tenth.values[INTENSITY]["AU17"] == 2
-    assert tenth.picture is None, "labelled, but not on disk"
+    assert tenth.image is None, "labelled, but not on disk"
 
 
 def test_a_sequence_with_intensities_alone_is_read(tmp_path):
@@ -105,7 +105,7 @@ def test_frame_f_is_picture_f_under_every_padding(tmp_path, digits):
     root = make(tmp_path, padding={"F001": digits}, **ONE)
     found = records(root)
     assert [shown(record) for record in found] == [record.frame for record in found] == [8, 9, 10, 11]
-    assert found[0].picture.path.name == f"{8:0{digits}d}.jpg"
+    assert found[0].image.path.name == f"{8:0{digits}d}.jpg"
 
 
 def test_padding_may_be_mixed_between_subjects_and_inside_a_folder(tmp_path):
@@ -140,7 +140,7 @@ def test_meshes_beside_the_pictures_are_no_pictures(tmp_path):
 def test_two_pictures_of_one_number_are_refused(tmp_path):
     root = make(tmp_path, **ONE)
     write_pictures(root / "Sequences_2D+3D/F001/T1", [9], 3)
-    with pytest.raises(LayoutError, match=r"0009\.jpg and 009\.jpg are both picture 9"):
+    with pytest.raises(LayoutError, match=r"0009\.jpg and 009\.jpg are both image 9"):
         records(root)
 
 
@@ -148,8 +148,8 @@ def test_another_copy_of_the_pictures_by_choice(tmp_path):
     root = make(tmp_path, **ONE)
     write_pictures(root / "aligned/faces/F001/T1", range(9, 12), 1)
     found = records(root, images_dir="aligned/faces")
-    assert found[0].picture is None and [shown(r) for r in found[1:]] == [9, 10, 11]
-    assert "aligned" in str(found[1].picture.path)
+    assert found[0].image is None and [shown(r) for r in found[1:]] == [9, 10, 11]
+    assert "aligned" in str(found[1].image.path)
     with pytest.raises(LayoutError, match="aligned/face: no such folder"):
         Bp4dReader(root, images_dir="aligned/face")
     for outside in ("../elsewhere", str(tmp_path.parent)):
@@ -159,14 +159,14 @@ def test_another_copy_of_the_pictures_by_choice(tmp_path):
 
 def test_another_count_of_pictures_by_choice(tmp_path):
     root = make(tmp_path, **ONE)
-    assert [r.picture and shown(r) for r in records(root, first_picture=0)] == [None, 8, 9, 10]
+    assert [r.image and shown(r) for r in records(root, first_picture=0)] == [None, 8, 9, 10]
 
 
 def test_frames_without_picture_stay(tmp_path):
     root = make(tmp_path, **ONE)
     (root / "Sequences_2D+3D/F001/T1/0010.jpg").unlink()
-    assert [r.picture and shown(r) for r in records(root)] == [8, 9, None, 11]
-    assert [r.picture for r in records(make(tmp_path / "none", pictures=None, **ONE))] == [None] * 4
+    assert [r.image and shown(r) for r in records(root)] == [8, 9, None, 11]
+    assert [r.image for r in records(make(tmp_path / "none", pictures=None, **ONE))] == [None] * 4
 
 
 @pytest.mark.parametrize("name", ["F001.zip", "f001.TAR.GZ", "F001.7z"])
@@ -185,7 +185,7 @@ def test_tasks_come_in_natural_order_and_names_in_any_letter_case(tmp_path):
     reader = Bp4dReader(root)
     assert reader.subjects() == ("F002", "F010", "M018")
     assert list(dict.fromkeys(r.sequence for r in reader.read("M018"))) == ["T1", "T8"]
-    assert all(record.picture for record in reader.read("M018"))
+    assert all(record.image for record in reader.read("M018"))
 
 
 @pytest.mark.parametrize("name", ["F024_T1.csv", "M019_T1.csv", "F000_T1.csv", "F001_T9.csv"])

@@ -16,7 +16,7 @@ from trees.bp4d_plus import SUBJECTS, make
 
 
 def grey(record):
-    with Image.open(record.picture.path) as image:
+    with Image.open(record.image.path) as image:
         return image.convert("L").getpixel((16, 16))
 
 
@@ -26,7 +26,7 @@ def test_frame_f_is_picture_f_minus_one_under_both_paddings(tmp_path):
     for subject in SUBJECTS:
         found = list(reader.read(subject))
         assert [(r.sequence, r.frame) for r in found] == [(task, f) for task in ("T1", "T6") for f in range(8, 12)]
-        assert [r.picture.path.stem for r in found[:4]] == (
+        assert [r.image.path.stem for r in found[:4]] == (
             ["0007", "0008", "0009", "0010"] if subject == "F001" else ["007", "008", "009", "010"]
         )
         for record in found:
@@ -36,12 +36,12 @@ def test_frame_f_is_picture_f_minus_one_under_both_paddings(tmp_path):
 
 def test_the_first_frame_is_picture_zero(tmp_path):
     first, *_ = Bp4dPlusReader(make(tmp_path, first=1)).read("M001")
-    assert (first.frame, first.picture.path.name) == (1, "000.jpg")
+    assert (first.frame, first.image.path.name) == (1, "000.jpg")
 
 
 def test_padding_that_changes_within_a_folder(tmp_path):
-    root = make(tmp_path, first=999, frames=4)  # pictures 998 to 1001, of which two have four digits
-    names = [r.picture.path.name for r in Bp4dPlusReader(root).read("M001") if r.sequence == "T1"]
+    root = make(tmp_path, first=999, frames=4)  # images 998 to 1001, of which two have four digits
+    names = [r.image.path.name for r in Bp4dPlusReader(root).read("M001") if r.sequence == "T1"]
     assert names == ["998.jpg", "999.jpg", "1000.jpg", "1001.jpg"]
 
 
@@ -92,7 +92,7 @@ def test_labels_that_bp4d_plus_does_not_have_are_refused(tmp_path, name):
 
 
 def test_each_of_the_two_corpora_is_refused_by_the_others_reader(tmp_path):
-    """Both have AUCoding/AU_OCC, and pictures are counted differently: read as the other, every label is a frame off."""
+    """Both have AUCoding/AU_OCC, and images are counted differently: read as the other, every label is a frame off."""
     with pytest.raises(LayoutError, match="'bp4d'"):
         Bp4dPlusReader(bp4d.make(tmp_path / "bp4d"))
     with pytest.raises(LayoutError, match="'bp4d_plus'"):
@@ -105,4 +105,4 @@ def test_subjects_packed_as_they_were_given_out(tmp_path):
     (root / "2D+3D/F001.zip").write_bytes(b"PK")
     with pytest.raises(LayoutError, match=r"F001\.zip: packed; expected 2D\+3D/F001/T1 "):
         list(Bp4dPlusReader(root).read("F001"))
-    assert all(record.picture is None for record in Bp4dPlusReader(root).read("M002"))
+    assert all(record.image is None for record in Bp4dPlusReader(root).read("M002"))

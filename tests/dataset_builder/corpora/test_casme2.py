@@ -39,7 +39,7 @@ def test_one_record_a_clip_at_its_apex(tmp_path, csv):
         {"AU4": 1, "AU7": None, "AU12": None},
     ]
     assert [r.sides for r in found] == ["", "", "R12", "", ""]
-    assert [r.picture and r.picture.path.name for r in found] == [
+    assert [r.image and r.image.path.name for r in found] == [
         *("reg_img59.jpg", "reg_img30.jpg", "reg_img91.jpg", None, "reg_img9.jpg"),
     ]
 
@@ -49,8 +49,8 @@ def test_one_record_a_clip_at_its_apex(tmp_path, csv):
 def test_frames_wherever_they_lie(tmp_path, frames, name):
     reader = Casme2Reader(make(tmp_path, frames=frames, name=name))
     record = next(reader.read("sub01"))
-    assert record.picture.path.stem == name.format(59)
-    assert [p.name for p in reader.picture_places("sub01")] == ["sub01"]
+    assert record.image.path.stem == name.format(59)
+    assert [p.name for p in reader.image_places("sub01")] == ["sub01"]
 
 
 def test_two_sets_of_frames_must_be_chosen_from(tmp_path):
@@ -58,7 +58,7 @@ def test_two_sets_of_frames_must_be_chosen_from(tmp_path):
     make(tmp_path, frames="raw", name="img{}")
     with pytest.raises(LayoutError, match="Cropped, raw; expected them in one place: pass frames_dir"):
         Casme2Reader(tmp_path)
-    assert next(Casme2Reader(tmp_path, frames_dir="raw").read("sub01")).picture.path.name == "img59.jpg"
+    assert next(Casme2Reader(tmp_path, frames_dir="raw").read("sub01")).image.path.name == "img59.jpg"
     with pytest.raises(LayoutError, match="no such folder"):
         Casme2Reader(tmp_path, frames_dir="other")
     with pytest.raises(UnsafePathError):
@@ -69,7 +69,7 @@ def test_clips_without_frames_are_kept(tmp_path):
     make(tmp_path, frames="Cropped")
     (tmp_path / "Cropped").rename(tmp_path / "elsewhere.d")
     (tmp_path / "elsewhere.d" / "sub01").rename(tmp_path / "elsewhere.d" / "s1")
-    assert [r.picture for r in Casme2Reader(tmp_path).read("sub01")] == [None, None]
+    assert [r.image for r in Casme2Reader(tmp_path).read("sub01")] == [None, None]
 
 
 @pytest.mark.parametrize(

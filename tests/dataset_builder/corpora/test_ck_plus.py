@@ -29,7 +29,7 @@ def test_the_peak_of_every_sequence_is_a_record_with_its_picture(tmp_path):
             (subject, "001", 14),
             (subject, "002", 11),
         ]
-        assert [record.picture.path.name for record in records] == [
+        assert [record.image.path.name for record in records] == [
             f"{subject}_001_00000014.png",
             f"{subject}_002_00000011.png",
         ]

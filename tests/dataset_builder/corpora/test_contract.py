@@ -40,11 +40,11 @@ def read(name: str, folder, options: dict, **more) -> dict:
 
 def shown(records: dict) -> dict:
     """Of each record what does not depend on where the tree lies; NaN as text, so that it equals itself."""
-    return {key: (str(r.values), r.sides, dict(r.groups), r.picture is not None) for key, r in records.items()}
+    return {key: (str(r.values), r.sides, dict(r.groups), r.image is not None) for key, r in records.items()}
 
 
 def pictures_of(records: dict) -> list:
-    return list(dict.fromkeys(record.picture.path for record in records.values() if record.picture))
+    return list(dict.fromkeys(record.image.path for record in records.values() if record.image))
 
 
 @pytest.mark.parametrize("name", CORPORA)
@@ -87,9 +87,9 @@ def test_a_record_can_be_sent_to_another_process(corpus, name):
     again = pickle.loads(pickle.dumps(record))
     assert (again.subject, again.frame, str(again.values)) == (record.subject, record.frame, str(record.values))
     if reader.on_disk:
-        assert again.picture == record.picture
+        assert again.image == record.image
     else:
-        assert again.picture.draw().tobytes() == record.picture.draw().tobytes()
+        assert again.image.draw().tobytes() == record.image.draw().tobytes()
 
 
 @pytest.mark.parametrize("name", CORPORA)
@@ -120,11 +120,11 @@ def test_the_fingerprint_covers_all_that_is_read(corpus, name):
     reader = open_corpus(name, folder, **options)
     subjects, seen = reader.subjects(), []
     for subject in subjects:
-        labels, places = list(reader.label_files(subject)), list(reader.picture_places(subject))
+        labels, places = list(reader.label_files(subject)), list(reader.image_places(subject))
         assert labels and all(path.is_file() for path in labels)
         assert all(path.exists() for path in places)
         for record in reader.read(subject):
-            assert record.picture is None or {record.picture.path, *record.picture.path.parents} & {*places}
+            assert record.image is None or {record.image.path, *record.image.path.parents} & {*places}
         seen += labels if name in A_FILE_EACH else []
     assert len(seen) == len(set(seen)), "a subject's files are its own, so that a change concerns it alone"
     for subject in subjects:
@@ -163,10 +163,10 @@ def test_a_label_without_its_picture_keeps_its_record(corpus, name):
     after, reader = read(name, folder, options), open_corpus(name, folder, **options)
     assert list(after) == list(before)
     if name != "table":  # its rows name their images, whether they are there or not
-        assert all(path.exists() for subject in reader.subjects() for path in reader.picture_places(subject))
+        assert all(path.exists() for subject in reader.subjects() for path in reader.image_places(subject))
     for key, record in after.items():
-        was = before[key].picture
-        assert (record.picture is None) == (was is None or was.path == gone), "no neighbour's picture is taken"
+        was = before[key].image
+        assert (record.image is None) == (was is None or was.path == gone), "no neighbour's image is taken"
         assert str(record.values) == str(before[key].values)
 
 
@@ -210,5 +210,5 @@ def test_names_in_any_letter_case_are_found(corpus, name):
         path.rename(path.with_name(path.name.swapcase()))
     after = read(name, folder, options)
     assert [[str(part).lower() for part in key] for key in after] == [[str(p).lower() for p in key] for key in before]
-    assert [r.picture is None for r in after.values()] == [r.picture is None for r in before.values()]
+    assert [r.image is None for r in after.values()] == [r.image is None for r in before.values()]
     assert [str(r.values) for r in after.values()] == [str(r.values) for r in before.values()]

@@ -36,8 +36,8 @@ def test_label_n_is_the_video_frame_n_minus_1_of_the_chosen_camera(tmp_path, cam
     assert reader.subjects() == ("SN001", "SN003", "SN006")
     records = list(reader.read("SN003"))
     assert [record.frame for record in records] == [1, 2, 3, 4, 5, 6]
-    with VideoFrames(records[0].picture.path) as video:
-        shown = [number_of(video.frame(record.picture.index)) for record in records]
+    with VideoFrames(records[0].image.path) as video:
+        shown = [number_of(video.frame(record.image.index)) for record in records]
     assert shown == [offset + n for n in range(6)]
     assert {(record.subject, record.sequence, record.camera) for record in records} == {("SN003", "1", camera)}
     assert all(math.isnan(record.timestamp) for record in records)
@@ -64,7 +64,7 @@ def test_any_letter_case_and_spelling_of_names(tmp_path):
     for camera in ("left", "right"):
         records = list(DisfaReader(tmp_path, camera=camera).read("SN001"))
         assert len(records) == 6 and len(records[0].values[INTENSITY]) == 12
-        with VideoFrames(records[0].picture.path) as video:
+        with VideoFrames(records[0].image.path) as video:
             assert number_of(video.frame(5)) == 5 + 1000 * (camera == "right")
 
 
@@ -87,11 +87,11 @@ def test_a_unit_without_a_file_is_not_coded(tmp_path):
 def test_more_labels_than_video_frames(tmp_path):
     """What min(frames of the video, labels) leaves out is yielded, and the video says that it has ended."""
     records = list(DisfaReader(make(tmp_path, frames=6, video_frames=4)).read("SN001"))
-    assert [record.picture.index for record in records] == [0, 1, 2, 3, 4, 5]
-    with VideoFrames(records[0].picture.path) as video:
+    assert [record.image.index for record in records] == [0, 1, 2, 3, 4, 5]
+    with VideoFrames(records[0].image.path) as video:
         assert number_of(video.frame(3)) == 3
         with pytest.raises(VideoEnd):
-            video.frame(records[4].picture.index)
+            video.frame(records[4].image.index)
 
 
 def test_more_video_frames_than_labels(tmp_path):
@@ -110,7 +110,7 @@ def test_jaanets_ranges_count_from_0_and_include_both_ends(tmp_path):
     wanted = [n for n in range(1, 431) if not 398 <= n <= 420]  # label frames of 397 to 419
     records = list(DisfaReader(tmp_path, frames="jaanet").read("SN001"))
     assert [record.frame for record in records] == wanted
-    assert all(record.picture.index == record.frame - 1 for record in records)
+    assert all(record.image.index == record.frame - 1 for record in records)
     assert len(list(DisfaReader(tmp_path).read("SN001"))) == 430
     assert len(list(DisfaReader(tmp_path, frames="jaanet").read("SN003"))) == 430
 

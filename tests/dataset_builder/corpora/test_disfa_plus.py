@@ -1,4 +1,4 @@
-"""DISFA+: pictures named in the label files, two kinds of pictures, trials as sequences."""
+"""DISFA+: images named in the label files, two kinds of images, trials as sequences."""
 
 import pytest
 from PIL import Image
@@ -21,7 +21,7 @@ def test_every_picture_is_the_one_named(tmp_path, images, width):
     records = list(reader.read("SN003"))
     assert [(r.sequence, r.frame) for r in records] == [(trial, frame) for trial in TRIALS for frame in range(4)]
     for record in records:
-        with Image.open(record.picture.path) as picture:
+        with Image.open(record.image.path) as picture:
             assert picture.width == width
             assert abs(picture.getpixel((3, 3))[0] - shade(record.frame)) < 5
         assert record.values == {INTENSITY: {f"AU{n}": level(n, record.frame) for n in UNITS}}
@@ -53,7 +53,7 @@ def test_any_letter_case_padding_and_suffix(tmp_path):
         path.rename(path.with_name(path.name.lower()))
     (tmp_path / "Labels").rename(tmp_path / "labels")
     records = list(DisfaPlusReader(tmp_path).read("SN001"))
-    assert [record.picture.path.name for record in records] == ["0000.JPG", "0001.JPG", "0002.JPG", "0003.JPG"]
+    assert [record.image.path.name for record in records] == ["0000.JPG", "0001.JPG", "0002.JPG", "0003.JPG"]
     assert len(records[0].values[INTENSITY]) == 12
 
 
@@ -64,7 +64,7 @@ def test_the_frame_is_the_last_number_of_the_name(tmp_path):
     place = tmp_path / "Images/SN001" / TRIALS[0]
     Image.new("RGB", (16, 16)).save(place / "SN001 trial2_0017.jpg")
     (record,) = DisfaPlusReader(tmp_path).read("SN001")
-    assert (record.frame, record.picture.path.name) == (17, "SN001 trial2_0017.jpg")
+    assert (record.frame, record.image.path.name) == (17, "SN001 trial2_0017.jpg")
 
 
 @pytest.mark.parametrize("name", ["../../../secret0.jpg", "/etc/secret0.jpg", "..\\0.jpg", "C:\\0.jpg"])

@@ -1,4 +1,4 @@
-"""EmotioNet: odd column names, 999, pictures by URL in every place, hostile URLs."""
+"""EmotioNet: odd column names, 999, images by URL in every place, hostile URLs."""
 
 import math
 
@@ -32,8 +32,8 @@ def test_pictures_are_found_by_their_url(tmp_path, flat, images):
     reader = EmotionetReader(tmp_path, images_dir="faces" if images == "faces" else "")
     for subject in reader.subjects():
         (record,) = reader.read(subject)
-        assert record.picture.path.stem == subject
-        assert list(reader.picture_places(subject)) == [record.picture.path]
+        assert record.image.path.stem == subject
+        assert list(reader.image_places(subject)) == [record.image.path]
     assert record.frame == 1
 
 
@@ -56,7 +56,7 @@ def test_double_quotes_bom_and_columns_in_another_order(tmp_path):
         ("URL,'AU 1','AU1'\na.jpg,1,0\n", "two columns of one unit"),
         ("URL,'AU 1'\na.jpg,2\n", "line 2: found '2'"),
         ("URL,'AU 1'\n\na.jpg\n", "line 3: found 1 cells"),
-        ("URL,'AU 1'\na.jpg,1\nb/a.jpg,1\n", "line 3: found picture a again"),
+        ("URL,'AU 1'\na.jpg,1\nb/a.jpg,1\n", "line 3: found image a again"),
         ("URL,'AU 1'\nhttp://a/,1\n", "line 2: found the URL"),
     ],
 )
@@ -71,7 +71,7 @@ def test_a_url_cannot_lead_elsewhere(tmp_path):
     data = make(tmp_path / "data")
     (data / TABLE).write_text("URL,'AU 1'\nhttp://a/N_1/../../outside.jpg,1\n")
     (record,) = EmotionetReader(data).read("outside")
-    assert record.picture is None
+    assert record.image is None
     (data / "link.jpg").symlink_to(tmp_path / "outside.jpg")
     (data / TABLE).write_text("URL,'AU 1'\nhttp://a/link.jpg,1\n")
     with pytest.raises(UnsafePathError):

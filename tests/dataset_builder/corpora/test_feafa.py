@@ -1,4 +1,4 @@
-"""FEAFA: `.auw` files of 24 values, pictures beside them, one folder a PV id."""
+"""FEAFA: `.auw` files of 24 values, images beside them, one folder a PV id."""
 
 import shutil
 
@@ -23,7 +23,7 @@ def test_every_label_becomes_a_record_with_its_picture(tmp_path):
         assert [record.frame for record in records] == [994, 995, 996, 997]
         for record in records:
             assert (record.subject, record.sequence) == (subject, subject)
-            assert record.picture.path.name == f"{record.frame:08d}.jpg"
+            assert record.image.path.name == f"{record.frame:08d}.jpg"
             assert list(record.values[CONTINUOUS]) == list(FEAFA_UNITS)
             assert list(record.values[CONTINUOUS].values()) == values_of(subject, record.frame)
 
@@ -43,7 +43,7 @@ def test_values_keep_the_order_of_the_file(tmp_path):
 def test_crops_are_an_option(tmp_path):
     make(tmp_path)
     crop = next(FeafaReader(tmp_path, images="crop").read("PV001"))
-    assert crop.picture.path.name == "00000994_crop.jpg"
+    assert crop.image.path.name == "00000994_crop.jpg"
     with pytest.raises(CorpusError, match="images is 'face': expected one of full, crop"):
         FeafaReader(tmp_path, images="face")
 
@@ -52,7 +52,7 @@ def test_png_pictures_and_folder_of_part_a_itself(tmp_path):
     make(tmp_path, suffix=".png")
     reader = FeafaReader(tmp_path / "FEAFA-A")
     assert reader.subjects() == tuple(sorted(SUBJECTS))
-    assert next(reader.read("PV008")).picture.path.name == "00000994.png"
+    assert next(reader.read("PV008")).image.path.name == "00000994.png"
 
 
 def test_letter_case_padding_and_prefixes_of_names(tmp_path):
@@ -62,7 +62,7 @@ def test_letter_case_padding_and_prefixes_of_names(tmp_path):
     write_picture(tmp_path / "feafa-a" / "pv7.OUTPUT" / "00000012.JPG", 9)
     records = list(FeafaReader(tmp_path).read("PV007"))
     assert [record.frame for record in records] == [12, 13, 14]
-    assert records[0].picture.path.name == "00000012.JPG" and records[1].picture is None
+    assert records[0].image.path.name == "00000012.JPG" and records[1].image is None
 
 
 def test_frames_ascend_as_numbers(tmp_path):

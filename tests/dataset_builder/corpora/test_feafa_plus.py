@@ -1,4 +1,4 @@
-"""FEAFA+: part A as FEAFA, part B with pictures from the user's own DISFA."""
+"""FEAFA+: part A as FEAFA, part B with images from the user's own DISFA."""
 
 import pytest
 
@@ -57,14 +57,14 @@ def test_option_with_another_value_is_refused(tmp_path, options):
 
 def test_part_b_without_disfa_has_no_pictures_and_says_so(tmp_path):
     reader = FeafaPlusReader(make(tmp_path))
-    assert all(record.picture is None for record in reader.read("SN001"))
+    assert all(record.image is None for record in reader.read("SN001"))
     assert any("without disfa_dir" in note for note in reader.notes)
 
 
 def test_part_b_takes_pictures_beside_its_labels_if_there_is_no_disfa(tmp_path):
     make(tmp_path)
     feafa.write_picture(tmp_path / "FEAFA-B" / "SN001.output" / "00000002.png", 1)
-    pictures = [record.picture for record in FeafaPlusReader(tmp_path).read("SN001")]
+    pictures = [record.image for record in FeafaPlusReader(tmp_path).read("SN001")]
     assert pictures[2] == ImageFile(tmp_path / "FEAFA-B" / "SN001.output" / "00000002.png")
     assert [picture is None for picture in pictures] == [True, True, False, True]
 
@@ -74,29 +74,29 @@ def test_label_number_n_is_shown_frame_n_counted_from_0(tmp_path, camera):
     videos = disfa.make(tmp_path / "disfa", cameras=(camera,))
     reader = FeafaPlusReader(make(tmp_path / "feafa"), disfa_dir=videos, disfa_camera=camera)
     records = list(reader.read("SN006"))
-    assert [record.picture.index for record in records] == [record.frame for record in records] == [0, 1, 2, 3]
+    assert [record.image.index for record in records] == [record.frame for record in records] == [0, 1, 2, 3]
     assert {record.camera for record in records} == {camera}
     first = {"left": 0, "right": 1000}[camera]
-    with VideoFrames(records[0].picture.path) as video:
+    with VideoFrames(records[0].image.path) as video:
         for record in records:
-            assert number_of(video.frame(record.picture.index)) == first + record.frame
-    assert f"{camera.title()}VideoSN006" in records[0].picture.path.name
+            assert number_of(video.frame(record.image.index)) == first + record.frame
+    assert f"{camera.title()}VideoSN006" in records[0].image.path.name
 
 
 def test_disfa_goes_before_pictures_beside_the_labels(tmp_path):
     make(tmp_path / "feafa")
     feafa.write_picture(tmp_path / "feafa" / "FEAFA-B" / "SN001.output" / "00000000.png", 1)
     reader = FeafaPlusReader(tmp_path / "feafa", disfa_dir=disfa.make(tmp_path / "disfa"))
-    assert all(isinstance(record.picture, VideoFrame) for record in reader.read("SN001"))
-    assert all(isinstance(record.picture, ImageFile) and record.camera == "" for record in reader.read("PV001"))
+    assert all(isinstance(record.image, VideoFrame) for record in reader.read("SN001"))
+    assert all(isinstance(record.image, ImageFile) and record.camera == "" for record in reader.read("PV001"))
     assert not any("without disfa_dir" in note for note in reader.notes)
 
 
 def test_subject_without_a_video_is_kept_without_pictures(tmp_path):
     videos = disfa.make(tmp_path / "disfa", subjects=("SN001", "SN003"))
     reader = FeafaPlusReader(make(tmp_path / "feafa"), disfa_dir=videos)
-    assert [record.picture for record in reader.read("SN006")] == [None] * 4
-    assert list(reader.picture_places("SN006")) == []
+    assert [record.image for record in reader.read("SN006")] == [None] * 4
+    assert list(reader.image_places("SN006")) == []
 
 
 def test_disfa_folder_without_videos_is_refused_at_once(tmp_path):

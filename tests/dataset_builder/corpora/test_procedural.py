@@ -33,7 +33,7 @@ def test_records_are_the_faces_that_sample_face_draws(options):
     for record in records:
         drawn = {key.removeprefix("draw_"): value for key, value in options.items()}
         face = sample_face("validation", record.frame, frames_per_identity=3, size=32, **drawn)
-        assert np.array_equal(np.asarray(record.picture.draw()), face.image_HWC)
+        assert np.array_equal(np.asarray(record.image.draw()), face.image_HWC)
         assert record.subject == face.subject
         assert record.groups == {key: str(value) for key, value in face.groups.items()}
         for name, scale in (("bp4d", "occurrence"), ("disfa", "intensity"), ("feafa", "continuous")):
@@ -66,7 +66,7 @@ def test_reading_labels_paints_nothing(monkeypatch):
     monkeypatch.setattr(FaceDescription, "draw", refuse)
     record = next(ProceduralReader(**OPTIONS).read("train-000000"))
     with pytest.raises(AssertionError, match="painted"):
-        record.picture.draw()
+        record.image.draw()
 
 
 def test_the_split_is_in_the_name_and_splits_share_nobody():

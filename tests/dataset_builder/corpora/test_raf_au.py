@@ -1,4 +1,4 @@
-"""RAF-AU: sides, "null", pictures by number, codes outside the grammar."""
+"""RAF-AU: sides, "null", images by number, codes outside the grammar."""
 
 import math
 
@@ -23,7 +23,7 @@ def test_codes_sides_and_pictures(tmp_path):
     found = {subject: next(reader.read(subject)) for subject in reader.subjects()}
     assert present(found["0007"]) == {"AU12", "AU25"} and found["0007"].sides == "R12"
     assert present(found["0010"]) == {"AU1", "AU2", "AU4", "AD32"} and found["0010"].sides == "L4"
-    assert [r.picture.path.name for r in found.values()] == [f"{s}_aligned.jpg" for s in found]
+    assert [r.image.path.name for r in found.values()] == [f"{s}_aligned.jpg" for s in found]
     assert [r.frame for r in found.values()] == [7, 8, 10, 121]
 
 
@@ -38,7 +38,7 @@ def test_what_is_not_listed_is_0_but_null_is_never_0(tmp_path):
 @pytest.mark.parametrize("digits", [1, 4, 6])
 def test_padding_does_not_matter(tmp_path, digits):
     reader = RafAuReader(make(tmp_path, digits=digits))
-    assert all(next(reader.read(s)).picture for s in reader.subjects())
+    assert all(next(reader.read(s)).image for s in reader.subjects())
 
 
 def test_bom_line_ends_blank_lines_tabs_and_case(tmp_path):
@@ -60,7 +60,7 @@ def test_codes_outside_the_grammar(tmp_path, codes):
     assert all(math.isnan(v) for v in next(reader.read("0009")).values[OCCURRENCE].values())
 
 
-@pytest.mark.parametrize(("line", "told"), [("x.jpg 1", "found the name"), ("007.jpg 1", "picture 7 again")])
+@pytest.mark.parametrize(("line", "told"), [("x.jpg 1", "found the name"), ("007.jpg 1", "image 7 again")])
 def test_broken_lines(tmp_path, line, told):
     make(tmp_path, lines=(*LINES, line))
     with pytest.raises(LabelError, match=f"line 5: found .*{told.removeprefix('found ')}"):

@@ -25,7 +25,7 @@ def test_records_are_the_faces_of_the_stream():
     assert [record.frame for record in records] == [2, 3, 4]
     for record in records:
         face = sample_face("validation", record.frame, frames_per_identity=2, size=32, seed=4)
-        assert np.array_equal(np.asarray(record.picture.draw()), face.image_HWC)
+        assert np.array_equal(np.asarray(record.image.draw()), face.image_HWC)
         assert (record.subject, record.sides) == (face.subject, face.sides)
         factors = json.loads(record.groups["factors"])
         assert record.groups == face.groups | {"factors": record.groups["factors"]}
@@ -52,7 +52,7 @@ def test_every_scale_is_coded_for_every_unit_of_the_reader():
 def test_reading_labels_renders_nothing_and_records_travel(monkeypatch):
     record = next(RenderedReader(**OPTIONS).read("train-000000"))
     again = pickle.loads(pickle.dumps(record))
-    assert np.array_equal(np.asarray(again.picture.draw()), np.asarray(record.picture.draw()))
+    assert np.array_equal(np.asarray(again.image.draw()), np.asarray(record.image.draw()))
 
     def refuse(self, *_):
         raise AssertionError("rendered")
@@ -60,7 +60,7 @@ def test_reading_labels_renders_nothing_and_records_travel(monkeypatch):
     monkeypatch.setattr(FaceDescription, "render", refuse)
     record = next(RenderedReader(**OPTIONS).read("train-000000"))
     with pytest.raises(AssertionError, match="rendered"):
-        record.picture.draw()
+        record.image.draw()
 
 
 def test_it_loads_like_any_other_corpus(tmp_path):

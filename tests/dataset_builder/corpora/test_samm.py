@@ -29,7 +29,7 @@ def test_the_header_is_found_and_every_clip_is_read(tmp_path, above, csv):
         {"AU4"},
         {"AU1", "AU2"},
     ]
-    assert [r.picture.path.name for r in found] == ["006_05588.jpg", "007_00120.jpg", "011_00012.jpg"]
+    assert [r.image.path.name for r in found] == ["006_05588.jpg", "007_00120.jpg", "011_00012.jpg"]
 
 
 def test_columns_by_name_and_the_short_names_of_the_facts(tmp_path):
@@ -43,7 +43,7 @@ def test_columns_by_name_and_the_short_names_of_the_facts(tmp_path):
 def test_an_apex_outside_its_clip_is_taken_as_written(tmp_path):
     row = (6, "006_1_2", 1, 50, 40, 60, 10, "1/2", "4", "Anger", 1, None)
     record = next(SammReader(make(tmp_path, rows=(row,))).read("006"))
-    assert record.frame == 40 and record.picture.path.name == "006_00040.jpg"
+    assert record.frame == 40 and record.image.path.name == "006_00040.jpg"
 
 
 def test_no_header_row(tmp_path):

@@ -32,7 +32,7 @@ def test_every_label_becomes_a_record_with_its_picture(tmp_path):
     ]
     for record in records:
         assert record.subject == "042-ll042"
-        assert record.picture.path == tmp_path / "Images/042-ll042" / record.sequence / (
+        assert record.image.path == tmp_path / "Images/042-ll042" / record.sequence / (
             f"{record.sequence}{record.frame:03d}.png"
         )
 
@@ -97,7 +97,7 @@ def test_row_repeated_with_the_same_intensity_is_taken_once(tmp_path):
 def test_folders_without_images_keep_the_records(tmp_path):
     make(tmp_path)
     shutil.rmtree(tmp_path / "Images/042-ll042/ll042t2aaaff")
-    images = [record.picture is not None for record in UnbcReader(tmp_path).read("042-ll042")]
+    images = [record.image is not None for record in UnbcReader(tmp_path).read("042-ll042")]
     assert images == [True, True, True, True, False, False, False, False]
     shutil.rmtree(tmp_path / "Images")
     assert sum(1 for _ in UnbcReader(tmp_path).read("042-ll042")) == 8
@@ -110,7 +110,7 @@ def test_letter_case_padding_and_other_suffix(tmp_path):
     tmp_path.joinpath("Images").rename(tmp_path / "images")
     tmp_path.joinpath("Frame_Labels").rename(tmp_path / "frame_labels")
     first = next(UnbcReader(tmp_path).read("042-ll042"))
-    assert first.picture.path.name == "LL042T1AAAFF0001.PNG"
+    assert first.image.path.name == "LL042T1AAAFF0001.PNG"
 
 
 def test_pspi_files_are_not_read(tmp_path):

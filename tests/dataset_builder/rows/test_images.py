@@ -1,4 +1,4 @@
-"""How pictures are stored: as paths where they can be, as bytes where they must be, and by status where they cannot be read."""
+"""How images are stored: as paths where they can be, as bytes where they must be, and by status where they cannot be read."""
 
 import io
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aullava.dataset_builder.rows.images import PictureOptions, PictureReader
+from aullava.dataset_builder.rows.images import ImageOptions, ImageReader
 from aullava.dataset_builder.rows.records import Drawing, ImageFile, VideoFrame
 from aullava.dataset_builder.synthetic.drawn import Scene, draw_face
 from aullava.dataset_builder.synthetic.drawn.sheets import sheet_identity
@@ -17,7 +17,7 @@ from aullava.image_aullava import load_image
 
 
 def stored(picture, **options):
-    with PictureReader(PictureOptions(**options)) as reader:
+    with ImageReader(ImageOptions(**options)) as reader:
         return reader.store(picture)
 
 
@@ -142,7 +142,7 @@ def write_video(path, frames=12):
 
 def test_video_frames_are_those_asked_for(tmp_path):
     write_video(tmp_path / "a.avi")
-    with PictureReader(PictureOptions()) as reader:
+    with ImageReader(ImageOptions()) as reader:
         for index in (0, 1, 5, 11):
             found = reader.store(VideoFrame(tmp_path / "a.avi", index))
             assert found.status == "ok" and abs(np.asarray(opened(found)).mean() - 20 * index) < 3
@@ -155,7 +155,7 @@ def test_video_frames_are_those_asked_for(tmp_path):
 def test_a_damaged_video_is_unreadable_and_does_not_spoil_the_next(tmp_path):
     (tmp_path / "bad.avi").write_bytes(b"RIFF not a video at all")
     write_video(tmp_path / "good.avi")
-    with PictureReader(PictureOptions()) as reader:
+    with ImageReader(ImageOptions()) as reader:
         assert [reader.store(VideoFrame(tmp_path / "bad.avi", i)).status for i in range(3)] == ["unreadable"] * 3
         assert reader.store(VideoFrame(tmp_path / "good.avi", 2)).status == "ok"
 
@@ -170,7 +170,7 @@ def test_a_damaged_video_is_unreadable_and_does_not_spoil_the_next(tmp_path):
 )
 def test_options_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        PictureOptions(**options)
+        ImageOptions(**options)
 
 
 @pytest.mark.parametrize("mode", ["I;16", "RGBA", "LA", "P"])

@@ -20,10 +20,10 @@ ROWS = Features({"image": Image(), "corpus": Value("string"), "subject": Value("
 
 
 def rows(*pairs: tuple[str, str], each: int = 3) -> Dataset:
-    """A dataset of people, several rows each, whose pictures cannot be decoded: whoever looks at one fails."""
+    """A dataset of people, several rows each, whose images cannot be decoded: whoever looks at one fails."""
     people = [pair for pair in pairs for _ in range(each)]
     columns = {
-        "image": [{"bytes": b"no picture", "path": None}] * len(people),
+        "image": [{"bytes": b"no image", "path": None}] * len(people),
         "corpus": [corpus for corpus, _ in people],
         "subject": [subject for _, subject in people],
     }

@@ -37,14 +37,14 @@ def test_a_link_out_of_the_folder_is_refused_unless_the_user_says_so(tmp_path):
         lambda: root / "frames/1.png",
         lambda: root / "2.png",
         lambda: root.find("frames"),
-        lambda: root.numbered_pictures(root.folder),
-        lambda: root.numbered_pictures(corpus / "frames"),
+        lambda: root.numbered_images(root.folder),
+        lambda: root.numbered_images(corpus / "frames"),
     ):
         with pytest.raises(UnsafePathError, match="follow_links=True"):
             reach()
     trusting = Root(corpus, follow_links=True)
     assert trusting.find("FRAMES/1.png") == corpus / "frames" / "1.png"
-    assert set(trusting.numbered_pictures(corpus)) == {2}
+    assert set(trusting.numbered_images(corpus)) == {2}
 
 
 def test_links_within_the_folder_and_a_linked_folder_itself_are_fine(tmp_path):
@@ -52,7 +52,7 @@ def test_links_within_the_folder_and_a_linked_folder_itself_are_fine(tmp_path):
     picture(corpus / "frames" / "1.png")
     (corpus / "same").symlink_to(corpus / "frames")
     (tmp_path / "alias").symlink_to(corpus)
-    assert set(Root(tmp_path / "alias").numbered_pictures(corpus.resolve() / "same")) == {1}
+    assert set(Root(tmp_path / "alias").numbered_images(corpus.resolve() / "same")) == {1}
 
 
 def test_names_are_found_in_any_letter_case_and_the_exact_one_first(tmp_path):
@@ -79,20 +79,20 @@ def test_pictures_by_number_whatever_the_padding(tmp_path):
     for name in ("7.jpg", "08.jpg", "0010.PNG", "notes.txt", "thumb_3.jpg"):
         picture(tmp_path / name) if name[-3:].lower() in ("jpg", "png") else (tmp_path / name).touch()
     root = Root(tmp_path)
-    assert {number: path.name for number, path in root.numbered_pictures(tmp_path).items()} == {
+    assert {number: path.name for number, path in root.numbered_images(tmp_path).items()} == {
         7: "7.jpg",
         8: "08.jpg",
         10: "0010.PNG",
     }
-    assert list(root.numbered_pictures(tmp_path, r"thumb_(\d+)")) == [3]
-    assert root.numbered_pictures(tmp_path / "missing") == {}
+    assert list(root.numbered_images(tmp_path, r"thumb_(\d+)")) == [3]
+    assert root.numbered_images(tmp_path / "missing") == {}
 
 
 def test_two_pictures_of_one_number_are_refused(tmp_path):
     picture(tmp_path / "007.jpg")
     picture(tmp_path / "0007.jpg")
-    with pytest.raises(LayoutError, match="0007.jpg and 007.jpg are both picture 7"):
-        Root(tmp_path).numbered_pictures(tmp_path)
+    with pytest.raises(LayoutError, match="0007.jpg and 007.jpg are both image 7"):
+        Root(tmp_path).numbered_images(tmp_path)
 
 
 def test_natural_order(tmp_path):

@@ -4,9 +4,9 @@ import pytest
 
 from aullava.action_units import CONTINUOUS, PROTOCOLS, Protocol, render, resolve_protocol
 from aullava.dataset_builder.synthetic.drawn.actions import ACTIONS, complete
+from aullava.dataset_builder.synthetic.drawn.expressions import draw_actions
 from aullava.dataset_builder.synthetic.drawn.labels import values_of
 from aullava.dataset_builder.synthetic.drawn.samples import random_stream
-from aullava.dataset_builder.synthetic.drawn.sampling import draw_actions
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

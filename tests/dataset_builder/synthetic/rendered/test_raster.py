@@ -16,6 +16,7 @@ def _drawn(screen, triangles, *, two_sided=1, cut=None, page=-1, alpha=255, leas
     pages = np.full((1, 4, 4, 4), alpha, np.uint8)
     return rasterize(
         screen,
+        np.arange(count),
         triangles,
         np.full(count, two_sided, np.uint8),
         np.ones(len(screen), np.float32) if cut is None else np.array(cut, np.float32),

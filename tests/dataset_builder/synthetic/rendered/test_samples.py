@@ -1,6 +1,7 @@
 """The stream of rendered faces: a function of its arguments, with a truth that fits the pixels."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from aullava.dataset_builder.synthetic.numbering import SPLITS
 from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS, mirrored
 from aullava.dataset_builder.synthetic.rendered.expression import Face
 from aullava.dataset_builder.synthetic.rendered.identity import sample_identity
+from aullava.dataset_builder.synthetic.rendered.landmarks import landmark_vertices
 from aullava.dataset_builder.synthetic.rendered.masks import changed_mask
 from aullava.dataset_builder.synthetic.rendered.mesh import load_head
 from aullava.dataset_builder.synthetic.rendered.pairs import sample_pair
@@ -79,6 +81,26 @@ def test_landmarks_lie_where_ibug_puts_them():
         )
         assert points[8, 1] > points[57, 1] > points[66, 1] >= points[62, 1] > points[51, 1]
         assert points[48, 0] < points[60, 0] < points[64, 0] < points[54, 0]
+
+
+def test_the_far_jaw_is_marked_on_the_outline():
+    who = sample_identity(random_stream(9, 2))
+    who = replace(
+        who, look=replace(who.look, hair="bald", beard="none", headwear="none", glasses="none", clothes="bare")
+    )
+    for yaw, jaw in ((40.0, slice(9, 16)), (-40.0, slice(1, 8))):
+        face = make_face(who, {}, replace(Scene(), camera=replace(Scene().camera, yaw=yaw))).render(200)
+        there = face.rendered.part_HW >= 0
+        outward = 1 if yaw > 0 else -1
+        for x, y in 2 * face.landmarks_68_2[jaw]:  # the buffers have two samples a pixel
+            row = np.flatnonzero(there[round(float(y))])
+            edge = row.max() if outward > 0 else row.min()
+            assert abs(edge - x) < 12, (yaw, x, y)
+    frontal = make_face(who, {}, Scene())
+    plain = frontal.scene.camera.project(frontal.scene.camera.place(frontal.vertices_V3[landmark_vertices()]), 200)[
+        :, :2
+    ]
+    assert np.abs(plain - frontal.landmarks(200)).max() < 3
 
 
 def test_the_box_holds_the_landmarks_between_brows_and_lips():

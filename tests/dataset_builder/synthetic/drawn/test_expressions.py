@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from aullava.action_units import level_of
-from aullava.dataset_builder.synthetic.drawn import sampling
+from aullava.dataset_builder.synthetic.drawn import expressions
 from aullava.dataset_builder.synthetic.drawn.actions import PARTS, resolve
+from aullava.dataset_builder.synthetic.drawn.expressions import UNITS, draw_actions, latent_correlation
 from aullava.dataset_builder.synthetic.drawn.labels import strength_of
 from aullava.dataset_builder.synthetic.drawn.samples import random_stream
-from aullava.dataset_builder.synthetic.drawn.sampling import UNITS, draw_actions, latent_correlation
 
 FACES = 5000
 # Three standard errors of a rate of one half at 5,000 faces are 0.021; those of phi are 0.042.
@@ -116,7 +116,7 @@ def test_unknown_options_are_refused(options):
 @pytest.mark.parametrize("corpus", ["bp4d", "disfa"])
 def test_the_copula_is_the_same_whatever_eigenvectors_the_processor_finds(corpus, monkeypatch):
     """LAPACK may turn the sign of an eigenvector and the axes of a degenerate eigenspace; expressions must not follow."""
-    usual = sampling._copula.__wrapped__(corpus)
+    usual = expressions._copula.__wrapped__(corpus)
     eigh = np.linalg.eigh
 
     def other(matrix):
@@ -130,4 +130,4 @@ def test_the_copula_is_the_same_whatever_eigenvectors_the_processor_finds(corpus
         return values, vectors * np.where(np.arange(len(values)) % 2, 1, -1)
 
     monkeypatch.setattr(np.linalg, "eigh", other)
-    np.testing.assert_allclose(sampling._copula.__wrapped__(corpus), usual, atol=1e-12)
+    np.testing.assert_allclose(expressions._copula.__wrapped__(corpus), usual, atol=1e-12)

@@ -208,7 +208,7 @@ def test_a_picture_is_decoded_once_for_turns_that_are_read_together(rows, monkey
     stream = chat_dataset(rows.to_iterable_dataset(), ChatMix(turns_per_image=5))
     decoded.clear()
     assert len(list(stream)) == 20
-    assert len(decoded) == 5  # six rows, one of them without a picture
+    assert len(decoded) == 5  # six rows, one of them without an image
 
 
 @pytest.mark.parametrize("output", ["prompt_completion", "messages"])

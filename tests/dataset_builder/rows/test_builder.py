@@ -3,7 +3,7 @@
 import pyarrow.parquet as pq
 
 from aullava.dataset_builder.rows.builder import SPLIT, AUDatasetBuilder
-from aullava.dataset_builder.rows.images import PictureOptions
+from aullava.dataset_builder.rows.images import ImageOptions
 
 from trees import bp4d
 
@@ -23,7 +23,7 @@ def test_it_prepares_and_gives_every_labelled_frame_with_its_status(tmp_path):
 
 def test_its_parquet_files_hold_the_pictures(tmp_path):
     tree = bp4d.make(tmp_path / "bp4d")
-    builder = AUDatasetBuilder("bp4d", tree, pictures=PictureOptions(embed=True), cache_dir=tmp_path / "cache")
+    builder = AUDatasetBuilder("bp4d", tree, pictures=ImageOptions(embed=True), cache_dir=tmp_path / "cache")
     builder.download_and_prepare(tmp_path / "out", file_format="parquet")
     [file] = (tmp_path / "out").glob("*.parquet")
     pictures = pq.read_table(file)["image"].to_pylist()

@@ -74,7 +74,9 @@ def draw_actions(rng: np.random.Generator, style: str = "mixed", rare_boost: flo
         present, reported = {UNITS[i] for i in rng.permutation(len(UNITS))[:count]}, set()
     else:
         corpus = style if style != "mixed" else ("disfa" if mixed_disfa else "bp4d")
-        present, reported = _draw_present(rng, corpus, rare_boost), set(REPORTED[corpus])
+        thresholds, reported = _thresholds(corpus, rare_boost), set(REPORTED[corpus])
+        normal = _copula(corpus) @ rng.standard_normal(len(UNITS))
+        present = {unit for unit, value, threshold in zip(UNITS, normal, thresholds, strict=True) if value > threshold}
     _drop_contradictions(present, reported)
     strengths = rng.uniform(size=(3, len(UNITS)))
     actions: dict[str, float] = {}
@@ -136,13 +138,6 @@ def _other_rates(corpus: str) -> dict[str, float]:
     if corpus == "bp4d":
         rates |= {"AU25": 0.2, "AU26": 0.08}
     return rates
-
-
-def _draw_present(rng: np.random.Generator, corpus: str, rare_boost: float) -> set[str]:
-    root = _copula(corpus)
-    thresholds = _thresholds(corpus, rare_boost)
-    normal = root @ rng.standard_normal(len(UNITS))
-    return {unit for unit, value, threshold in zip(UNITS, normal, thresholds, strict=True) if value > threshold}
 
 
 @lru_cache(maxsize=32)

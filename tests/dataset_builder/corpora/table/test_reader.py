@@ -44,13 +44,13 @@ def test_the_tree_reads_the_same_from_every_kind_of_file(tmp_path, kind):
     assert reader.units == {"occurrence": ("AU1", "AU12", "AU25"), "intensity": ("AU1", "AU12")}
     records = everything(reader)
     assert len(records) == FRAMES * len(SUBJECTS)
-    assert all(isinstance(r.picture, ImageFile) and r.picture.path.is_file() for r in records)
+    assert all(isinstance(r.image, ImageFile) and r.image.path.is_file() for r in records)
     third = records[2]
     assert (third.subject, third.sequence, third.frame, third.groups) == ("P1", "talk", 3, {"sex": "F"})
     assert third.values["occurrence"]["AU12"] == 1 and third.values["intensity"]["AU1"] == 3
     assert math.isnan(third.values["intensity"]["AU12"]) and math.isnan(third.values["occurrence"]["AU25"])
     assert list(reader.label_files("P1")) == [tmp_path / f"labels.{kind}"]
-    assert len(list(reader.picture_places("P1"))) == FRAMES
+    assert len(list(reader.image_places("P1"))) == FRAMES
     again = pickle.loads(pickle.dumps(reader))
     assert len(everything(again)) == len(records)
 
@@ -118,7 +118,7 @@ def test_columns_that_contradict_each_other_or_the_table_of_units(tmp_path, head
 def test_missing_columns_are_named(tmp_path):
     with pytest.raises(LayoutError, match="no action unit among its columns 'image', 'smile'.*AU01_c"):
         TableReader(write(tmp_path, "image,smile\na.png,1\n"))
-    with pytest.raises(LayoutError, match="no picture column among 'photo', 'AU1_c'"):
+    with pytest.raises(LayoutError, match="no image column among 'photo', 'AU1_c'"):
         TableReader(write(tmp_path, "photo,AU1_c\na.png,1\n"))
     with pytest.raises(LayoutError, match="no subject column 'who'"):
         TableReader(write(tmp_path, "image,AU1_c\na.png,1\n"), subject_column="who")
@@ -203,7 +203,7 @@ def test_frames_and_pictures_come_once(tmp_path):
     header = "image,subject,sequence,frame,AU1_c\n"
     with pytest.raises(LabelError, match="line 3: found frame 1 of 'S1', sequence 'v', twice"):
         everything(TableReader(write(tmp_path, header + "a.png,S1,v,1,0\nb.png,S1,v,1,0\n")))
-    with pytest.raises(LabelError, match="line 3: found picture 'a.png' twice"):
+    with pytest.raises(LabelError, match="line 3: found image 'a.png' twice"):
         everything(TableReader(write(tmp_path, "image,subject,AU1_c\na.png,S1,0\na.png,S1,1\n")))
     with pytest.raises(LabelError, match="line 2: found '1.5'; expected a whole number as frame"):
         everything(TableReader(write(tmp_path, header + "a.png,S1,v,1.5,0\n")))
@@ -212,7 +212,7 @@ def test_frames_and_pictures_come_once(tmp_path):
 def test_no_subject_column_makes_each_picture_its_own_subject(tmp_path):
     reader = TableReader(write(tmp_path, "path,AU1_c\na/1.png,0\nb/1.png,1\n"))
     assert reader.subjects() == ("a/1", "b/1") and not reader.people_known
-    assert any("a split by subject is a split by picture" in note for note in reader.notes)
+    assert any("a split by subject is a split by image" in note for note in reader.notes)
     videos = TableReader(write(tmp_path, "path,video,AU1_c\n1.png,v,0\n2.png,v,1\n"))
     assert videos.subjects() == ("v",) and not videos.people_known
     with pytest.raises(LabelError, match="line 3: found no subject"):
@@ -221,7 +221,7 @@ def test_no_subject_column_makes_each_picture_its_own_subject(tmp_path):
 
 def test_a_picture_that_is_not_on_disk_is_still_a_row(tmp_path):
     path = write(tmp_path, "image,subject,AU1_c\ngone.png,S1,1\n,S1,0\n")
-    assert [r.picture for r in everything(TableReader(path))] == [None, None]
+    assert [r.image for r in everything(TableReader(path))] == [None, None]
 
 
 def test_pictures_stay_inside_their_folder(tmp_path):
@@ -235,9 +235,9 @@ def test_pictures_stay_inside_their_folder(tmp_path):
             everything(TableReader(write(tmp_path / "t", f"image,AU1_c\n{name},1\n"), images_dir=pictures))
     for name in ("a.png", str(pictures / "a.png")):
         [record] = everything(TableReader(write(tmp_path / "t", f"image,AU1_c\n{name},1\n"), images_dir=pictures))
-        assert record.picture == ImageFile(pictures.resolve() / "a.png")
+        assert record.image == ImageFile(pictures.resolve() / "a.png")
     linked = TableReader(write(tmp_path / "t", "image,AU1_c\nlink.png,1\n"), images_dir=pictures, follow_links=True)
-    assert everything(linked)[0].picture is not None
+    assert everything(linked)[0].image is not None
 
 
 def openface(folder, stem, rows=3, video=".mp4"):
@@ -254,11 +254,11 @@ def test_openface_counts_from_1_and_a_lost_face_is_not_coded(tmp_path):
     assert reader.subjects() == ("clip",) and not reader.people_known
     assert any("not human codes" in note for note in reader.notes)
     first, lost, third = reader.read("clip")
-    assert [r.picture for r in (first, lost, third)] == [VideoFrame(tmp_path / "clip.mp4", i) for i in range(3)]
+    assert [r.image for r in (first, lost, third)] == [VideoFrame(tmp_path / "clip.mp4", i) for i in range(3)]
     assert (third.frame, third.sequence, third.timestamp) == (3, "clip", 0.08)
     assert first.values == {"intensity": {"AU1": 1.37, "AU45": 0.0}, "occurrence": {"AU1": 1.0, "AU28": 0.0}}
     assert all(math.isnan(v) for values in lost.values.values() for v in values.values())
-    assert list(reader.picture_places("clip")) == [tmp_path / "clip.mp4"]
+    assert list(reader.image_places("clip")) == [tmp_path / "clip.mp4"]
 
 
 def test_a_folder_of_openface_files(tmp_path):
@@ -268,8 +268,8 @@ def test_a_folder_of_openface_files(tmp_path):
     os.remove(tmp_path / "videos" / "B.AVI")
     reader = TableReader(tmp_path / "csv", video=tmp_path / "videos")
     assert reader.subjects() == ("a9", "a10", "b")
-    assert next(reader.read("a10")).picture == VideoFrame(tmp_path / "videos" / "A10.AVI", 0)
-    assert [r.picture for r in reader.read("b")] == [None] * 3
+    assert next(reader.read("a10")).image == VideoFrame(tmp_path / "videos" / "A10.AVI", 0)
+    assert [r.image for r in reader.read("b")] == [None] * 3
     assert list(reader.label_files("b")) == [tmp_path / "csv" / "b.csv"]
     with pytest.raises(LayoutError, match="no video such as a9.mp4"):
         TableReader(tmp_path / "csv")
@@ -281,7 +281,7 @@ def test_the_video_that_openface_draws_over_is_not_the_video(tmp_path):
     with pytest.raises(LayoutError, match="no video"):
         TableReader(tmp_path)
     write(tmp_path, "", "clip.mp4")
-    assert next(TableReader(tmp_path).read("clip")).picture == VideoFrame(tmp_path / "clip.mp4", 0)
+    assert next(TableReader(tmp_path).read("clip")).image == VideoFrame(tmp_path / "clip.mp4", 0)
     write(tmp_path, "", "clip.mov")
     with pytest.raises(LayoutError, match="clip.mov, clip.mp4 all have the name"):
         TableReader(tmp_path)
@@ -299,7 +299,7 @@ def test_a_picture_column_may_name_videos(tmp_path):
     write(tmp_path, "", "clip.mp4")
     path = write(tmp_path, "input,frame,subject,AU12_c,AU12_p\nclip.mp4,0,S,1,0.9\nclip.mp4,1,S,0,0.2\n")
     reader = TableReader(path)
-    assert [r.picture.index for r in reader.read("S")] == [0, 1] and reader.units == {"occurrence": ("AU12",)}
+    assert [r.image.index for r in reader.read("S")] == [0, 1] and reader.units == {"occurrence": ("AU12",)}
     with pytest.raises(LabelError, match="found frame 0; expected frames from 1"):
         everything(TableReader(path, first_frame=1))
 
