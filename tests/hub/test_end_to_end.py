@@ -173,7 +173,8 @@ def test_the_stranger_reads_what_the_package_reads(world):
     model, processor = load_checkpoint(world.released, "cpu")
     [reading] = model.recognize(world.released / "face.png", processor=processor, protocol="disfa")
     assert reading.status == "ok" and reading.values["AU12"] > 0  # it smiles
-    assert world.report["reading"] == vars(reading) == world.report["piped"][0]
+    assert world.report["reading"] == vars(reading)
+    assert world.report["piped"][0] == vars(reading) | {"box": None, "score": None}  # keys of the version before
 
 
 def test_a_revision_pins_weights_and_code(world):
