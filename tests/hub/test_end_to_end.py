@@ -132,7 +132,7 @@ def test_trained_adapters_arrive_as_a_whole_checkpoint_with_the_card_of_their_ru
 
 def test_the_release_carries_its_calibration_and_the_figures_that_were_measured_with_it(world):
     verbs = [words[1] for words in COMMANDS if words[0] == "aullava"]
-    assert verbs == ["calibrate", "evaluate", "release", "release"]  # the last writes the Space
+    assert verbs == ["calibrate", "evaluate", "release", "space"]
     files, made = world.hub.repos["models", REPO].files, world.clone / "outputs" / "quick_start"
     calibration = json.loads(files["config.json"])["calibration"]
     assert {*calibration["temperature"]} == {"occurrence", "intensity"}
@@ -173,7 +173,8 @@ def test_the_stranger_reads_what_the_package_reads(world):
     model, processor = load_checkpoint(world.released, "cpu")
     [reading] = model.recognize(world.released / "face.png", processor=processor, protocol="disfa")
     assert reading.status == "ok" and reading.values["AU12"] > 0  # it smiles
-    assert world.report["reading"] == vars(reading) == world.report["piped"][0]
+    assert world.report["reading"] == vars(reading)
+    assert world.report["piped"][0] == vars(reading) | {"box": None, "score": None}  # keys of the version before
 
 
 def test_a_revision_pins_weights_and_code(world):

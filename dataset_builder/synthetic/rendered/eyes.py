@@ -26,9 +26,12 @@ def eye_frames(placed_V3: np.ndarray) -> np.ndarray:
 
 
 def eye_numbers(look: Appearance) -> np.ndarray:
-    """What `eye_albedo` needs of a person, float32 (8,): iris RGB (linear), its radius in radians, pupil, redness, age."""
+    """What `eye_albedo` needs of a person, float32 (8,): iris RGB (linear), radius, pupil, redness, age, white."""
     iris = np.array(look.iris) ** 2.2
-    return np.array([*iris, look.iris_radius / _RADIUS, look.pupil, look.sclera, (look.age - 12) / 73, 0], np.float32)
+    # Exposures that lift a dark face would make its eyes glow.
+    white = 0.58 + 0.42 * min(1.0, float(np.mean(np.array(look.skin) ** 2.2)) / 0.3)
+    age = (look.age - 12) / 73
+    return np.array([*iris, look.iris_radius / _RADIUS, look.pupil, look.sclera, age, white], np.float32)
 
 
 @compiled
@@ -45,7 +48,8 @@ def eye_albedo(dx, dy, dz, frame, numbers):
     angle = np.arctan2(up, nasal)
     red = 0.10 + 0.25 * numbers[5] + 0.1 * numbers[6]
     vein = red * min(1.0, (radius - 1) * 0.6) * (0.7 + 0.3 * np.sin(angle * 9 + 3 * radius)) if radius > 1 else 0.0
-    r, g, b = 0.45 - 0.04 * numbers[6], 0.42 - 0.23 * vein - 0.05 * numbers[6], 0.40 - 0.25 * vein - 0.08 * numbers[6]
+    r, g, b = 0.52 - 0.04 * numbers[6], 0.49 - 0.25 * vein - 0.05 * numbers[6], 0.47 - 0.28 * vein - 0.09 * numbers[6]
+    r, g, b = r * numbers[7], g * numbers[7], b * numbers[7]
     if nasal > 0.62:  # the pink corner
         pink = min(1.0, (nasal - 0.62) * 6)
         r, g, b = r * (1 - pink) + 0.42 * pink, g * (1 - pink) + 0.21 * pink, b * (1 - pink) + 0.19 * pink

@@ -24,12 +24,12 @@ def before_the_face(scene: Scene, look: Appearance) -> list[Piece]:
             knuckle = root + np.array([-side * 0.034, 0.020 + 0.012 * lean - 0.004 * i, 0.006])
             tip = knuckle + np.array([-side * 0.026, 0.010 + 0.010 * lean - 0.006 * i, -0.006])
             pieces += [
-                rod(root, knuckle, 0.0088, "plain", skin, 0.0082),
-                rod(knuckle, tip, 0.0082, "plain", skin, 0.0068),
+                rod(root, knuckle, 0.0100, "plain", skin, 0.0092),
+                rod(knuckle, tip, 0.0092, "plain", skin, 0.0080),
             ]
             pieces += [
-                ellipsoid(knuckle, (0.0084, 0.0084, 0.0084), "plain", skin),
-                ellipsoid(tip, (0.0069, 0.0069, 0.0069), "plain", skin),
+                ellipsoid(knuckle, (0.0094, 0.0094, 0.0094), "plain", skin),
+                ellipsoid(tip, (0.0081, 0.0085, 0.0081), "plain", skin),
             ]
         palm = at + (side * 0.050, -0.048, 0.006)
         turn = np.array([[0.8, -side * 0.6, 0], [side * 0.6, 0.8, 0], [0, 0, 1.0]])

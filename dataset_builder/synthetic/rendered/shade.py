@@ -363,7 +363,7 @@ def shade(
                 r, g, b, gloss = eye_albedo(nx, ny, nz, frame, eyes)
                 dim = _cover_by_lids(index, material, x, y, step, np.float32(0.62))
                 albedo[0], albedo[1], albedo[2] = r * dim, g * dim * dim**0.15, b * dim * dim**0.2
-                open_, shine, sharpness = dim * 0.8, np.float32(1.6) * gloss * dim, np.float32(260.0)
+                open_, shine, sharpness = dim * 0.8, np.float32(1.2) * gloss * dim, np.float32(260.0)
                 wrap = soft
             elif m in (_TEETH_UPPER, _TEETH_LOWER):
                 dim = _cover_by_lids(index, material, x, y, step, np.float32(0.5))

@@ -28,7 +28,7 @@ from aullava.dataset_builder.synthetic.rendered.scene import Scene, sample_scene
 DOSES = (0.2, 0.4, 0.6, 0.8, 1.0)  # the middles of levels 1 to 4, and the strongest that a face shows
 # (tone, age, sex) of the three people of the level sheets.
 _THREE = ((3, 28, "female"), (9, 38, "male"), (6, 66, "female"))
-_CLOSE = Scene(camera=Camera(fill=0.95))  # closer than faces of the stream
+_CLOSE = Scene(camera=Camera(fill=0.88))  # as close as faces of the stream
 _UPPER = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU43", "AU61", "AU62", "AU63", "AU64")
 _TOGETHER = {
     "6+12": ("AU6", "AU12"),

@@ -51,7 +51,7 @@ def worn(
         )
         scarf = pieces[-1]  # cloth does not follow the ears
         wide, above = np.abs(scarf.points_V3[:, 0]), scarf.traits_V7[:, 1] > -60
-        held = np.where(above, np.minimum(wide, 0.083 + 0.12 * np.maximum(wide - 0.083, 0)), wide)
+        held = np.where(above, np.minimum(wide, 0.076 + 0.1 * np.maximum(wide - 0.076, 0)), wide)
         scarf.points_V3[:, 0] = np.sign(scarf.points_V3[:, 0]) * held
     if look.glasses != "none":
         pieces += _glasses(head, points_V3, look)
