@@ -29,7 +29,7 @@ class GeometryArguments:
     """What the geometry network's recipe adds to transformers' own training arguments."""
 
     heads: str = field(metadata={"help": "Folder of rendered heads, see training.geometry.shards."})
-    samples: int = field(default=160_000, metadata={"help": "Crops to learn from, each seen once."})
+    samples: int = field(default=96_000, metadata={"help": "Crops to learn from, each seen once."})
     most_heads: int | None = field(
         default=None, metadata={"help": "Heads to take them from; all that are there if not given."}
     )
