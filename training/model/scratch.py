@@ -33,7 +33,7 @@ class ScratchArguments:
     """Sizes of a model built from scratch."""
 
     image_size: int = field(default=96, metadata={"help": "Side of the square input image, in pixels."})
-    tower: str = field(
+    tower_kind: str = field(
         default="swin", metadata={"help": "swin: windowed attention. hybrid: residual convolutions, then attention."}
     )
     tower_width: int = field(
@@ -54,9 +54,9 @@ class ScratchArguments:
     vocabulary_size: int = field(default=1536, metadata={"help": "Largest size of the tokenizer's vocabulary."})
 
     def __post_init__(self):
-        if self.tower not in ("swin", "hybrid"):
-            raise ValueError(f"tower is {self.tower!r}: expected swin or hybrid")
-        if self.tower == "hybrid" and len(self.tower_depths) != 3:
+        if self.tower_kind not in ("swin", "hybrid"):
+            raise ValueError(f"tower_kind is {self.tower_kind!r}: expected swin or hybrid")
+        if self.tower_kind == "hybrid" and len(self.tower_depths) != 3:
             raise ValueError(f"tower_depths is {self.tower_depths}: a hybrid tower has three stages")
 
 
@@ -79,7 +79,7 @@ def build_config(sizes: ScratchArguments, tokenizer: PreTrainedTokenizerFast) ->
         tie_word_embeddings=False,
     )
     return AULlavaConfig(
-        vision_config=swin(sizes) if sizes.tower == "swin" else hybrid(sizes),
+        vision_config=swin(sizes) if sizes.tower_kind == "swin" else hybrid(sizes),
         text_config=text,
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         projector_hidden_act="linear",
@@ -134,7 +134,7 @@ def hybrid(sizes: ScratchArguments) -> DPTConfig:
 
 def select_strategy(sizes: ScratchArguments) -> str:
     """LLaVA's word for whether the tower's first token is a class token that it leaves out."""
-    return "default" if sizes.tower == "hybrid" else "full"
+    return "default" if sizes.tower_kind == "hybrid" else "full"
 
 
 def token_side(sizes: ScratchArguments) -> int:

@@ -88,12 +88,12 @@ def action_loss(logits_B2A: torch.Tensor, strengths_BA: torch.Tensor) -> torch.T
         for part, target in enumerate((targets_BA, present_BA))
     )
     left, right = (torch.tensor(side, device=logits_B2A.device) for side in zip(*SIDES, strict=True))
-    said_BA = logits_B2A[:, 0].sigmoid()
+    said_BA, both = logits_B2A[:, 0].sigmoid(), known[:, left] & known[:, right]
     apart = nn.functional.smooth_l1_loss(
-        said_BA[:, left] - said_BA[:, right], targets_BA[:, left] - targets_BA[:, right], beta=0.1
+        (said_BA[:, left] - said_BA[:, right])[both], (targets_BA[:, left] - targets_BA[:, right])[both], beta=0.1
     )
     count = known.sum().clamp(min=1)
-    return ((strength + presence * weight_BA) * known).sum() / count + 0.5 * apart
+    return ((strength + presence * weight_BA) * known).sum() / count + 0.5 * apart.nan_to_num()
 
 
 class TowerTrainer(WholeCheckpoints, Trainer):
@@ -109,8 +109,9 @@ class TowerArguments:
         metadata={"help": "Folder of rendered heads, see training.geometry.shards; drawn faces alone if none."},
     )
     most_heads: int | None = field(default=None, metadata={"help": "Rendered heads to learn from; all if not given."})
-    samples: int = field(
-        default=100_000, metadata={"help": "Images to learn from; heads come back, damaged otherwise."}
+    samples: int | None = field(
+        default=None,
+        metadata={"help": "Images to learn from; `faces` if not given. Heads come back, damaged otherwise."},
     )
     drawn_share: float = field(default=0.15, metadata={"help": "Share of drawn faces among them; 1 without heads."})
     validation_faces: int = field(default=500, metadata={"help": "Faces of validation identities to evaluate on."})
@@ -184,7 +185,9 @@ def main() -> None:
         regressor,
         training,
         data_collator=collate,
-        train_dataset=TowerFaces(drawing, share, arguments.samples, heads["train"], seed=training.seed),
+        train_dataset=TowerFaces(
+            drawing, share, arguments.samples or drawing.faces, heads["train"], seed=training.seed
+        ),
         eval_dataset=TowerFaces(
             drawing, float(heads["validation"] is None), arguments.validation_faces, heads["validation"], clean=True
         ),
