@@ -6,7 +6,8 @@
 Conventions
     file        SPLIT_FIRST.npz holds faces FIRST, FIRST + 1, ... of a split (`rendered.samples`): `im` uint8 (N, side,
                 side, 3); `lm` float32 (N, 68, 2), landmarks in pixels; `pg` float32 (N, 5), yaw, pitch, roll, gaze to
-                the left, gaze up in degrees. Other arrays in a file are left alone.
+                the left, gaze up in degrees; `ac` float32
+                (N, 51), strengths of `rendered.actions.ACTIONS` as they are labelled. Other arrays are left alone.
     zoom        a picture's face is so many times as large as the stream makes it. Near heads fill their picture.
     damage      none: whoever trains on the pictures damages them, differently each time.
     assets      every five faces, the first three wear them, where there are any; the others are procedural.
@@ -22,6 +23,7 @@ import numpy as np
 
 from aullava.common.files import replace_file
 from aullava.dataset_builder.synthetic.numbering import SPLITS
+from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS
 from aullava.dataset_builder.synthetic.rendered.assets import Library, load_library
 from aullava.dataset_builder.synthetic.rendered.damage import Damage
 from aullava.dataset_builder.synthetic.rendered.samples import describe_face, random_stream
@@ -37,13 +39,14 @@ class Heads:
     images_NHWC: np.ndarray
     landmarks_N68_2: np.ndarray
     angles_N5: np.ndarray
+    strengths_NA: np.ndarray
 
     def __len__(self) -> int:
         return len(self.images_NHWC)
 
     def save(self, path: Path) -> None:
         with open(path, "wb") as file:
-            np.savez(file, im=self.images_NHWC, lm=self.landmarks_N68_2, pg=self.angles_N5)
+            np.savez(file, im=self.images_NHWC, lm=self.landmarks_N68_2, pg=self.angles_N5, ac=self.strengths_NA)
 
 
 def render_heads(
@@ -54,7 +57,7 @@ def render_heads(
     Args:
         zoom: lowest and highest, see above; drawn anew for each face, log-uniformly.
     """
-    images, landmarks, angles = [], [], []
+    images, landmarks, angles, strengths = [], [], [], []
     for index in range(first, first + count):
         described = describe_face(split, index)
         draw = random_stream(SPLITS.index(split), index, _ZOOM)
@@ -72,7 +75,8 @@ def render_heads(
         images.append(face.image_HWC)
         landmarks.append(face.landmarks_68_2)
         angles.append((*face.pose, *face.gaze))
-    return Heads(np.stack(images), np.float32(landmarks), np.float32(angles))
+        strengths.append([face.actions[action] for action in ACTIONS])
+    return Heads(np.stack(images), np.float32(landmarks), np.float32(angles), np.float32(strengths))
 
 
 def load_heads(folder: Path, split: str, most: int | None = None) -> Heads:
@@ -89,7 +93,7 @@ def load_heads(folder: Path, split: str, most: int | None = None) -> Heads:
         if most is not None and count >= most:
             break
         with np.load(file) as arrays:
-            parts.append(tuple(arrays[name] for name in ("im", "lm", "pg")))
+            parts.append(tuple(arrays[name] for name in ("im", "lm", "pg", "ac")))
         count += len(parts[-1][0])
     return Heads(*(np.concatenate(part)[:most] for part in zip(*parts, strict=True)))
 
