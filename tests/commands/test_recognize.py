@@ -165,7 +165,7 @@ def _saved(store) -> int:
         ("--framing margin=0.3 --margin 0.1", "contradicts --framing, which has margin 0.3"),
         ("--min-face 1.5", "a share between 0 and 1"),
         ("--min-confidence 2", "expected 0 to 1"),
-        ("--server http://localhost:1/v1", "give the --checkpoint"),
+        ("--server http://localhost:1/v1", "give --checkpoint"),
         ("--intensities expected --mode generate --out t.csv", "no probabilities"),
         ("--blendshapes b.csv", "add --protocol feafa"),
         ("--smooth median:5", "give --out"),
