@@ -38,11 +38,11 @@ from reporting import markdown_table, report
 
 from aullava.dataset_builder.synthetic.rendered.assets import load_library
 from aullava.dataset_builder.synthetic.rendered.samples import describe_face, random_stream
+from aullava.dataset_builder.synthetic.rendered.store import render_heads
 from aullava.detection.crop import FaceBox
 from aullava.detection.finder import GeometryDetector, distinct, overlap
 from aullava.detection.geometry import FaceGeometry, face_geometry
-from aullava.training.geometry.samples import square_of
-from aullava.training.geometry.shards import render_heads
+from aullava.training.geometry.crops import square_of
 from aullava.training.geometry.textures import texture
 
 TARGETS = {

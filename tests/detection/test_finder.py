@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from aullava.dataset_builder.synthetic.rendered.samples import describe_face
+from aullava.dataset_builder.synthetic.rendered.store import render_heads
 from aullava.detection.crop import FaceBox
 from aullava.detection.finder import GeometryDetector, distinct, overlap
 from aullava.detection.framing import AskedFraming, Framing, make_detector
-from aullava.training.geometry.samples import square_of
-from aullava.training.geometry.shards import render_heads
+from aullava.training.geometry.crops import square_of
 from aullava.training.geometry.textures import texture
 
 

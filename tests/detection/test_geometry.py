@@ -11,6 +11,7 @@ import pytest
 from aullava.dataset_builder.synthetic.rendered.camera import Camera
 from aullava.dataset_builder.synthetic.rendered.landmarks import landmark_vertices
 from aullava.dataset_builder.synthetic.rendered.mesh import load_head
+from aullava.dataset_builder.synthetic.rendered.store import render_heads
 from aullava.detection.crop import FaceBox
 from aullava.detection.finder import overlap
 from aullava.detection.geometry import (
@@ -26,8 +27,7 @@ from aullava.detection.geometry import (
     square_of_haar,
     turned_pose,
 )
-from aullava.training.geometry.samples import square_of
-from aullava.training.geometry.shards import render_heads
+from aullava.training.geometry.crops import square_of
 from aullava.training.geometry.textures import texture
 
 HEADS = 24

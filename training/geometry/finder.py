@@ -14,9 +14,9 @@ from torch import nn
 from transformers import Trainer, TrainingArguments
 from trl import TrlParser
 
+from aullava.dataset_builder.synthetic.rendered.store import load_heads
 from aullava.detection.networks import FinderNetwork
 from aullava.training.geometry.scenes import Scenes
-from aullava.training.geometry.shards import load_heads
 from aullava.training.geometry.train import collate, save_network, start_from
 from aullava.training.run.checkpoints import WholeCheckpoints
 from aullava.training.run.resume import checkpoint_to_resume
@@ -26,7 +26,7 @@ from aullava.training.run.resume import checkpoint_to_resume
 class FinderArguments:
     """What the finder's recipe adds to transformers' own training arguments."""
 
-    heads: list[str] = field(metadata={"help": "Folders of rendered heads, see training.geometry.shards."})
+    heads: list[str] = field(metadata={"help": "Folders of rendered heads, see synthetic.rendered.store."})
     scenes: int = field(default=48_000, metadata={"help": "Scenes to learn from, each seen once."})
     most_heads: int | None = field(
         default=None, metadata={"help": "Heads to take from each folder; all if not given."}

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from aullava.common.files import replace_file
+from aullava.dataset_builder.synthetic.rendered.store import load_heads
 from aullava.detection.crop import FaceBox
 from aullava.detection.finder import load_finder, propose
 from aullava.detection.geometry import GROWTH, SIDE, crop_map, cut
-from aullava.training.geometry.samples import NO_FACE_TO, iou_of_squares
+from aullava.training.geometry.crops import NO_FACE_TO, iou_of_squares
 from aullava.training.geometry.scenes import Scenes
-from aullava.training.geometry.shards import load_heads
 
 
 def mistakes(scenes: Scenes, count: int, network) -> np.ndarray:

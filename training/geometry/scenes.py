@@ -18,10 +18,10 @@ import math
 import cv2
 import numpy as np
 
+from aullava.dataset_builder.synthetic.rendered.store import Heads
 from aullava.detection.networks import FinderNetwork
-from aullava.training.geometry.damage import damage_picture
-from aullava.training.geometry.samples import iou_of_squares, square_of
-from aullava.training.geometry.shards import Heads
+from aullava.training.data.strong_augmentation import damage_picture
+from aullava.training.geometry.crops import iou_of_squares, square_of
 from aullava.training.geometry.textures import shuffled, texture
 
 SCENE_SIDE = 128

@@ -16,10 +16,10 @@ from transformers import Trainer, TrainingArguments
 from trl import TrlParser
 
 from aullava.common.files import replace_file
+from aullava.dataset_builder.synthetic.rendered.store import load_heads
 from aullava.detection.geometry import standardised
 from aullava.detection.networks import GeometryNetwork
-from aullava.training.geometry.samples import GeometrySamples
-from aullava.training.geometry.shards import load_heads
+from aullava.training.geometry.crops import GeometrySamples
 from aullava.training.run.checkpoints import WholeCheckpoints
 from aullava.training.run.resume import checkpoint_to_resume
 
@@ -28,7 +28,7 @@ from aullava.training.run.resume import checkpoint_to_resume
 class GeometryArguments:
     """What the geometry network's recipe adds to transformers' own training arguments."""
 
-    heads: str = field(metadata={"help": "Folder of rendered heads, see training.geometry.shards."})
+    heads: str = field(metadata={"help": "Folder of rendered heads, see synthetic.rendered.store."})
     samples: int = field(default=96_000, metadata={"help": "Crops to learn from, each seen once."})
     most_heads: int | None = field(
         default=None, metadata={"help": "Heads to take them from; all that are there if not given."}
@@ -50,7 +50,7 @@ class Learner(nn.Module):
     def forward(self, pixels: torch.Tensor, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         """Args:
             pixels: (batch, 3, 64, 64), standardised.
-            labels: (batch, 143), see `samples`.
+            labels: (batch, 143), see `crops`.
 
         Returns:
             `logits` (batch, 142), and `loss` where labels are given: mean distance of landmarks in sides of the crop

@@ -4,8 +4,8 @@ joins.
 With a pretrained tower the language model reads most action units after minutes (LOG.md). The regression head is thrown away: the
 checkpoint keeps the tower alone.
 
-    python -m aullava.training.geometry.shards outputs/heads --faces 80000 --zoom 1 1 [--assets ASSETS]
-    python -m aullava.training.geometry.shards outputs/heads --faces 2000 --split validation --zoom 1 1 [--assets ASSETS]
+    python -m aullava.dataset_builder.synthetic.rendered.store outputs/heads --faces 80000 --zoom 1 1
+    python -m aullava.dataset_builder.synthetic.rendered.store outputs/heads --faces 2000 --zoom 1 1 --split validation
     python -m aullava.training.model.tower --config configs/heads_1_tower.yaml
 """
 
@@ -19,8 +19,8 @@ from transformers import Trainer, TrainingArguments
 from trl import TrlParser
 
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
+from aullava.dataset_builder.synthetic.rendered.store import load_heads
 from aullava.metrics.au_detection.scores import roc_auc
-from aullava.training.geometry.shards import load_heads
 from aullava.training.model.scratch import MEAN, STD, ScratchArguments, build_from_scratch, tower_output_width
 from aullava.training.model.tower_faces import ACTIONS, GEOMETRY, PRESENT_FROM, SIDES, TRACE_FROM, TowerFaces
 from aullava.training.run.checkpoints import WholeCheckpoints
@@ -106,7 +106,7 @@ class TowerArguments:
 
     heads: str | None = field(
         default=None,
-        metadata={"help": "Folder of rendered heads, see training.geometry.shards; drawn faces alone if none."},
+        metadata={"help": "Folder of rendered heads, see synthetic.rendered.store; drawn faces alone if none."},
     )
     most_heads: int | None = field(default=None, metadata={"help": "Rendered heads to learn from; all if not given."})
     samples: int | None = field(

@@ -18,10 +18,10 @@ from aullava.dataset_builder.synthetic.drawn import ACTIONS as DRAWN_ACTIONS
 from aullava.dataset_builder.synthetic.rendered.actions import ACTIONS as RENDERED_ACTIONS
 from aullava.dataset_builder.synthetic.rendered.actions import SIDED_CODES
 from aullava.dataset_builder.synthetic.rendered.sampling import PRESENT_FROM
+from aullava.dataset_builder.synthetic.rendered.store import Heads
 from aullava.detection.geometry import MIRRORED, turned_pose
-from aullava.training.geometry.damage import damage_picture
-from aullava.training.geometry.samples import square_of
-from aullava.training.geometry.shards import Heads
+from aullava.training.data.strong_augmentation import damage_picture
+from aullava.training.geometry.crops import square_of
 
 ACTIONS = tuple(RENDERED_ACTIONS)
 GEOMETRY = 141

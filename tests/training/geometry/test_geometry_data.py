@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from aullava.dataset_builder.synthetic.rendered.store import Heads, load_heads, render_heads
 from aullava.detection.geometry import MIRRORED, SIDE
 from aullava.detection.networks import FinderNetwork, folded
+from aullava.training.geometry.crops import GeometrySamples, iou_of_squares, square_of
 from aullava.training.geometry.mistakes import mistakes
-from aullava.training.geometry.samples import GeometrySamples, iou_of_squares, square_of
 from aullava.training.geometry.scenes import SCENE_SIDE, Scenes, targets_of
-from aullava.training.geometry.shards import Heads, load_heads, render_heads
 from aullava.training.geometry.textures import shuffled, texture
 
 
@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     command = [
         sys.executable,
         "-m",
-        "aullava.training.geometry.shards",
+        "aullava.dataset_builder.synthetic.rendered.store",
         folder,
         "--faces",
         "4",
@@ -47,7 +47,7 @@ def dots():
         cv2.circle(
             image, tuple(np.round((points[36] - 0.5) * 16).astype(int).tolist()), 48, (255, 255, 255), -1, shift=4
         )
-    return Heads(images, landmarks, np.zeros((6, 5), np.float32))
+    return Heads(images, landmarks, np.zeros((6, 5), np.float32), np.zeros((6, 51), np.float32))
 
 
 def test_shards_hold_the_stream_and_a_second_run_renders_nothing(folder):
@@ -62,7 +62,7 @@ def test_shards_hold_the_stream_and_a_second_run_renders_nothing(folder):
     command = [
         sys.executable,
         "-m",
-        "aullava.training.geometry.shards",
+        "aullava.dataset_builder.synthetic.rendered.store",
         folder,
         "--faces",
         "4",

@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from aullava.dataset_builder.synthetic.rendered.store import render_heads
 from aullava.detection.networks import FinderNetwork, GeometryNetwork, folded
-from aullava.training.geometry.shards import render_heads
 
 from checkout import ROOT
 

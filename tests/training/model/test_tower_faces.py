@@ -7,7 +7,7 @@ pytest.importorskip("anny")
 
 from aullava.dataset_builder.chat.drawn_faces import DrawnFaceArguments
 from aullava.dataset_builder.synthetic.rendered.sampling import one_sided_units
-from aullava.training.geometry.shards import render_heads
+from aullava.dataset_builder.synthetic.rendered.store import render_heads
 from aullava.training.model.tower_faces import ACTIONS, CROP, SIDES, TowerFaces
 
 SIDE = 64

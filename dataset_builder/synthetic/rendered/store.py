@@ -1,13 +1,13 @@
-"""Rendered heads kept on disk: what the geometry network and the finder learn from, many times over.
+"""Rendered heads kept on disk: what the geometry network, the finder and the vision tower learn from, many times over.
 
-    python -m aullava.training.geometry.shards outputs/geometry/near --faces 40000 --assets ASSETS
-    python -m aullava.training.geometry.shards outputs/geometry/far --faces 6000 --first 500000 --zoom 0.25 0.6
+    python -m aullava.dataset_builder.synthetic.rendered.store outputs/geometry/near --faces 40000 --assets ASSETS
+    python -m aullava.dataset_builder.synthetic.rendered.store outputs/geometry/far --faces 6000 --first 500000 --zoom 0.25 0.6
 
 Conventions
     file        SPLIT_FIRST.npz holds faces FIRST, FIRST + 1, ... of a split (`rendered.samples`): `im` uint8 (N, side,
                 side, 3); `lm` float32 (N, 68, 2), landmarks in pixels; `pg` float32 (N, 5), yaw, pitch, roll, gaze to
-                the left, gaze up in degrees; `ac` float32
-                (N, 51), strengths of `rendered.actions.ACTIONS` as they are labelled. Other arrays are left alone.
+                the left, gaze up in degrees; `ac` float32 (N, 51), strengths of `rendered.actions.ACTIONS` as they are
+                labelled. Other arrays are left alone.
     zoom        a picture's face is so many times as large as the stream makes it. Near heads fill their picture.
     damage      none: whoever trains on the pictures damages them, differently each time.
     assets      every five faces, the first three wear them, where there are any; the others are procedural.
@@ -87,7 +87,7 @@ def load_heads(folder: Path, split: str, most: int | None = None) -> Heads:
     """
     files = sorted(Path(folder).glob(f"{split}_*.npz"))
     if not files:
-        raise FileNotFoundError(f"{folder} holds no {split}_*.npz: render some first, see the top of shards.py")
+        raise FileNotFoundError(f"{folder} holds no {split}_*.npz: render some first, see the top of store.py")
     parts, count = [], 0
     for file in files:
         if most is not None and count >= most:

@@ -16,9 +16,9 @@ import math
 import cv2
 import numpy as np
 
+from aullava.dataset_builder.synthetic.rendered.store import Heads
 from aullava.detection.geometry import GROWTH, MIRRORED, SIDE, crop_map, cut, turned_pose
-from aullava.training.geometry.damage import damage_picture
-from aullava.training.geometry.shards import Heads
+from aullava.training.data.strong_augmentation import damage_picture
 from aullava.training.geometry.textures import shuffled, texture
 
 FACE_FROM, NO_FACE_TO = 0.45, 0.22
@@ -35,7 +35,7 @@ class GeometrySamples:
     """Crops of heads, as a dataset of `pixels` (uint8 (SIDE, SIDE, 3)) and `targets`.
 
     Args:
-        heads: rendered heads, see `shards`.
+        heads: rendered heads, see `synthetic.rendered.store`.
         count: of samples.
         seed: of everything that is drawn.
         clean: no damage and no crops without faces: for validation.
