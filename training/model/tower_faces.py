@@ -26,7 +26,7 @@ from aullava.training.geometry.crops import square_of
 ACTIONS = tuple(RENDERED_ACTIONS)
 GEOMETRY = 141
 TRACE_FROM = 0.08  # strengths from here to PRESENT_FROM are traces, neither absent nor present
-CROP = 1.55  # side of a crop, in sides of the square around the landmarks
+CROP = 1.5  # side of a crop, in sides of the square around the landmarks: as Framing("geometry") crops
 __all__ = ["ACTIONS", "CROP", "GEOMETRY", "PRESENT_FROM", "SIDES", "TRACE_FROM", "TowerFaces"]
 
 _PLACE = {action: place for place, action in enumerate(ACTIONS)}
@@ -97,7 +97,6 @@ class TowerFaces:
         side = self.drawing.draw_size
         landmarks, angles = self.heads.landmarks_N68_2[head].astype(float), self.heads.angles_N5[head]
         x, y, square = square_of(landmarks)
-        y -= 0.06 * square  # foreheads belong to the crop, necks do not
         scale, turn = side / (square * CROP), 0.0
         if not self.clean:
             scale, turn = scale * np.exp(rng.normal(0, 0.09)), rng.normal(0, 6.0)
