@@ -63,7 +63,7 @@ MOVEMENTS = {
     "AU4": Movement(
         "inner brow",
         (INNER_BROW,),
-        0.11,
+        0.15,
         {"browDownLeft": 1.0, "knit": 1.0, "eyeSquintLeft": 0.12},
         {"eyebrows-left-down": 0.7, "browDownLeft": 0.35, "knit": 1.1},
     ),
@@ -71,32 +71,33 @@ MOVEMENTS = {
     "AU6": Movement(
         "cheek",
         (CHEEK,),
-        0.1,
-        {"cheekSquintLeft": 0.9, "cheek lift": 1.0, "eyeSquintLeft": 0.35},
-        {"cheekSquintLeft": 0.7, "cheek lift": 1.3, "eye-left-slit": 0.15},
+        0.15,
+        {"cheekSquintLeft": 0.9, "cheek lift": 1.0, "eyeSquintLeft": 0.6},
+        {"cheekSquintLeft": 0.7, "cheek lift": 1.3, "eyeSquintLeft": 0.3, "eye-left-slit": 0.2},
     ),
     "AU7": Movement(
-        "lids", (UPPER_LID, LOWER_LID), 0.04, {"eyeSquintLeft": 1.0}, {"eyeSquintLeft": 0.6, "eye-left-slit": 0.3}
+        "lids", (UPPER_LID, LOWER_LID), 0.05, {"eyeSquintLeft": 1.0}, {"eyeSquintLeft": 0.6, "eye-left-slit": 0.3}
     ),
     "AU9": Movement(
         "wing of the nose",
         (WING,),
-        0.075,
+        0.13,
         {
             "noseSneerLeft": 1.6,
             "wing lift": 1.0,
-            "browDownLeft": 0.3,
-            "cheekSquintLeft": 0.3,
+            "browDownLeft": 0.45,
+            "cheekSquintLeft": 0.6,
             "eyeSquintLeft": 0.3,
-            "mouthUpperUpLeft": 0.3,
+            "mouthUpperUpLeft": 0.7,
             "knit": 0.5,
         },
         {
             "nose-left-elevation": 1.0,
             "noseSneerLeft": 0.8,
+            "mouthUpperUpLeft": 0.5,
             "wing lift": 0.8,
-            "browDownLeft": 0.3,
-            "cheekSquintLeft": 0.3,
+            "browDownLeft": 0.45,
+            "cheekSquintLeft": 0.6,
             "knit": 0.5,
         },
     ),
@@ -110,12 +111,12 @@ MOVEMENTS = {
     "AU11": Movement(
         "fold beside the nose",
         (FOLD,),
-        0.055,
+        0.07,
         {"fold lift": 1.0, "mouthUpperUpLeft": 0.15, "cheekSquintLeft": 0.12},
         {"fold lift": 1.0, "mouth-elevation": 0.12},
     ),
     "AU12": Movement(
-        "lip corner", (CORNER,), 0.21, {"mouthSmileLeft": 1.0}, {"mouth-corner-puller": 0.8, "mouthSmileLeft": 0.3}
+        "lip corner", (CORNER,), 0.24, {"mouthSmileLeft": 1.0}, {"mouth-corner-puller": 0.8, "mouthSmileLeft": 0.3}
     ),
     "AU13": Movement(
         "lip corner",
@@ -127,14 +128,14 @@ MOVEMENTS = {
     "AU14": Movement(
         "lip corner",
         (CORNER,),
-        0.075,
+        0.11,
         {"mouthDimpleLeft": 0.7, "dimple": 1.0},
         {"mouth-retraction": 0.6, "dimple": 1.0},
     ),
     "AU15": Movement(
         "lip corner",
         (CORNER,),
-        0.12,
+        0.15,
         {"mouthFrownLeft": 1.0, "corner down": 0.7},
         {"mouth-depression": 0.6, "mouthFrownLeft": 0.4, "corner down": 0.7},
     ),
@@ -148,7 +149,7 @@ MOVEMENTS = {
     "AU17": Movement(
         "below the lower lip",
         (LOWER_RED, CHIN_BOSS),
-        0.085,
+        0.13,
         {"mouthShrugLower": 1.1, "mouthShrugUpper": 0.7, "chin boss": 1.0},
         {"mouthShrugLower": 1.1, "mouthShrugUpper": 0.45, "chin boss": 1.4},
     ),
@@ -162,7 +163,7 @@ MOVEMENTS = {
     "AU20": Movement(
         "lip corner",
         (CORNER,),
-        0.13,
+        0.17,
         {"mouthStretchLeft": 1.0, "corner back": 0.8},
         {"mouthStretchLeft": 0.6, "mouth-retraction": 0.5, "corner back": 0.8},
     ),
@@ -176,14 +177,14 @@ MOVEMENTS = {
     "AU23": Movement(
         "red of the lips",
         (UPPER_RED, LOWER_RED),
-        0.065,
+        0.085,
         {"narrow red": 1.0, "mouthRollUpper": 0.2, "mouthRollLower": 0.2, "corners in": 0.45},
         {"narrow red": 1.2, "mouth-compression": 0.1, "corners in": 0.5},
     ),
     "AU24": Movement(
         "red of the lips",
         (UPPER_RED, LOWER_RED),
-        0.065,
+        0.085,
         {
             **_both("mouthPress", 0.35),
             "narrow red": 0.55,

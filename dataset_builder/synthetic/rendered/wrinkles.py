@@ -17,13 +17,13 @@ from aullava.dataset_builder.synthetic.rendered.appearance import CREASES
 
 # Crease -> its lines, half the width of the furrow, depth at share 1.
 _LINES = {
-    "forehead": (tuple(((0, y), (8, y + 0.8), (17, y + 0.2), (25, y - 1.2)) for y in (36, 44, 52, 60)), 2.1, 0.6),
-    "outer forehead": (tuple(((20, y - 1), (32, y + 1.5), (44, y - 1), (54, y - 8)) for y in (34, 41, 49)), 2.1, 0.55),
-    "glabella": ((((5.5, 6), (5, 14), (6.5, 22), (8, 29)), ((11, 13), (12, 19), (14, 24))), 2.0, 0.7),
+    "forehead": (tuple(((0, y), (8, y + 0.8), (17, y + 0.2), (25, y - 1.2)) for y in (36, 44, 52, 60)), 2.1, 0.8),
+    "outer forehead": (tuple(((20, y - 1), (32, y + 1.5), (44, y - 1), (54, y - 8)) for y in (34, 41, 49)), 2.1, 0.75),
+    "glabella": ((((5.5, 6), (5, 14), (6.5, 22), (8, 29)), ((11, 13), (12, 19), (14, 24))), 2.0, 1.05),
     "nose root": (
         (((0, 4), (6, 4.8), (11, 7)), ((0, -4), (6, -4), (10, -2.5)), ((6, -9), (11, -15), (14, -22))),
         2.1,
-        0.55,
+        0.95,
     ),
     "crow's feet": (
         (
@@ -33,12 +33,12 @@ _LINES = {
             ((47, -9), (53, -15), (57, -21)),
         ),
         1.8,
-        0.5,
+        0.7,
     ),
     "below the eye": (
         (((17, -8), (24, -14), (33, -16), (42, -13), (48, -8)), ((16, -13), (22, -21), (32, -25), (42, -23))),
         2.4,
-        0.5,
+        0.75,
     ),
     "nasolabial": ((((17, -31), (22, -38), (28, -47), (32, -57), (35, -67), (35, -73)),), 3.8, 1.5),
     "marionette": ((((30, -71), (31, -77), (31, -84), (28, -91)), ((26, -72), (28, -76), (28, -80))), 2.8, 0.8),
@@ -93,7 +93,7 @@ def crease_heights(x_HW: np.ndarray, y_HW: np.ndarray, z_HW: np.ndarray, noise_H
         if crease == "chin":
             near = np.exp(-(((x / 15) ** 2 + ((y + 91) / 11) ** 2) ** 2))
             crease = np.exp(-(((y + 82 - 0.008 * x**2) / 3.0) ** 2) - (x / 16) ** 4)
-            heights[front, i] = 0.28 * near * np.clip(noise, -1.5, 0.8) - 0.5 * crease
+            heights[front, i] = 0.4 * near * np.clip(noise, -1.5, 0.8) - 0.8 * crease
             continue
         lines, width, depth = _LINES[crease]
         total = np.zeros_like(x)

@@ -55,4 +55,4 @@ def test_frames_depend_on_the_second_and_not_on_the_rate():
 def test_the_table_of_levels_is_printed(capsys):
     levels.main()
     printed = capsys.readouterr().out
-    assert "AU12" in printed and "lip corner" in printed and "0.210" in printed
+    assert "AU12" in printed and "lip corner" in printed and "0.240" in printed
