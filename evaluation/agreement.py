@@ -6,7 +6,7 @@ Conventions
                 t: 0.30 for t = 2. That is, the median is compared. t is the protocol's `occurrence_threshold`.
     FEAFA       a FEAFA value speaks about the FACS unit that is its one counterpart, two sides together: present where either
                 is. Brow raise (AU1 and AU2) and jaw drop (AU26 or AU27) have no single one and are left out. For drawn faces the
-                counterparts hold by construction (procedural/labels.py); for people they are inferred.
+                counterparts hold by construction (synthetic/drawn/labels.py); for people they are inferred.
     rounding    a drawn strength of 0.296 is level 1 but 0.30 in hundredths, so the truth itself does not agree to 100%: give
                 `agreement` the labels to see by how much.
     share       of the (face, unit) that two formats or more decide, those in which all of them agree. A value that a format left

@@ -24,7 +24,7 @@ class Turn:
     Args:
         protocol: the units asked, all of them coded, and their scale.
         values: code -> value on that scale.
-        kind: chat_turns.py lists them.
+        kind: formats.py lists them.
         form, wording: of the question, as in `action_units.question`; of a description as in `describe.description_question`.
         sides: one-sided codes, as in a row; only a description says them.
     """

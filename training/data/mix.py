@@ -155,7 +155,7 @@ def _set_aside(name: str, train: Dataset, arguments: DataArguments) -> tuple[Dat
 
 
 def _askable(name: str, rows: Dataset, arguments: DataArguments) -> Dataset:
-    """The rows that give turns; chat.py logs how many do not."""
+    """The rows that give turns; chat/dataset.py logs how many do not."""
     try:
         return rows.select(askable(rows, arguments.chat_mix()))
     except ValueError as error:
