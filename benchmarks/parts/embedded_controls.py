@@ -8,8 +8,8 @@ Conventions
     spearman    rank correlation of strength and reading over the steps of a face, mean over faces; a reading that never changes has
                 none, and counts as 0.
     rising      share of the steps, over all faces, in which the reading rises.
-    shifts      the same persons and expressions under a scene beyond those of training (synthetic/drawn/scene.py): pose to `strength`
-                times the largest that training shows, translation as a share of the picture, grain in grey levels.
+    shifts      the same persons and expressions under a scene beyond those of training (synthetic/drawn/scene.py): pose to
+                `strength` times the largest that training shows, translation as a share of the picture, grain in grey levels.
 Suffixes: N faces, S steps, U units.
 """
 
